@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+# ipcctl: `make help` lists the targets. CC, CFLAGS, CPPFLAGS, LDFLAGS, PREFIX and
+# DESTDIR are yours; what the code itself needs is added to them, not mixed in.
+
+VERSION := 0.1.0
+
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+MANDIR ?= $(PREFIX)/share/man
+BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHCOMPDIR ?= $(PREFIX)/share/zsh/site-functions
+FISHCOMPDIR ?= $(PREFIX)/share/fish/vendor_completions.d
+
+CFLAGS ?= -O2 -g
+PKG_CONFIG ?= pkg-config
+PYTHON ?= /usr/bin/python3
+INSTALL ?= install
+BUILD ?= build
+# Where the program goes; variants of the build keep theirs below $(BUILD).
+PROGRAM ?= ipcctl
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+
+WARNINGS := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wformat=2 -Werror
+need_CPPFLAGS = -Isrc -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -DIPCCTL_VERSION='"$(VERSION)"'
+need_CFLAGS = -std=gnu11 -pthread $(WARNINGS) $(CJSON_CFLAGS)
+need_LIBS = -pthread $(CJSON_LIBS)
+DEPFLAGS = -MMD -MP
+
+SOURCES := $(sort $(wildcard src/*.c src/*/*.c))
+OBJECTS := $(SOURCES:src/%.c=$(BUILD)/%.o)
+# Everything but main(), for the unit tests, the fuzzers and the bench to link.
+LIBRARY := $(BUILD)/libipcctl.a
+
+goals_without_build := help deps deps-test clean uninstall dist format
+ifneq ($(filter-out $(goals_without_build),$(or $(MAKECMDGOALS),all)),)
+ifeq ($(shell $(PKG_CONFIG) --exists libcjson 2>/dev/null && echo yes),)
+$(error libcjson was not found by $(PKG_CONFIG). Run "make deps" as root, or install the compiler, \
+pkg-config and libcjson by hand: Debian, Ubuntu: libcjson-dev; Fedora: cjson-devel; Alpine: cjson-dev; Arch: cjson)
+endif
+CJSON_CFLAGS := $(shell $(PKG_CONFIG) --cflags libcjson)
+CJSON_LIBS := $(shell $(PKG_CONFIG) --libs libcjson)
+endif
+
+.DELETE_ON_ERROR:
+.PHONY: all check bench sanitize fuzz lint format install uninstall dist clean help deps deps-test
+
+all: $(PROGRAM) ## build ./ipcctl (the default)
+
+$(PROGRAM): $(OBJECTS)
+	@echo "  LD      $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJECTS) $(need_LIBS) $(LIBS)
+
+$(LIBRARY): $(filter-out $(BUILD)/main.o,$(OBJECTS))
+	@echo "  AR      $@"
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/%.o: src/%.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	$(Q)$(CC) $(need_CPPFLAGS) $(CPPFLAGS) $(need_CFLAGS) $(CFLAGS) $(DEPFLAGS) -c -o $@ $<
+
+-include $(OBJECTS:.o=.d)
+
+include tests/tests.mk
+
+install: all ## install the program, manual pages and completions below DESTDIR/PREFIX
+	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(BASHCOMPDIR) $(DESTDIR)$(ZSHCOMPDIR) $(DESTDIR)$(FISHCOMPDIR)
+	$(INSTALL) -m 755 ipcctl $(DESTDIR)$(BINDIR)/ipcctl
+	$(INSTALL) -m 644 completions/ipcctl.bash $(DESTDIR)$(BASHCOMPDIR)/ipcctl
+	$(INSTALL) -m 644 completions/_ipcctl $(DESTDIR)$(ZSHCOMPDIR)/_ipcctl
+	$(INSTALL) -m 644 completions/ipcctl.fish $(DESTDIR)$(FISHCOMPDIR)/ipcctl.fish
+	for page in $(notdir $(MANPAGES)); do section=$${page##*.}; \
+		$(INSTALL) -d $(DESTDIR)$(MANDIR)/man$$section && \
+		$(INSTALL) -m 644 man/$$page $(DESTDIR)$(MANDIR)/man$$section/$$page || exit 1; done
+
+MANPAGES := $(sort $(wildcard man/*.[1-9]))
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(BINDIR)/ipcctl $(DESTDIR)$(BASHCOMPDIR)/ipcctl $(DESTDIR)$(ZSHCOMPDIR)/_ipcctl \
+		$(DESTDIR)$(FISHCOMPDIR)/ipcctl.fish
+	for page in $(notdir $(MANPAGES)); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$$page; done
+
+dist: ## make a tarball of the committed tree
+	@mkdir -p dist
+	git archive --format=tar.gz --prefix=ipcctl-$(VERSION)/ -o dist/ipcctl-$(VERSION).tar.gz HEAD
+
+format: ## lay out the C files as .clang-format says
+	clang-format -i $(shell find src tests -name '*.[ch]')
+
+clean: ## remove what was built
+	rm -rf build ipcctl dist
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  \1\t/' | expand -t 14
+
+# What a bare machine needs to build, and to test. Runs as root, or with sudo.
+SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
+
+deps: ## install what the build needs (as root, or a user with sudo)
+	@if command -v apt-get >/dev/null; then \
+		$(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			gcc libc6-dev make pkg-config libcjson-dev; \
+	elif command -v dnf >/dev/null; then $(SUDO) dnf install -y gcc make pkgconf-pkg-config cjson-devel; \
+	elif command -v apk >/dev/null; then $(SUDO) apk add gcc musl-dev linux-headers make pkgconf cjson-dev; \
+	elif command -v pacman >/dev/null; then $(SUDO) pacman -S --needed --noconfirm gcc make pkgconf cjson; \
+	else echo "Unknown package manager: install a C compiler, make, pkg-config and libcjson." >&2; exit 1; fi

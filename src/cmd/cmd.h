@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Adding a command: write src/cmd/NAME.c with one `const struct command
+ * command_NAME`, add one line to the list in src/cmd/registry.h, and write
+ * man/ipcctl-NAME.1. Parsing, --help and completion follow from its tables.
+ *
+ * Commands know records and fields; they contain no names of kinds.
+ */
+#pragma once
+
+#include "lib/diag.h"
+#include "lib/opt.h"
+#include "lib/out.h"
+#include "scan/scan.h"
+
+/* Exit statuses. */
+enum {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1, /* something asked for was not found, refused or failed */
+	EXIT_USAGE = 2,
+};
+
+/* Options that mean the same wherever they occur. */
+struct options {
+	bool help, version;
+	/* output */
+	bool json, jsonl, raw, null, noheadings, bytes, no_truncate;
+	const char *output; /* fields */
+	const char *color;
+	bool quiet, verbose;
+	/* selection */
+	struct opt_words filters;
+	const char *sort;
+	const char *user;
+	bool no_holders, strict, status;
+	struct opt_words kinds; /* -m -q -s -M -Q -S */
+	/* describe */
+	struct opt_u64 content;
+	bool attach;
+	/* remove */
+	struct opt_words targets; /* -m ID, -M KEY, ... */
+	bool all, dry_run, yes, missing_ok;
+	/* create */
+	struct create_args *create;
+	/* kinds */
+	bool json_schema;
+	const char *procfs;
+};
+
+/* Everything a command works with. */
+struct context {
+	struct options options;
+	struct out out;
+	struct diag diag;
+	struct scan_context scan;
+	bool terminal; /* standard output is one */
+	size_t width;  /* its columns, or 0 */
+	bool color;    /* colours are wanted */
+};
+
+/* The groups of options that a command can take. */
+enum option_set {
+	OPTIONS_GLOBAL = 1 << 0, /* every command */
+	OPTIONS_OUTPUT = 1 << 1,
+	OPTIONS_SELECT = 1 << 2,
+	OPTIONS_LETTERS = 1 << 3, /* -m -q -s -M -Q -S choose kinds */
+	OPTIONS_DEPTH = 1 << 4,   /* --status */
+	OPTIONS_DESCRIBE = 1 << 5,
+	OPTIONS_TARGETS = 1 << 6, /* -m ID ... as in ipcrm */
+	OPTIONS_REMOVE = 1 << 7,
+	OPTIONS_CREATE = 1 << 8,
+	OPTIONS_KINDS = 1 << 9,
+};
+
+struct command {
+	const char *name;
+	const char *const *aliases; /* NULL-terminated, or NULL */
+	const char *arguments;	    /* "[KIND...]" */
+	const char *summary;	    /* one line */
+	const char *text;	    /* what --help says beyond the options, or NULL */
+	unsigned options;	    /* of enum option_set */
+	enum opt_complete words;    /* what its arguments are */
+	bool hidden;
+	/* argv: what follows the command's name. Returns the exit status. */
+	int (*run)(struct context *c, int argc, char **argv);
+};
+
+/*
+ * Parses a command's line into c->options; prints help if asked to. Returns -1
+ * to go on, or the exit status. The caller frees *rest in any case.
+ */
+int command_parse(struct context *c, const struct command *command, int argc, char **argv,
+		  struct opt_rest *rest);
+/* What is to be done once all options are known: terminal, colour, /proc. As
+ * command_parse(), which calls it. */
+int command_ready(struct context *c);
+/* Appends what `ipcctl COMMAND --help` prints. */
+void command_print_help(const struct command *command, struct buf *b);
+/* Complains about words that the command does not take; the exit status, or -1. */
+int refuse_words(struct context *c, const struct command *command, const struct opt_rest *rest);
+/* Says that memory ran out; returns EXIT_FAILED. */
+int out_of_memory(struct context *c);

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "cmd/listing.h"
+#include "cmd/options.h"
+#include "cmd/registry.h"
+#include "cmd/targets.h"
+#include "kind/registry.h"
+#include "lib/escape.h"
+
+/* Prints the reference, or with --json and the like the object itself. */
+static int show_created(struct context *c, const struct kind *k, const char *ref)
+{
+	const struct options *o = &c->options;
+	struct scan_request request = { 0 };
+	struct kind_list list = { .items = &k, .count = 1 };
+	struct targets targets = { 0 };
+	struct matches m = { 0 };
+	struct listing l = { 0 };
+	char *word = (char *)(uintptr_t)ref;
+	int status = -1;
+
+	if (!o->json && !o->jsonl && !o->raw && !o->null && !o->output) {
+		escape_into(out_buf(&c->out), span_of(ref));
+		buf_putc(out_buf(&c->out), '\n');
+		return EXIT_DONE;
+	}
+	status = select_targets(c, &word, 1, NULL, &targets);
+	if (status < 0 && targets_request(&targets, &request) < 0)
+		status = out_of_memory(c);
+	if (status < 0)
+		status = listing_init(&l, c, &list, "objects", true);
+	if (status < 0)
+		status = listing_take(&l, &request);
+	if (status < 0)
+		target_resolve(c, "create", &targets.items[0], &l.snapshot, &m, &status);
+	for (size_t i = 0; status < 0 && i < m.count; i++)
+		if (listing_show(&l, 0, m.items[i]) < 0)
+			status = out_of_memory(c);
+	if (status < 0)
+		status = sheet_end(&l.sheet);
+	matches_free(&m);
+	listing_free(&l);
+	scan_request_free(&request);
+	targets_free(&targets);
+	return status;
+}
+
+static int make(struct context *c, const struct kind *k, const struct create_args *args)
+{
+	struct report report = { 0 };
+	int r = k->create(args, &report), status = EXIT_DONE;
+	const char *text = report.text.ptr;
+
+	if (r == 0)
+		status = show_created(c, k, report.ref.ptr);
+	else if (report.usage)
+		status = diag_usage(&c->diag, "create %s: %s", k->name, text ? text : error_text(r));
+	else if (text)
+		diag_error(&c->diag, "create %s%s%s: %s (%s)", k->name, args->name ? " " : "",
+			   args->name ? args->name : "", error_text(r), text);
+	else
+		diag_error(&c->diag, "create %s%s%s: %s", k->name, args->name ? " " : "",
+			   args->name ? args->name : "", error_text(r));
+	if (r == 0 && report.existed)
+		diag_note(&c->diag, "%s exists already; it was not changed", report.ref.ptr);
+	report_free(&report);
+	return r < 0 && !report.usage && status == EXIT_DONE ? EXIT_FAILED : status;
+}
+
+/* The kind that the first word names. -1 to go on, or the exit status. */
+static int choose_kind(struct context *c, const char *word, const struct kind **k)
+{
+	const char *near;
+
+	*k = kind_find(span_of(word));
+	if (*k && (*k)->create)
+		return -1;
+	if (*k)
+		return diag_usage(&c->diag, "create: '%s' is not built yet; 'ipcctl kinds' says which kinds are", word);
+	near = kind_suggest(word, false);
+	if (near)
+		return diag_usage(&c->diag, "create: no kind is called '%s'; did you mean '%s'?", word, near);
+	return diag_usage(&c->diag, "create: no kind is called '%s'; 'ipcctl kinds' lists them", word);
+}
+
+static void print_kind_help(const struct kind *k, struct buf *b)
+{
+	struct opt_group g = { "Options of this kind", k->create_opts, k->ncreate_opts, NULL };
+
+	buf_printf(b, "Usage: ipcctl create %s%s%s [OPTION...]\n\n%s, made by %s.\n", k->name, k->name_arg ? " " : "",
+		   k->name_arg ? k->name_arg : "", k->title, k->create_means);
+	opt_help(&g, b);
+	buf_puts(b, "\n'ipcctl create --help' shows the options of every kind.\n");
+}
+
+/* What follows the kind: its options, the common ones, and perhaps a name. */
+static int parse_rest(struct context *c, const struct kind *k, struct create_args *args, int argc, char **argv,
+		      struct opt_rest *rest)
+{
+	struct option_groups g;
+	int r;
+
+	if (option_groups_init(&g, command_create.options, &c->options) < 0)
+		return out_of_memory(c);
+	g.groups[g.count++] = (struct opt_group){ NULL, k->create_opts, k->ncreate_opts, args };
+	r = opt_parse(&(struct opt_parse){ .groups = g.groups, .ngroups = g.count }, argc, argv, rest, &c->diag);
+	option_groups_free(&g);
+	if (r == -ENOMEM)
+		return out_of_memory(c);
+	if (r != 0)
+		return r;
+	if (c->options.help) {
+		print_kind_help(k, out_buf(&c->out));
+		return EXIT_DONE;
+	}
+	if (rest->command)
+		return diag_usage(&c->diag, "create %s takes no command: the object outlives it", k->name);
+	if (rest->count > (k->name_arg ? 1 : 0))
+		return diag_usage(&c->diag, "create %s: '%s' is one word too many", k->name,
+				  rest->words[k->name_arg ? 1 : 0]);
+	if (k->name_arg && rest->count == 0)
+		return diag_usage(&c->diag, "create %s needs a %s, such as /jobs", k->name, k->name_arg);
+	args->name = rest->count ? rest->words[0] : NULL;
+	return command_ready(c);
+}
+
+static int run(struct context *c, int argc, char **argv)
+{
+	struct create_args args = { 0 };
+	struct opt_rest head = { 0 }, rest = { 0 };
+	struct option_groups g;
+	const struct kind *k = NULL;
+	int status = -1, r;
+
+	/* Options before the kind: only those that every kind takes. */
+	if (option_groups_init(&g, command_create.options, &c->options) < 0)
+		return out_of_memory(c);
+	r = opt_parse(&(struct opt_parse){ g.groups, g.count, .first_word_ends = true }, argc, argv, &head, &c->diag);
+	option_groups_free(&g);
+	if (r != 0)
+		status = r == -ENOMEM ? out_of_memory(c) : r;
+	else if ((int)head.consumed == argc && c->options.help) {
+		command_print_help(&command_create, out_buf(&c->out));
+		status = EXIT_DONE;
+	} else if ((int)head.consumed == argc)
+		status = diag_usage(&c->diag, "create needs a kind; 'ipcctl kinds' lists them");
+	if (status < 0)
+		status = choose_kind(c, argv[head.consumed], &k);
+	if (status < 0)
+		status = parse_rest(c, k, &args, argc - (int)head.consumed - 1, argv + head.consumed + 1, &rest);
+	if (status < 0)
+		status = make(c, k, &args);
+	opt_rest_free(&head);
+	opt_rest_free(&rest);
+	return status;
+}
+
+const struct command command_create = {
+	.name = "create",
+	.aliases = (const char *const[]){ "mk", NULL },
+	.arguments = "KIND [NAME]",
+	.summary = "Make an object and print its reference",
+	.text = "An object that exists is an error, unless --exist-ok is said; it is never changed.\n",
+	.options = OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_CREATE,
+	.words = COMPLETE_KIND,
+	.run = run,
+};

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "cmd/listing.h"
+#include "cmd/registry.h"
+#include "cmd/targets.h"
+
+/* The kinds that the targets are of, each once. */
+static int kinds_of(const struct targets *targets, struct kind_list *list)
+{
+	list->items = calloc(targets->count + 1, sizeof(*list->items));
+	if (!list->items)
+		return -ENOMEM;
+	for (size_t i = 0; i < targets->count; i++) {
+		size_t k = 0;
+
+		while (k < list->count && list->items[k] != targets->items[i].kind)
+			k++;
+		if (k == list->count)
+			list->items[list->count++] = targets->items[i].kind;
+	}
+	return 0;
+}
+
+static int show_target(struct listing *l, const struct target *t)
+{
+	struct context *c = l->context;
+	struct matches m = { 0 };
+	int status = -1, shown = 0;
+
+	target_resolve(c, "describe", t, &l->snapshot, &m, &status);
+	for (size_t i = 0; status < 0 && i < m.count; i++) {
+		int r = listing_show(l, listing_kind(l, t->kind), m.items[i]);
+
+		if (r < 0)
+			status = out_of_memory(c);
+		else
+			shown += r;
+	}
+	if (status < 0 && shown == 0)
+		target_not_found(c, "describe", t, &l->snapshot);
+	matches_free(&m);
+	return status;
+}
+
+static int show_targets(struct listing *l, const struct targets *targets)
+{
+	unsigned errors = l->context->diag.errors;
+	int status = -1, end;
+
+	for (size_t i = 0; status < 0 && i < targets->count; i++)
+		status = show_target(l, &targets->items[i]);
+	if (status >= 0)
+		return status;
+	end = sheet_end(&l->sheet);
+	return l->context->diag.errors > errors ? EXIT_FAILED : end;
+}
+
+static int run(struct context *c, int argc, char **argv)
+{
+	struct scan_request request = { 0 };
+	struct targets targets = { 0 };
+	struct kind_list list = { 0 };
+	struct listing l = { 0 };
+	struct opt_rest rest;
+	int status = command_parse(c, &command_describe, argc, argv, &rest);
+
+	if (status < 0 && (rest.count == 0 || rest.command))
+		status = diag_usage(&c->diag, "describe needs a reference, such as 'ipcctl list' shows");
+	if (status < 0)
+		status = select_targets(c, rest.words, rest.count, NULL, &targets);
+	if (status < 0 && (kinds_of(&targets, &list) < 0 || targets_request(&targets, &request) < 0))
+		status = out_of_memory(c);
+	if (status < 0)
+		status = listing_init(&l, c, &list, "objects", true);
+	if (status < 0)
+		status = listing_take(&l, &request);
+	if (status < 0)
+		status = show_targets(&l, &targets);
+	listing_free(&l);
+	scan_request_free(&request);
+	kind_list_free(&list);
+	targets_free(&targets);
+	opt_rest_free(&rest);
+	return status;
+}
+
+const struct command command_describe = {
+	.name = "describe",
+	.aliases = (const char *const[]){ "show", NULL },
+	.arguments = "REF...",
+	.summary = "Show all that is known of objects",
+	.text = "REF is KIND:OBJECT as list prints it.\n",
+	.options = OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_DEPTH | OPTIONS_DESCRIBE,
+	.words = COMPLETE_REF,
+	.run = run,
+};

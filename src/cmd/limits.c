@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/limits.h"
+
+#include <errno.h>
+
+#include "cmd/registry.h"
+#include "cmd/select.h"
+
+static const char *const unit_values[] = { "bytes", "count", NULL };
+
+/* Value and used are sizes or counts, by their unit; tables scale both alike. */
+static const struct field fields[] = {
+	[LIMIT_KIND] = { .name = "kind", .type = FIELD_STR, .flags = FIELD_DEFAULT, .help = "kind that it bounds" },
+	[LIMIT_NAME] = { .name = "name", .type = FIELD_STR, .flags = FIELD_DEFAULT, .help = "name of the limit" },
+	[LIMIT_VALUE] = { .name = "value",
+			  .type = FIELD_U64,
+			  .flags = FIELD_DEFAULT | FIELD_GAUGE,
+			  .help = "the limit; absent: there is none" },
+	[LIMIT_USED] = { .name = "used",
+			 .type = FIELD_U64,
+			 .flags = FIELD_DEFAULT | FIELD_GAUGE,
+			 .help = "how much of it is used; absent where that means nothing" },
+	[LIMIT_HEADROOM] = { .name = "headroom", .type = FIELD_U64, .help = "what is left" },
+	[LIMIT_PERCENT] = { .name = "percent",
+			    .type = FIELD_PERCENT,
+			    .flags = FIELD_DEFAULT | FIELD_GAUGE,
+			    .help = "used, in percent of the limit" },
+	[LIMIT_UNIT] = { .name = "unit",
+			 .type = FIELD_STR,
+			 .flags = FIELD_DEFAULT,
+			 .values = unit_values,
+			 .help = "of value, used and headroom" },
+	[LIMIT_SCOPE] = { .name = "scope",
+			  .type = FIELD_STR,
+			  .flags = FIELD_DEFAULT | FIELD_SHRINK,
+			  .help = "what it counts" },
+	[LIMIT_SOURCE] = { .name = "source", .type = FIELD_STR, .help = "where it is set" },
+	[LIMIT_REACHED] = { .name = "reached",
+			    .type = FIELD_STR,
+			    .flags = FIELD_DEFAULT | FIELD_SHRINK,
+			    .help = "the call that then fails, and its error" },
+};
+
+const struct schema limit_schema = { "limit", fields, ARRAY_SIZE(fields) };
+
+uint64_t limit_percent(uint64_t used, uint64_t limit)
+{
+	if (limit == 0)
+		return used ? 100 * 100 : 0;
+	/* Hundredths of a percent; 128 bits, for shmmax is near 2^64. */
+	return (uint64_t)((unsigned __int128)used * 10000 / limit);
+}
+
+void limit_project(const struct kind *k, const struct limit *limit, struct snapshot *s, struct record *r)
+{
+	struct limit_value v = { 0 };
+
+	limit->read(s, &v);
+	/* A count over what could not be read is no count. */
+	if (limit->sources & s->failed && v.used.state == VALUE_SET)
+		v.used = (struct value){ .state = VALUE_UNKNOWN, .error = EACCES };
+	record_text(r, LIMIT_KIND, k->name);
+	record_text(r, LIMIT_NAME, limit->name);
+	r->values[LIMIT_VALUE] = v.limit;
+	r->values[LIMIT_USED] = v.used;
+	r->unknowns |= v.limit.state == VALUE_UNKNOWN || v.used.state == VALUE_UNKNOWN;
+	if (v.limit.state == VALUE_SET && v.used.state == VALUE_SET) {
+		record_u64(r, LIMIT_HEADROOM, v.limit.u64 > v.used.u64 ? v.limit.u64 - v.used.u64 : 0);
+		record_u64(r, LIMIT_PERCENT, limit_percent(v.used.u64, v.limit.u64));
+	}
+	record_text(r, LIMIT_UNIT, limit->unit == FIELD_BYTES ? "bytes" : "count");
+	record_text(r, LIMIT_SCOPE, limit->scope);
+	record_text(r, LIMIT_SOURCE, limit->source);
+	record_text(r, LIMIT_REACHED, limit->reached);
+}
+
+static int show(struct context *c, const struct kind_list *list, struct sheet *sheet)
+{
+	struct scan_request request = { 0 };
+	struct snapshot s;
+	struct arena arena = { 0 };
+	struct record r;
+	int e;
+
+	for (size_t i = 0; i < list->count; i++)
+		for (size_t j = 0; j < list->items[i]->nlimits; j++)
+			request.sources |= list->items[i]->limits[j].sources;
+	e = snapshot_take(&s, &c->scan, &request, &sheet->warnings);
+	if (e == 0)
+		sheet_begin(sheet, s.taken);
+	for (size_t i = 0; e == 0 && i < list->count; i++)
+		for (size_t j = 0; e == 0 && j < list->items[i]->nlimits; j++) {
+			e = record_init(&r, &limit_schema, &arena);
+			if (e == 0) {
+				limit_project(list->items[i], &list->items[i]->limits[j], &s, &r);
+				e = sheet_add(sheet, &r);
+			}
+		}
+	snapshot_free(&s);
+	arena_free(&arena);
+	return e < 0 ? out_of_memory(c) : sheet_end(sheet);
+}
+
+static int run(struct context *c, int argc, char **argv)
+{
+	const struct schema *schema = &limit_schema;
+	struct kind_list list = { 0 };
+	struct sheet sheet = { 0 };
+	struct opt_rest rest;
+	int status = command_parse(c, &command_limits, argc, argv, &rest);
+
+	if (status < 0)
+		status = select_kinds(c, rest.words, rest.count, &c->options.kinds, "all", &list);
+	if (status < 0)
+		status = sheet_init(&sheet, c,
+				    &(struct sheet_plan){ .schemas = &schema, .nschemas = 1, .array = "limits" });
+	if (status < 0)
+		status = show(c, &list, &sheet);
+	sheet_free(&sheet);
+	kind_list_free(&list);
+	opt_rest_free(&rest);
+	return status;
+}
+
+const struct command command_limits = {
+	.name = "limits",
+	.arguments = "[KIND...]",
+	.summary = "Show the kernel's limits, their use, and what fails when they are reached",
+	.options = OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_LETTERS,
+	.words = COMPLETE_KIND,
+	.run = run,
+};

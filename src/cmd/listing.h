@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* Objects of a snapshot on their way to a sheet. */
+#pragma once
+
+#include "cmd/select.h"
+#include "cmd/sheet.h"
+
+struct listing {
+	struct context *context;
+	const struct kind *const *kinds;
+	size_t nkinds;
+	const struct schema **schemas; /* of the kinds, in their order */
+	struct sheet sheet;
+	struct snapshot snapshot;
+	bool taken;
+};
+
+/* Prepares a listing of these kinds; detail as in describe. -1 to go on, or the exit
+ * status. Free in any case. */
+int listing_init(struct listing *l, struct context *c, const struct kind_list *list, const char *array, bool detail);
+/* The same without a sheet of its own: its objects are only counted. */
+int listing_init_kinds(struct listing *l, struct context *c, const struct kind_list *list);
+void listing_free(struct listing *l);
+/* Takes the snapshot: the request's names, and what the fields need. -1 or the exit status. */
+int listing_take(struct listing *l, struct scan_request *request);
+/* Shows every object. -1 or the exit status. */
+int listing_show_all(struct listing *l);
+/* Shows one object of the i-th kind. 1 if it was there, 0 if it is gone, -ENOMEM. */
+int listing_show(struct listing *l, size_t kind, size_t index) _must_check_;
+/* Position of a kind in the listing. */
+size_t listing_kind(const struct listing *l, const struct kind *k);
+/* Calls visit for every object of a kind that is listed and passes; for summaries. 0 or -errno. */
+int listing_each(struct listing *l, size_t kind, struct fieldset want,
+		 int (*visit)(void *data, size_t index, const struct record *r), void *data) _must_check_;

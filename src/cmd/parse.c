@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* Command lines: options into c->options, help on request. */
+#include <errno.h>
+#include <sys/ioctl.h>
+
+#include "cmd/options.h"
+#include "lib/parse.h"
+
+int out_of_memory(struct context *c)
+{
+	diag_error(&c->diag, "out of memory");
+	return EXIT_FAILED;
+}
+
+void command_print_help(const struct command *command, struct buf *b)
+{
+	struct options unused;
+	struct option_groups g;
+
+	buf_printf(b, "Usage: ipcctl %s [OPTION...]%s%s\n\n%s.\n", command->name, command->arguments[0] ? " " : "",
+		   command->arguments, command->summary);
+	if (command->aliases) {
+		buf_puts(b, "Also:");
+		for (const char *const *alias = command->aliases; *alias; alias++)
+			buf_printf(b, " ipcctl %s%s", *alias, alias[1] ? "," : "\n");
+	}
+	if (command->text)
+		buf_printf(b, "\n%s", command->text);
+	if (option_groups_init(&g, command->options, &unused) < 0)
+		b->failed = true;
+	for (size_t i = 0; i < g.count; i++)
+		opt_help(&g.groups[i], b);
+	option_groups_free(&g);
+}
+
+static size_t terminal_width(void)
+{
+	const char *columns = getenv("COLUMNS");
+	struct winsize size;
+	uint64_t v;
+
+	if (columns && parse_u64_in(span_of(columns), 1, 10000, &v) == 0)
+		return (size_t)v;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+		return size.ws_col;
+	return 80;
+}
+
+static void look_at_terminal(struct context *c)
+{
+	const char *when = c->options.color, *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	c->terminal = isatty(STDOUT_FILENO) == 1;
+	c->width = c->terminal ? terminal_width() : 0;
+	if (when && strcmp(when, "always") == 0)
+		c->color = true;
+	else if (!when || strcmp(when, "auto") == 0)
+		c->color = c->terminal && !(no_color && no_color[0]) && term && strcmp(term, "dumb") != 0;
+}
+
+int command_ready(struct context *c)
+{
+	int r;
+
+	c->diag.quiet = c->options.quiet;
+	look_at_terminal(c);
+	if (c->options.version) {
+		buf_puts(out_buf(&c->out), "ipcctl " IPCCTL_VERSION "\n");
+		return EXIT_DONE;
+	}
+	r = scan_context_open(&c->scan, c->options.procfs);
+	/* Much can be done without /proc; the scan says what could not. */
+	if (r < 0 && c->options.procfs) {
+		diag_error(&c->diag, "--procfs %s: %s", c->options.procfs,
+			   r == -ENOTDIR ? "no proc file system" : error_text(r));
+		return EXIT_FAILED;
+	}
+	return -1;
+}
+
+int command_parse(struct context *c, const struct command *command, int argc, char **argv,
+		  struct opt_rest *rest)
+{
+	struct option_groups g;
+	int r;
+
+	*rest = (struct opt_rest){ 0 };
+	if (option_groups_init(&g, command->options, &c->options) < 0)
+		return out_of_memory(c);
+	r = opt_parse(&(struct opt_parse){ .groups = g.groups, .ngroups = g.count }, argc, argv, rest, &c->diag);
+	option_groups_free(&g);
+	if (r == -ENOMEM)
+		return out_of_memory(c);
+	if (r != 0)
+		return r;
+	if (c->options.help) {
+		command_print_help(command, out_buf(&c->out));
+		return EXIT_DONE;
+	}
+	return command_ready(c);
+}
+
+int refuse_words(struct context *c, const struct command *command, const struct opt_rest *rest)
+{
+	if (rest->count > 0)
+		return diag_usage(&c->diag, "%s takes no argument, but '%s' was given", command->name, rest->words[0]);
+	if (rest->command)
+		return diag_usage(&c->diag, "%s takes no '--'", command->name);
+	return -1;
+}

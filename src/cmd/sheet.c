@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/sheet.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "scan/users.h"
+
+/* Says what was wrong with a word about fields; returns EXIT_USAGE. */
+static int field_usage(struct context *c, const char *option, const struct field_error *e)
+{
+	int n = (int)e->word.len;
+
+	if (e->expected)
+		return diag_usage(&c->diag, "%s: '%.*s' is not %s", option, n, e->word.ptr, e->expected);
+	if (e->suggestion)
+		return diag_usage(&c->diag, "%s: no field is called '%.*s'; did you mean '%s'?", option, n, e->word.ptr,
+				  e->suggestion);
+	return diag_usage(&c->diag, "%s: no field is called '%.*s'; '-o all' shows them", option, n, e->word.ptr);
+}
+
+static int failed(struct context *c, int r, const char *option, const struct field_error *e)
+{
+	return r == -ENOMEM ? out_of_memory(c) : field_usage(c, option, e);
+}
+
+static const struct render_ops *choose_renderer(const struct options *o, bool detail)
+{
+	if (o->json)
+		return &render_json;
+	if (o->jsonl)
+		return &render_jsonl;
+	if (o->null)
+		return &render_null;
+	if (o->raw)
+		return &render_raw;
+	return detail ? &render_detail : &render_table;
+}
+
+static int check_formats(struct context *c)
+{
+	const struct options *o = &c->options;
+
+	if (o->json + o->jsonl + o->raw + o->null > 1)
+		return diag_usage(&c->diag, "--json, --jsonl, --raw and --null exclude each other");
+	return -1;
+}
+
+static int init_view(struct sheet *s, const struct sheet_plan *plan)
+{
+	const struct options *o = &s->context->options;
+	bool all = plan->detail || o->json || o->jsonl;
+	enum view_default start = plan->detail ? VIEW_EVERYTHING : all ? VIEW_LISTING : VIEW_TABLE;
+	const char *spec = o->output ? o->output : o->null ? "ref" : plan->extra_fields;
+	struct field_error error = { 0 };
+	int r = view_init(&s->view, plan->schemas, plan->nschemas, spec, start, &error);
+
+	return r < 0 ? failed(s->context, r, "--output", &error) : -1;
+}
+
+static int init_filters(struct sheet *s, const struct sheet_plan *plan)
+{
+	struct context *c = s->context;
+	struct field_error error = { 0 };
+	char text[32];
+	uint32_t uid;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < c->options.filters.count; i++)
+		r = filters_add(&s->filters, c->options.filters.items[i].arg, plan->schemas, plan->nschemas, &error);
+	if (r < 0)
+		return failed(c, r, "--filter", &error);
+	if (c->options.user) {
+		if (user_id(c->options.user, &uid) < 0)
+			return diag_usage(&c->diag, "--user: no user is called '%s'", c->options.user);
+		snprintf(text, sizeof(text), "uid=%" PRIu32, uid);
+		r = filters_add(&s->filters, text, plan->schemas, plan->nschemas, &error);
+		if (r < 0)
+			return failed(c, r, "--user", &error);
+	}
+	if (c->options.sort) {
+		r = sort_parse(&s->sort, c->options.sort, plan->schemas, plan->nschemas, &error);
+		if (r < 0)
+			return failed(c, r, "--sort", &error);
+	}
+	return -1;
+}
+
+int sheet_init(struct sheet *s, struct context *c, const struct sheet_plan *plan)
+{
+	const struct options *o = &c->options;
+	int r;
+
+	*s = (struct sheet){ .context = c };
+	if (gethostname(s->host, sizeof(s->host) - 1) < 0)
+		s->host[0] = '\0';
+	r = check_formats(c);
+	if (r < 0)
+		r = init_view(s, plan);
+	if (r < 0)
+		r = init_filters(s, plan);
+	s->document = (struct document){ .array = plan->array, .host = s->host, .warnings = &s->warnings };
+	s->renderer = (struct renderer){
+		.ops = choose_renderer(o, plan->detail),
+		.view = &s->view,
+		.options = { .headings = !o->noheadings,
+			     .exact_bytes = o->bytes,
+			     .truncate = c->terminal && !o->no_truncate,
+			     .color = c->color,
+			     .twins = plan->detail,
+			     .width = c->width },
+	};
+	return r;
+}
+
+void sheet_free(struct sheet *s)
+{
+	renderer_free(&s->renderer);
+	rowset_free(&s->rows);
+	sort_free(&s->sort);
+	filters_free(&s->filters);
+	view_free(&s->view);
+	warnings_free(&s->warnings);
+	arena_free(&s->scratch);
+}
+
+struct fieldset sheet_fields(const struct sheet *s, size_t i)
+{
+	const struct schema *schema = s->view.schemas[i];
+	struct fieldset set = view_fields(&s->view, i);
+
+	set.bits |= filters_fields(&s->filters, schema).bits | sort_fields(&s->sort, schema).bits;
+	return set;
+}
+
+bool sheet_is_parallel(const struct sheet *s)
+{
+	return !s->renderer.ops->serial && s->sort.count == 0;
+}
+
+void sheet_begin(struct sheet *s, int64_t time)
+{
+	s->document.time = time;
+	s->renderer.ops->begin(&s->renderer, &s->document, out_buf(&s->context->out));
+}
+
+/* Whether a record is to be shown; what is unknown about it is noted. */
+static bool passes(const struct sheet *s, const struct record *r, struct warnings *warnings)
+{
+	size_t schema = view_schema(&s->view, r->schema);
+	enum match m = s->filters.count ? filters_match(&s->filters, r) : MATCH_YES;
+
+	if (m == MATCH_UNKNOWN)
+		/* Left out because it cannot be judged: that is to be said. */
+		warnings_tally(warnings, r, filters_fields(&s->filters, r->schema));
+	else if (m == MATCH_YES)
+		warnings_tally(warnings, r, view_fields(&s->view, schema));
+	return m == MATCH_YES;
+}
+
+static int emit(struct sheet *s, const struct record *r)
+{
+	struct buf *out = out_buf(&s->context->out);
+	int e;
+
+	if (s->began && s->renderer.ops->separator)
+		buf_puts(out, s->renderer.ops->separator);
+	s->began = true;
+	arena_reset(&s->scratch);
+	e = s->renderer.ops->record(&s->renderer, &s->scratch, r, out);
+	out_flush_if_full(&s->context->out);
+	return e;
+}
+
+int sheet_add(struct sheet *s, const struct record *r)
+{
+	if (!passes(s, r, &s->warnings))
+		return 0;
+	s->shown++;
+	if (s->sort.count > 0)
+		return rowset_add(&s->rows, r, sheet_fields(s, view_schema(&s->view, r->schema)));
+	return emit(s, r);
+}
+
+int sheet_render(const struct sheet *s, struct sheet_worker *w, const struct record *r)
+{
+	if (!passes(s, r, &w->warnings))
+		return 0;
+	w->shown++;
+	w->records++;
+	if (s->renderer.ops->separator)
+		buf_puts(&w->text, s->renderer.ops->separator);
+	arena_reset(&w->scratch);
+	/* A parallel renderer does not change itself. */
+	return s->renderer.ops->record((struct renderer *)(uintptr_t)&s->renderer, &w->scratch, r, &w->text);
+}
+
+void sheet_take(struct sheet *s, struct sheet_worker *w)
+{
+	struct out *out = &s->context->out;
+	const char *separator = s->renderer.ops->separator;
+	struct span text = buf_span(&w->text);
+
+	if (w->records > 0) {
+		if (!s->began && separator)
+			text = span_from(text, strlen(separator));
+		s->began = true;
+		out_write(out, text);
+	}
+	s->shown += w->shown;
+	w->shown = 0;
+	w->records = 0;
+	buf_reset(&w->text);
+}
+
+void sheet_worker_free(struct sheet_worker *w)
+{
+	buf_free(&w->text);
+	arena_free(&w->scratch);
+	warnings_free(&w->warnings);
+}
+
+static int emit_sorted(struct sheet *s)
+{
+	struct arena arena = { 0 };
+	struct record r;
+	int e = 0;
+
+	rowset_sort(&s->rows, &s->sort);
+	for (size_t i = 0; e == 0 && i < s->rows.count; i++) {
+		arena_reset(&arena);
+		e = rowset_get(&s->rows, i, &arena, &r);
+		if (e == 0)
+			e = emit(s, &r);
+	}
+	arena_free(&arena);
+	return e;
+}
+
+/* Machines read the warnings in the document; people on standard error. */
+static void tell_warnings(struct sheet *s)
+{
+	for (size_t i = 0; s->renderer.ops != &render_json && i < s->warnings.count; i++) {
+		const struct warning *w = &s->warnings.items[i];
+		_cleanup_(buf_free) struct buf text = { 0 };
+
+		warning_text(w, &text);
+		if (buf_cstr(&text))
+			diag_note_escaped(&s->context->diag, text.data);
+	}
+}
+
+int sheet_end(struct sheet *s)
+{
+	struct context *c = s->context;
+	int status = EXIT_DONE;
+
+	if (s->sort.count > 0 && emit_sorted(s) < 0)
+		status = out_of_memory(c);
+	s->document.complete = !s->warnings.incomplete;
+	s->renderer.ops->end(&s->renderer, &s->document, out_buf(&c->out));
+	tell_warnings(s);
+	if (s->warnings.failed || (c->options.strict && s->warnings.incomplete))
+		status = EXIT_FAILED;
+	return status;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+#include "kind/common.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "lib/file.h"
+#include "lib/parse.h"
+
+const char *const state_values[] = { "in-use", "idle", "orphaned", "stale", "unknown", NULL };
+
+static void record_name(struct record *r, size_t field, struct span name)
+{
+	if (name.ptr)
+		record_str(r, field, name);
+	else
+		record_unknown(r, field, ENOMEM);
+}
+
+void record_owner(struct projector *p, struct record *r, const struct owner_fields *at, uint32_t uid,
+		  uint32_t gid, uint32_t mode)
+{
+	if (wants(p->want, at->owner))
+		record_name(r, at->owner, users_uid_name(&p->users, uid));
+	if (wants(p->want, at->group))
+		record_name(r, at->group, users_gid_name(&p->users, gid));
+	record_u64(r, at->uid, uid);
+	record_u64(r, at->gid, gid);
+	record_u64(r, at->mode, mode & 07777);
+}
+
+void record_age(const struct projector *p, struct record *r, size_t field, int64_t newest)
+{
+	int64_t now = p->snapshot->taken;
+
+	if (newest == 0)
+		return;
+	/* A clock set back makes objects from the future: they are new. */
+	record_u64(r, field, now > newest ? (uint64_t)now - (uint64_t)newest : 0);
+}
+
+void record_time(struct record *r, size_t field, int64_t t)
+{
+	if (t != 0)
+		record_i64(r, field, t);
+}
+
+void record_pid(struct projector *p, struct record *r, size_t field, uint32_t pid, int64_t before)
+{
+	const struct process *process;
+
+	if (pid == 0)
+		return;
+	record_u64(r, field, pid);
+	if (!wants(p->want, field + 1))
+		return;
+	process = process_get(&p->processes, p->snapshot->context->proc, pid);
+	if (!process)
+		record_unknown(r, field + 1, ENOMEM);
+	else if (process->error == 0 && process->start <= before)
+		record_str(r, field + 1, process->command);
+	else if (process->error < 0 && process->error != -ENOENT)
+		record_unknown(r, field + 1, process->error);
+}
+
+void record_state(struct projector *p, struct record *r, size_t state, const char *value, size_t reason,
+		  const char *fmt, ...)
+{
+	va_list ap;
+	char *text = NULL;
+
+	record_text(r, state, value);
+	if (!wants(p->want, reason))
+		return;
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	record_name(r, reason, text ? arena_span(r->arena, span_of(text)) : (struct span){ 0 });
+	free(text);
+}
+
+const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+int parse_owner(const char *text, uint32_t *uid, uint32_t *gid, struct report *report)
+{
+	const char *colon = strchr(text, ':');
+	_cleanup_(free_ptr) char *user = strndup(text, colon ? (size_t)(colon - text) : strlen(text));
+	int r = 0;
+
+	*uid = *gid = (uint32_t)-1;
+	if (!user)
+		return -ENOMEM;
+	if (user[0] != '\0' || !colon)
+		r = user_id(user, uid);
+	if (r < 0) {
+		report_text(report, "no user '%s'", user);
+		report->usage = true;
+		return -EINVAL;
+	}
+	if (colon && group_id(colon + 1, gid) < 0) {
+		report_text(report, "no group '%s'", colon + 1);
+		report->usage = true;
+		return -EINVAL;
+	}
+	return 0;
+}
+
+unsigned create_mode(const struct create_args *args)
+{
+	return args->mode.set ? (unsigned)args->mode.value : 0600;
+}
+
+void limit_sysctl(struct snapshot *s, const char *path, size_t word, struct value *out)
+{
+	_cleanup_(buf_free) struct buf text = { 0 };
+	int r = read_file_at(s->context->proc, path, &text);
+	struct span rest = buf_span(&text), line;
+	uint64_t v = 0;
+
+	if (r == 0 && !next_line(&rest, &line))
+		r = -EINVAL;
+	for (size_t i = 0; r == 0 && i <= word; i++)
+		r = next_u64(&line, &v);
+	*out = r < 0 ? (struct value){ .state = VALUE_UNKNOWN, .error = -r } : value_u64(v);
+}

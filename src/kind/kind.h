@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Adding a kind:
+ *  1. Write src/kind/NAME.c with one `const struct kind kind_NAME`: its field
+ *     table, how a snapshot becomes records, and how one is made and removed.
+ *  2. Add one line to the list in src/kind/registry.h.
+ * If no source in src/scan gathers what it needs yet, add one there first.
+ * Commands, renderers, --help, completion and the JSON Schema follow by
+ * themselves; the manual's ipcctl-kinds.7 and a factory entry for the tests do
+ * not, and the tests say so.
+ */
+#pragma once
+
+#include "lib/opt.h"
+#include "model/record.h"
+#include "scan/scan.h"
+
+/* Names under which several kinds are asked for at once. */
+enum kind_group {
+	GROUP_SYSV = 1 << 0,
+	GROUP_POSIX = 1 << 1,
+	GROUP_PERSISTENT = 1 << 2,
+	GROUP_FD = 1 << 3,
+	GROUP_SOCKET = 1 << 4,
+	GROUP_MEMORY = 1 << 5,
+	GROUP_LOCK = 1 << 6,
+	GROUP_SYNC = 1 << 7,
+};
+
+/* What `create` was told. Each kind's option table fills the members it knows. */
+struct create_args {
+	const char *name; /* NAME as typed, or NULL */
+	const char *key;  /* System V key */
+	const char *path; /* for ftok(3) */
+	struct opt_u64 project;
+	struct opt_u64 size, mode, nsems, value, maxmsg, msgsize, qbytes, huge_page_size;
+	const char *values; /* "1,0,3" */
+	const char *owner;  /* USER[:GROUP] */
+	bool exist_ok;
+};
+
+/* What a kind has to say about something it did or would not do. */
+struct report {
+	struct arena arena;
+	struct span text; /* a short phrase without stop, or empty */
+	struct span ref;  /* create: reference of the object */
+	bool existed;	  /* create: it was there before */
+	bool usage;	  /* the fault is in what the user typed: exit 2 */
+};
+
+/* Sets report->text. */
+void report_text(struct report *report, const char *fmt, ...) _printf_(2, 3);
+void report_free(struct report *report);
+
+/* Indices into a snapshot. */
+struct matches {
+	size_t *items;
+	size_t count;
+};
+
+int matches_add(struct matches *m, size_t index) _must_check_;
+void matches_free(struct matches *m);
+
+/* One limit of the kernel's; read by limit->read. */
+struct limit_value {
+	struct value limit, used; /* as the limit's unit says */
+};
+
+struct limit {
+	const char *name;   /* "shmmni" */
+	enum field_type unit; /* FIELD_U64 or FIELD_BYTES */
+	const char *scope;  /* what it bounds: "IPC namespace", "each queue", ... */
+	const char *source; /* where it is set */
+	const char *reached; /* "shmget(2) fails with ENOSPC" */
+	unsigned sources;   /* what `used` needs from the scan */
+	void (*read)(struct snapshot *s, struct limit_value *out);
+};
+
+enum project_result {
+	PROJECT_SKIP = 1, /* this index is not an object of the kind (any more) */
+};
+
+struct kind {
+	const char *name;
+	const char *const *aliases; /* NULL-terminated, or NULL */
+	unsigned groups;
+	char letter;	 /* selects the kind in list and its identifier in remove, or 0 */
+	char key_letter; /* removes by key, or 0 */
+	const char *key_option; /* long name of the same: "sysv-shm-key" */
+	/* For `kinds`; one line each. */
+	const char *title, *identifier, *handle, *persistence, *access, *source, *create_means, *remove_means;
+	const char *reference; /* forms of REF */
+
+	/* From here on NULL in a kind that is not built yet. */
+	const struct schema *schema; /* first two fields: kind, ref */
+	const char *bytes_field;     /* the field that summary adds up, or NULL */
+	unsigned sources;	     /* what a listing needs at least */
+
+	/* Tells the scan that only this object is wanted, where it can be told. */
+	int (*narrow)(struct span id, struct scan_request *request);
+	/* Upper bound of indices. */
+	size_t (*count)(const struct snapshot *s);
+	/* Whether index i is listed under this kind; NULL: every index is. */
+	bool (*owns)(const struct snapshot *s, size_t i);
+	/*
+	 * Fills at least the wanted fields (p->want) of r from index i. 0,
+	 * PROJECT_SKIP or -ENOMEM. The record is clear on entry; its arena is the
+	 * caller's to reset. Runs in several threads at once, each with its own p.
+	 */
+	int (*project)(struct projector *p, size_t i, struct record *r);
+	/* Finds what the part of a reference behind "KIND:" means. 0, or -EINVAL
+	 * with report->text saying what would be right. */
+	int (*resolve)(struct snapshot *s, struct span id, struct matches *m, struct report *report);
+
+	const struct opt *create_opts; /* offsets into struct create_args */
+	size_t ncreate_opts;
+	const char *name_arg; /* what help calls NAME, or NULL: takes none */
+	/* Makes one. 0 with report->ref, or -errno with or without report->text. */
+	int (*create)(const struct create_args *args, struct report *report);
+	/*
+	 * Removes index i after comparing its identity once more. 0, -ENOENT (gone
+	 * already), -ESTALE (another object has taken its place), or -errno.
+	 */
+	int (*remove)(struct snapshot *s, size_t i, struct report *report);
+
+	const struct limit *limits;
+	size_t nlimits;
+};
+
+static inline bool kind_is_built(const struct kind *k)
+{
+	return k->schema != NULL;
+}

@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: MIT */
+/* POSIX message queues (mq_overview(7)). */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <mqueue.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include "kind/registry.h"
+#include "kind/shmfile.h"
+
+enum {
+	MQ_KIND,
+	MQ_REF,
+	MQ_NAME,
+	MQ_OWNER,
+	MQ_GROUP,
+	MQ_UID,
+	MQ_GID,
+	MQ_MODE,
+	MQ_MAXMSG,
+	MQ_MSGSIZE,
+	MQ_CURMSGS,
+	MQ_INODE,
+	MQ_ATIME,
+	MQ_MTIME,
+	MQ_CTIME,
+	MQ_AGE,
+	MQ_STATE,
+	MQ_REASON,
+	MQ_BYTES,
+	MQ_NOTIFY_PID,
+	MQ_NOTIFY_PID_COMMAND,
+	MQ_NOTIFY_SIGNAL,
+	MQ_NOTIFY_METHOD,
+};
+
+static const char *const method_values[] = { "signal", "none", "thread", NULL };
+
+static const struct field fields[] = {
+	[MQ_KIND] = COMMON_KIND,
+	[MQ_REF] = COMMON_REF,
+	[MQ_NAME] = { .name = "name",
+		      .type = FIELD_STR,
+		      .flags = FIELD_SHRINK,
+		      .help = "name with its leading slash" },
+	[MQ_OWNER] = COMMON_OWNER,
+	[MQ_GROUP] = COMMON_GROUP,
+	[MQ_UID] = COMMON_UID,
+	[MQ_GID] = COMMON_GID,
+	[MQ_MODE] = COMMON_MODE,
+	[MQ_MAXMSG] = { .name = "maxmsg",
+			.type = FIELD_U64,
+			.flags = FIELD_DEFAULT,
+			.help = "most messages it may hold" },
+	[MQ_MSGSIZE] = { .name = "msgsize",
+			 .type = FIELD_BYTES,
+			 .flags = FIELD_DEFAULT,
+			 .help = "most bytes of one message" },
+	[MQ_CURMSGS] = { .name = "curmsgs",
+			 .type = FIELD_U64,
+			 .flags = FIELD_DEFAULT | FIELD_GAUGE,
+			 .help = "messages queued" },
+	[MQ_INODE] = { .name = "inode", .type = FIELD_U64, .help = "inode number" },
+	[MQ_ATIME] = { .name = "atime", .type = FIELD_TIME, .help = "last read of its status line" },
+	[MQ_MTIME] = { .name = "mtime", .type = FIELD_TIME, .help = "creation or last change of its file" },
+	[MQ_CTIME] = { .name = "ctime", .type = FIELD_TIME, .help = "last send, receive or change" },
+	[MQ_AGE] = COMMON_AGE,
+	[MQ_STATE] = COMMON_STATE,
+	[MQ_REASON] = COMMON_REASON,
+	[MQ_BYTES] = { .name = "bytes",
+		       .type = FIELD_BYTES,
+		       .flags = FIELD_ON_DEMAND,
+		       .help = "bytes queued (--status)" },
+	[MQ_NOTIFY_PID] = { .name = "notify_pid",
+			    .type = FIELD_PID,
+			    .flags = FIELD_ON_DEMAND,
+			    .help = "process that mq_notify(3) registered (--status)" },
+	[MQ_NOTIFY_PID_COMMAND] = { .name = "notify_pid_command",
+				    .type = FIELD_STR,
+				    .flags = FIELD_ON_DEMAND,
+				    .help = "its command" },
+	[MQ_NOTIFY_SIGNAL] = { .name = "notify_signal",
+			       .type = FIELD_U64,
+			       .flags = FIELD_ON_DEMAND,
+			       .help = "signal it is to get (--status)" },
+	[MQ_NOTIFY_METHOD] = { .name = "notify_method",
+			       .type = FIELD_STR,
+			       .flags = FIELD_ON_DEMAND,
+			       .values = method_values,
+			       .help = "how it is told (--status)" },
+};
+
+static const struct schema schema = { "posix-mq", fields, ARRAY_SIZE(fields) };
+
+static size_t count(const struct snapshot *s)
+{
+	return s->queues.count;
+}
+
+static void project_status(struct projector *p, int fd, struct record *r)
+{
+	struct mqueue_status status;
+	int error;
+
+	if (!p->snapshot->depth.status) {
+		for (size_t f = MQ_BYTES; f <= MQ_NOTIFY_METHOD; f++)
+			record_unknown_why(r, f, WHY_NOT_ASKED);
+		return;
+	}
+	error = mqueue_get_status(fd, &status);
+	if (error < 0) {
+		for (size_t f = MQ_BYTES; f <= MQ_NOTIFY_METHOD; f++)
+			record_unknown(r, f, error);
+		return;
+	}
+	record_u64(r, MQ_BYTES, status.bytes);
+	if (status.notify_pid == 0)
+		return;
+	record_pid(p, r, MQ_NOTIFY_PID, status.notify_pid, INT64_MAX);
+	if (status.notify_method == SIGEV_SIGNAL)
+		record_u64(r, MQ_NOTIFY_SIGNAL, status.notify_signal);
+	if (status.notify_method >= 0 && status.notify_method <= SIGEV_THREAD)
+		record_text(r, MQ_NOTIFY_METHOD, method_values[status.notify_method]);
+	record_state(p, r, MQ_STATE, "in-use", MQ_REASON, "process %u is registered for notification",
+		     status.notify_pid);
+}
+
+/* What takes an open descriptor. The queue is opened without disturbing it. */
+static int project_open(struct projector *p, const struct mqueue_entry *e, struct record *r)
+{
+	_cleanup_(close_fd) int fd = mqueue_open(&p->snapshot->queues, e);
+	struct mqueue_attr attr;
+	int error = fd < 0 ? fd : mqueue_get_attr(fd, &attr);
+
+	if (error == -ENOENT || error == -ESTALE)
+		return PROJECT_SKIP;
+	if (error < 0) {
+		for (size_t f = MQ_MAXMSG; f <= MQ_CURMSGS; f++)
+			record_unknown(r, f, error);
+		for (size_t f = MQ_BYTES; f <= MQ_NOTIFY_METHOD; f++)
+			record_unknown(r, f, error);
+		return 0;
+	}
+	record_u64(r, MQ_MAXMSG, attr.maxmsg);
+	record_u64(r, MQ_MSGSIZE, attr.msgsize);
+	record_u64(r, MQ_CURMSGS, attr.curmsgs);
+	if (wants_any(p->want, MQ_BYTES, MQ_NOTIFY_METHOD))
+		project_status(p, fd, r);
+	return 0;
+}
+
+static void project_names(struct record *r, const struct mqueue_entry *e)
+{
+	const struct span head = SPAN("posix-mq:/");
+	char *ref = arena_alloc(r->arena, head.len + e->name.len);
+
+	if (!ref) {
+		record_unknown(r, MQ_REF, ENOMEM);
+		record_unknown(r, MQ_NAME, ENOMEM);
+		return;
+	}
+	memcpy(ref, head.ptr, head.len);
+	memcpy(ref + head.len, e->name.ptr, e->name.len);
+	record_str(r, MQ_REF, (struct span){ ref, head.len + e->name.len });
+	record_str(r, MQ_NAME, (struct span){ ref + head.len - 1, e->name.len + 1 });
+}
+
+static int64_t newest(const struct mqueue_entry *e)
+{
+	int64_t t = e->ctime > e->mtime ? e->ctime : e->mtime;
+
+	return e->atime > t ? e->atime : t;
+}
+
+static int project(struct projector *p, size_t i, struct record *r)
+{
+	static const struct owner_fields owner = { MQ_OWNER, MQ_GROUP, MQ_UID, MQ_GID, MQ_MODE };
+	const struct mqueue_entry *e = &p->snapshot->queues.items[i];
+
+	record_text(r, MQ_KIND, schema.name);
+	project_names(r, e);
+	record_owner(p, r, &owner, e->uid, e->gid, e->mode);
+	record_u64(r, MQ_INODE, e->ino);
+	record_i64(r, MQ_ATIME, e->atime);
+	record_i64(r, MQ_MTIME, e->mtime);
+	record_i64(r, MQ_CTIME, e->ctime);
+	record_age(p, r, MQ_AGE, newest(e));
+	if (wants_any(p->want, MQ_STATE, MQ_REASON))
+		record_state(p, r, MQ_STATE, "unknown", MQ_REASON, "holders were not looked for");
+	if (wants_any(p->want, MQ_MAXMSG, MQ_CURMSGS) || wants_any(p->want, MQ_BYTES, MQ_NOTIFY_METHOD))
+		return project_open(p, e, r);
+	return 0;
+}
+
+static int narrow(struct span id, struct scan_request *request)
+{
+	if (span_starts(id, "/"))
+		id = span_from(id, 1);
+	return name_list_add(&request->queue_names, id);
+}
+
+static int resolve(struct snapshot *s, struct span id, struct matches *m, struct report *report)
+{
+	struct span name;
+	int r = shmfile_name(id, false, &name, report);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < s->queues.count; i++)
+		if (span_eq(s->queues.items[i].name, name))
+			return matches_add(m, i);
+	return 0;
+}
+
+static int remove_queue(struct snapshot *s, size_t i, struct report *report)
+{
+	const struct mqueue_entry *e = &s->queues.items[i];
+	_cleanup_(close_fd) int fd = mqueue_open(&s->queues, e);
+	struct mqueue_attr attr = { 0 };
+	int r = mqueue_check(&s->queues, e);
+
+	if (r < 0)
+		return r;
+	if (fd >= 0 && mqueue_get_attr(fd, &attr) < 0)
+		attr.curmsgs = 0;
+	/* The raw call takes the name without slash, and any name. */
+	if (syscall(SYS_mq_unlink, e->name.ptr) < 0) {
+		struct users users = { 0 };
+		struct span owner;
+
+		r = -errno;
+		owner = users_uid_name(&users, e->uid);
+		if ((r == -EPERM || r == -EACCES) && owner.ptr)
+			report_text(report, "owner %.*s", (int)owner.len, owner.ptr);
+		users_free(&users);
+		return r;
+	}
+	if (attr.curmsgs > 0)
+		report_text(report, "%llu message%s lost", (unsigned long long)attr.curmsgs, plural(attr.curmsgs));
+	return 0;
+}
+
+/* What was not asked for is the system's default, which the kernel only takes whole. */
+static int choose_attr(const struct create_args *args, struct mq_attr *attr)
+{
+	struct scan_context context;
+	struct snapshot s = { .context = &context };
+	struct value maxmsg, msgsize;
+	int r = scan_context_open(&context, NULL);
+
+	if (r < 0)
+		return r;
+	limit_sysctl(&s, "sys/fs/mqueue/msg_default", 0, &maxmsg);
+	limit_sysctl(&s, "sys/fs/mqueue/msgsize_default", 0, &msgsize);
+	scan_context_close(&context);
+	attr->mq_maxmsg = (long)(args->maxmsg.set ? args->maxmsg.value : maxmsg.u64);
+	attr->mq_msgsize = (long)(args->msgsize.set ? args->msgsize.value : msgsize.u64);
+	return 0;
+}
+
+static void explain_failure(int r, struct report *report)
+{
+	if (report->text.ptr)
+		return;
+	if (r == -EINVAL)
+		report_text(report, "--maxmsg or --msgsize is over its limit; see 'ipcctl limits posix-mq'");
+	else if (r == -EMFILE)
+		report_text(report, "RLIMIT_MSGQUEUE of this user is reached; see 'ipcctl limits posix-mq'");
+	else if (r == -ENOSPC)
+		report_text(report, "queues_max is reached; see 'ipcctl limits posix-mq'");
+}
+
+/* Opens a new queue and gives it mode and owner; takes it away again if that fails. */
+static int make_queue(const char *name, const struct create_args *args, struct mq_attr *attr,
+		      struct report *report)
+{
+	uint32_t uid = (uint32_t)-1, gid = (uint32_t)-1;
+	_cleanup_(close_fd) int fd = -1;
+	int r = args->owner ? parse_owner(args->owner, &uid, &gid, report) : 0;
+
+	if (r < 0)
+		return r;
+	fd = (int)syscall(SYS_mq_open, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600, attr);
+	if (fd < 0)
+		return -errno;
+	if (args->owner && fchown(fd, uid, gid) < 0) {
+		r = -errno;
+		report_text(report, "--owner '%s': %s", args->owner, error_text(r));
+	} else if (fchmod(fd, create_mode(args)) < 0) {
+		r = -errno;
+	}
+	if (r < 0)
+		syscall(SYS_mq_unlink, name);
+	return r;
+}
+
+static int create(const struct create_args *args, struct report *report)
+{
+	bool chosen = args->maxmsg.set || args->msgsize.set;
+	struct mq_attr attr = { 0 };
+	struct span name;
+	int r = shmfile_name(span_of(args->name ? args->name : ""), false, &name, report);
+
+	if (r < 0)
+		return r;
+	if ((args->maxmsg.set && (args->maxmsg.value == 0 || args->maxmsg.value > LONG_MAX)) ||
+	    (args->msgsize.set && (args->msgsize.value == 0 || args->msgsize.value > LONG_MAX))) {
+		report_text(report, "--maxmsg and --msgsize must be 1 or more");
+		report->usage = true;
+		return -EINVAL;
+	}
+	r = chosen ? choose_attr(args, &attr) : 0;
+	if (r == 0)
+		r = make_queue(name.ptr, args, chosen ? &attr : NULL, report);
+	if (r == -EEXIST && args->exist_ok) {
+		report->existed = true;
+		r = 0;
+	}
+	if (r < 0) {
+		explain_failure(r, report);
+		return r;
+	}
+	report->ref = arena_printf(&report->arena, "posix-mq:/%s", name.ptr);
+	return report->ref.ptr ? 0 : -ENOMEM;
+}
+
+static const struct opt create_opts[] = {
+	{ .name = "maxmsg",
+	  .type = OPT_U64,
+	  .arg = "N",
+	  .offset = offsetof(struct create_args, maxmsg),
+	  .help = "most messages it may hold (default fs.mqueue.msg_default)" },
+	{ .name = "msgsize",
+	  .type = OPT_SIZE,
+	  .arg = "SIZE",
+	  .offset = offsetof(struct create_args, msgsize),
+	  .help = "most bytes of one message (default fs.mqueue.msgsize_default)" },
+	CREATE_OPT_MODE,
+	CREATE_OPT_OWNER,
+	CREATE_OPT_EXIST_OK,
+};
+
+/* The largest of what the queues have, or their bytes as the kernel accounts them. */
+struct queue_totals {
+	uint64_t maxmsg, msgsize, bytes;
+	int error;
+};
+
+static struct queue_totals total_queues(const struct snapshot *s, uid_t user)
+{
+	/* mqueue_get_inode() in ipc/mqueue.c: each slot costs a struct msg_msg, and
+	 * each of up to 32768 priorities a tree node; both are 48 bytes on 64 bits. */
+	const uint64_t slot = sizeof(void *) == 8 ? 48 : 24, node = sizeof(void *) == 8 ? 48 : 28;
+	const uint64_t priorities = 32768;
+	struct queue_totals t = { 0 };
+
+	for (size_t i = 0; i < s->queues.count; i++) {
+		const struct mqueue_entry *e = &s->queues.items[i];
+		_cleanup_(close_fd) int fd = mqueue_open(&s->queues, e);
+		struct mqueue_attr attr;
+		int r = fd < 0 ? fd : mqueue_get_attr(fd, &attr);
+
+		if (r == -ENOENT || r == -ESTALE)
+			continue;
+		if (r < 0) {
+			t.error = -r;
+			continue;
+		}
+		if (attr.maxmsg > t.maxmsg)
+			t.maxmsg = attr.maxmsg;
+		if (attr.msgsize > t.msgsize)
+			t.msgsize = attr.msgsize;
+		if (e->uid == user)
+			t.bytes += attr.maxmsg * (slot + attr.msgsize) +
+				   (attr.maxmsg < priorities ? attr.maxmsg : priorities) * node;
+	}
+	return t;
+}
+
+static struct value total_value(const struct queue_totals *t, uint64_t v)
+{
+	return t->error ? (struct value){ .state = VALUE_UNKNOWN, .error = t->error } : value_u64(v);
+}
+
+static void limit_queues_max(struct snapshot *s, struct limit_value *out)
+{
+	limit_sysctl(s, "sys/fs/mqueue/queues_max", 0, &out->limit);
+	out->used = value_u64(count(s));
+}
+
+static void limit_msg_max(struct snapshot *s, struct limit_value *out)
+{
+	struct queue_totals t = total_queues(s, geteuid());
+
+	limit_sysctl(s, "sys/fs/mqueue/msg_max", 0, &out->limit);
+	out->used = total_value(&t, t.maxmsg);
+}
+
+static void limit_msgsize_max(struct snapshot *s, struct limit_value *out)
+{
+	struct queue_totals t = total_queues(s, geteuid());
+
+	limit_sysctl(s, "sys/fs/mqueue/msgsize_max", 0, &out->limit);
+	out->used = total_value(&t, t.msgsize);
+}
+
+static void limit_msg_default(struct snapshot *s, struct limit_value *out)
+{
+	limit_sysctl(s, "sys/fs/mqueue/msg_default", 0, &out->limit);
+}
+
+static void limit_msgsize_default(struct snapshot *s, struct limit_value *out)
+{
+	limit_sysctl(s, "sys/fs/mqueue/msgsize_default", 0, &out->limit);
+}
+
+static void limit_rlimit(struct snapshot *s, struct limit_value *out)
+{
+	struct queue_totals t = total_queues(s, geteuid());
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_MSGQUEUE, &limit) < 0)
+		out->limit = (struct value){ .state = VALUE_UNKNOWN, .error = errno };
+	else if (limit.rlim_cur != RLIM_INFINITY)
+		out->limit = value_u64(limit.rlim_cur);
+	out->used = total_value(&t, t.bytes);
+}
+
+static const struct limit limits[] = {
+	{ "queues_max", FIELD_U64, "queues in the IPC namespace", "fs.mqueue.queues_max", "mq_open: ENOSPC",
+	  SOURCE_MQUEUE, limit_queues_max },
+	{ "msg_max", FIELD_U64, "messages one queue may hold (used: the largest)", "fs.mqueue.msg_max",
+	  "mq_open: EINVAL", SOURCE_MQUEUE, limit_msg_max },
+	{ "msgsize_max", FIELD_BYTES, "message size of one queue (used: the largest)", "fs.mqueue.msgsize_max",
+	  "mq_open: EINVAL", SOURCE_MQUEUE, limit_msgsize_max },
+	{ "msg_default", FIELD_U64, "messages of a queue made without attributes", "fs.mqueue.msg_default",
+	  "mq_send: blocks, or EAGAIN", 0, limit_msg_default },
+	{ "msgsize_default", FIELD_BYTES, "message size of a queue made without attributes",
+	  "fs.mqueue.msgsize_default", "mq_send: EMSGSIZE", 0, limit_msgsize_default },
+	{ "rlimit-msgqueue", FIELD_BYTES, "queues of this user, as counted here", "RLIMIT_MSGQUEUE",
+	  "mq_open: EMFILE", SOURCE_MQUEUE, limit_rlimit },
+};
+
+const struct kind kind_posix_mq = {
+	.name = "posix-mq",
+	.groups = GROUP_POSIX | GROUP_PERSISTENT,
+	.letter = 'Q',
+	.title = "POSIX message queue",
+	.identifier = "name",
+	.handle = "message queue descriptor (a file descriptor)",
+	.persistence = "until unlinked and unused, or reboot",
+	.access = "mode and owner of the queue",
+	.source = "mqueue file system",
+	.create_means = "mq_open(3)",
+	.remove_means = "mq_unlink(3); those who have it open keep it",
+	.reference = "posix-mq:/NAME",
+	.schema = &schema,
+	.sources = SOURCE_MQUEUE,
+	.narrow = narrow,
+	.count = count,
+	.project = project,
+	.resolve = resolve,
+	.create_opts = create_opts,
+	.ncreate_opts = ARRAY_SIZE(create_opts),
+	.name_arg = "NAME",
+	.create = create,
+	.remove = remove_queue,
+	.limits = limits,
+	.nlimits = ARRAY_SIZE(limits),
+};

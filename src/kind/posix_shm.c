@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/* POSIX shared memory: files in /dev/shm (shm_overview(7)). */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/statvfs.h>
+
+#include "kind/content.h"
+#include "kind/registry.h"
+#include "kind/semaphore.h"
+#include "kind/shmfile.h"
+
+enum {
+	SHM_AGE = FILE_NEXT,
+	SHM_STATE,
+	SHM_REASON,
+	SHM_TARGET,
+	SHM_CONTENT,
+};
+
+static const struct field fields[] = {
+	SHMFILE_FIELDS(FIELD_DEFAULT, FIELD_DEFAULT | FIELD_MIXED | FIELD_GAUGE),
+	[SHM_AGE] = COMMON_AGE,
+	[SHM_STATE] = COMMON_STATE,
+	[SHM_REASON] = COMMON_REASON,
+	[SHM_TARGET] = { .name = "target",
+			 .type = FIELD_STR,
+			 .flags = FIELD_ON_DEMAND,
+			 .help = "where a symbolic link points; it is not followed" },
+	[SHM_CONTENT] = { .name = "content",
+			  .type = FIELD_LIST,
+			  .flags = FIELD_EXPLICIT,
+			  .items = &content_schema,
+			  .help = "bytes of the segment, holes left out (--content)" },
+};
+
+static const struct schema schema = { "posix-shm", fields, ARRAY_SIZE(fields) };
+
+static size_t count(const struct snapshot *s)
+{
+	return s->shm.count;
+}
+
+/* Everything in /dev/shm that is no semaphore. */
+static bool owns(const struct snapshot *s, size_t i)
+{
+	struct semaphore sem;
+
+	return !semaphore_claims(&s->shm, &s->shm.items[i], &sem);
+}
+
+static void project_target(struct projector *p, const struct shm_entry *e, struct record *r)
+{
+	const struct shmtree *t = &p->snapshot->shm;
+	char target[PATH_MAX];
+	const char *leaf;
+	_cleanup_(close_fd) int parent = shmtree_open_parent(t, e->path, &leaf);
+	ssize_t n = parent < 0 ? -1 : readlinkat(parent, leaf, target, sizeof(target));
+	struct span copy;
+
+	if (n < 0) {
+		record_unknown(r, SHM_TARGET, errno);
+		return;
+	}
+	copy = arena_span(r->arena, (struct span){ target, (size_t)n });
+	if (copy.ptr)
+		record_str(r, SHM_TARGET, copy);
+	else
+		record_unknown(r, SHM_TARGET, ENOMEM);
+}
+
+static int project_content(struct projector *p, const struct shm_entry *e, struct record *r)
+{
+	_cleanup_(close_fd) int fd = shmtree_open_file(&p->snapshot->shm, e);
+
+	if (fd < 0) {
+		record_unknown(r, SHM_CONTENT, fd);
+		return 0;
+	}
+	return content_read_file(r, SHM_CONTENT, fd, e->size, p->snapshot->depth.content_max);
+}
+
+static int project(struct projector *p, size_t i, struct record *r)
+{
+	const struct shm_entry *e = &p->snapshot->shm.items[i];
+
+	shmfile_project(p, r, e, "", 0);
+	record_age(p, r, SHM_AGE, shmfile_newest(e));
+	if (wants_any(p->want, SHM_STATE, SHM_REASON))
+		record_state(p, r, SHM_STATE, "unknown", SHM_REASON,
+			     S_ISREG(e->mode) ? "holders were not looked for" : "it is no segment");
+	if (wants(p->want, SHM_TARGET) && S_ISLNK(e->mode))
+		project_target(p, e, r);
+	if (wants(p->want, SHM_CONTENT) && p->snapshot->depth.content && S_ISREG(e->mode))
+		return project_content(p, e, r);
+	return 0;
+}
+
+static int narrow(struct span id, struct scan_request *request)
+{
+	if (span_starts(id, "/"))
+		id = span_from(id, 1);
+	return name_list_add(&request->shm_names, id);
+}
+
+static int resolve(struct snapshot *s, struct span id, struct matches *m, struct report *report)
+{
+	struct span name;
+	int r = shmfile_name(id, true, &name, report);
+	int64_t i = r < 0 ? r : shmfile_find(&s->shm, name);
+
+	return i >= 0 ? matches_add(m, (size_t)i) : i == -ENOENT ? 0 : (int)i;
+}
+
+static int remove_file(struct snapshot *s, size_t i, struct report *report)
+{
+	return shmfile_remove(s, i, "segment", report);
+}
+
+/* With --exist-ok something of that name is there already: is it a segment? */
+static int accept_existing(const char *name, struct report *report)
+{
+	struct shmtree t;
+	struct span path = span_of(name);
+	struct warnings warnings = { 0 };
+	int r = shmtree_read(&t, &(struct name_list){ &path, 1 }, &warnings);
+
+	if (r == 0 && t.count == 1 && !S_ISREG(t.items[0].mode)) {
+		report_text(report, "what exists there is no segment");
+		r = -EEXIST;
+	}
+	report->existed = r == 0;
+	shmtree_free(&t);
+	warnings_free(&warnings);
+	return r;
+}
+
+static int create(const struct create_args *args, struct report *report)
+{
+	struct span name;
+	int r = shmfile_name(span_of(args->name ? args->name : ""), false, &name, report);
+
+	if (r < 0)
+		return r;
+	if (span_starts(name, "sem.")) {
+		report_text(report, "names that start with 'sem.' are semaphores: use create posix-sem");
+		report->usage = true;
+		return -EINVAL;
+	}
+	r = shmfile_create(name.ptr, NULL, 0, args->size.value, args, report);
+	if (r == -EEXIST && args->exist_ok)
+		r = accept_existing(name.ptr, report);
+	if (r < 0)
+		return r;
+	report->ref = arena_printf(&report->arena, "posix-shm:/%s", name.ptr);
+	return report->ref.ptr ? 0 : -ENOMEM;
+}
+
+static const struct opt create_opts[] = {
+	{ .name = "size",
+	  .type = OPT_SIZE,
+	  .arg = "SIZE",
+	  .offset = offsetof(struct create_args, size),
+	  .help = "bytes, or with K M G T (default 0)" },
+	CREATE_OPT_MODE,
+	CREATE_OPT_OWNER,
+	CREATE_OPT_EXIST_OK,
+};
+
+/* The size limit of the tmpfs; absent where it has none. */
+static void read_statvfs(struct snapshot *s, struct limit_value *out, bool inodes)
+{
+	struct statvfs st;
+	uint64_t total, left;
+
+	if (s->shm.root < 0 || fstatvfs(s->shm.root, &st) < 0) {
+		out->limit = out->used = (struct value){ .state = VALUE_UNKNOWN, .error = errno };
+		return;
+	}
+	total = inodes ? st.f_files : (uint64_t)st.f_blocks * st.f_frsize;
+	left = inodes ? st.f_ffree : (uint64_t)st.f_bfree * st.f_frsize;
+	if (total == 0)
+		return;
+	out->limit = value_u64(total);
+	out->used = value_u64(total - left);
+}
+
+static void limit_bytes(struct snapshot *s, struct limit_value *out)
+{
+	read_statvfs(s, out, false);
+}
+
+static void limit_inodes(struct snapshot *s, struct limit_value *out)
+{
+	read_statvfs(s, out, true);
+}
+
+static const struct limit limits[] = {
+	{ "shm-size", FIELD_BYTES, "memory of all files in /dev/shm", "mount option size", "write: ENOSPC; mapped: SIGBUS",
+	  SOURCE_SHMTREE, limit_bytes },
+	{ "shm-inodes", FIELD_U64, "files in /dev/shm", "mount option nr_inodes", "shm_open: ENOSPC",
+	  SOURCE_SHMTREE, limit_inodes },
+};
+
+const struct kind kind_posix_shm = {
+	.name = "posix-shm",
+	.groups = GROUP_POSIX | GROUP_PERSISTENT | GROUP_MEMORY,
+	.letter = 'M',
+	.title = "POSIX shared memory segment",
+	.identifier = "name",
+	.handle = "file descriptor; address once mapped",
+	.persistence = "until unlinked and unused, or reboot",
+	.access = "mode and owner of the file",
+	.source = "/dev/shm",
+	.create_means = "shm_open(3)",
+	.remove_means = "shm_unlink(3); memory goes with the last user",
+	.reference = "posix-shm:/NAME",
+	.schema = &schema,
+	.bytes_field = "allocated",
+	.sources = SOURCE_SHMTREE,
+	.narrow = narrow,
+	.count = count,
+	.owns = owns,
+	.project = project,
+	.resolve = resolve,
+	.create_opts = create_opts,
+	.ncreate_opts = ARRAY_SIZE(create_opts),
+	.name_arg = "NAME",
+	.create = create,
+	.remove = remove_file,
+	.limits = limits,
+	.nlimits = ARRAY_SIZE(limits),
+};

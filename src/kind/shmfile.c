@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+#include "kind/shmfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+
+#include "lib/out.h"
+
+const char *const file_type_values[] = { "regular", "directory",	 "symlink",	 "fifo",
+					 "socket",  "character-device", "block-device", NULL };
+
+static const char *file_type(uint32_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFREG:
+		return "regular";
+	case S_IFDIR:
+		return "directory";
+	case S_IFLNK:
+		return "symlink";
+	case S_IFIFO:
+		return "fifo";
+	case S_IFSOCK:
+		return "socket";
+	case S_IFCHR:
+		return "character-device";
+	default:
+		return "block-device";
+	}
+}
+
+/* ref and name in one piece of memory: "posix-shm:" "/jobs", name is its tail. */
+static void project_names(struct record *r, struct span path, const char *name_prefix)
+{
+	size_t kind = strlen(r->schema->name), prefix = strlen(name_prefix);
+	size_t head = kind + 1 + prefix;
+	char *p = arena_alloc(r->arena, head + 1 + path.len);
+
+	if (!p) {
+		record_unknown(r, FILE_REF, ENOMEM);
+		record_unknown(r, FILE_NAME, ENOMEM);
+		return;
+	}
+	memcpy(p, r->schema->name, kind);
+	p[kind] = ':';
+	memcpy(p + kind + 1, name_prefix, prefix);
+	p[head] = '/';
+	memcpy(p + head + 1, path.ptr, path.len);
+	record_str(r, FILE_REF, (struct span){ p, head + 1 + path.len });
+	record_str(r, FILE_NAME, (struct span){ p + head, 1 + path.len });
+}
+
+void shmfile_project(struct projector *p, struct record *r, const struct shm_entry *e, const char *name_prefix,
+		     size_t skip)
+{
+	static const struct owner_fields owner = { FILE_OWNER, FILE_GROUP, FILE_UID, FILE_GID, FILE_MODE };
+
+	record_text(r, FILE_KIND, r->schema->name);
+	project_names(r, span_from(e->path, skip), name_prefix);
+	record_text(r, FILE_TYPE, file_type(e->mode));
+	record_owner(p, r, &owner, e->uid, e->gid, e->mode);
+	record_u64(r, FILE_SIZE, e->size);
+	record_u64(r, FILE_ALLOCATED, e->allocated);
+	record_u64(r, FILE_LINKS, e->links);
+	record_u64(r, FILE_INODE, e->ino);
+	record_i64(r, FILE_ATIME, e->atime);
+	record_i64(r, FILE_MTIME, e->mtime);
+	record_i64(r, FILE_CTIME, e->ctime);
+}
+
+int64_t shmfile_newest(const struct shm_entry *e)
+{
+	int64_t newest = e->ctime > e->mtime ? e->ctime : e->mtime;
+
+	return e->atime > newest ? e->atime : newest;
+}
+
+int shmfile_name(struct span text, bool nested, struct span *name, struct report *report)
+{
+	if (span_starts(text, "/"))
+		text = span_from(text, 1);
+	report->usage = true;
+	if (text.len == 0)
+		report_text(report, "a name is needed, such as /jobs");
+	else if (span_is(text, ".") || span_is(text, ".."))
+		report_text(report, "'.' and '..' are no names");
+	else if (!nested && memchr(text.ptr, '/', text.len))
+		report_text(report, "a name has no slash but the leading one");
+	else if (!nested && text.len > NAME_MAX)
+		report_text(report, "the name is longer than %d bytes", NAME_MAX);
+	else
+		report->usage = false;
+	*name = text;
+	return report->usage ? -EINVAL : 0;
+}
+
+int64_t shmfile_find(const struct shmtree *t, struct span path)
+{
+	for (size_t i = 0; i < t->count; i++)
+		if (span_eq(t->items[i].path, path))
+			return (int64_t)i;
+	return -ENOENT;
+}
+
+bool shmfile_is_semaphore_name(const struct shm_entry *e)
+{
+	return span_starts(e->path, "sem.") && e->path.len > 4 && !memchr(e->path.ptr, '/', e->path.len);
+}
+
+/* Why the kernel refused to unlink, as far as it can be seen. */
+static void explain_refusal(int parent, const struct shm_entry *e, struct report *report)
+{
+	struct users users = { 0 };
+	struct span owner = users_uid_name(&users, e->uid);
+	struct stat st;
+
+	if (owner.ptr && fstat(parent, &st) == 0)
+		report_text(report, "owner %.*s%s", (int)owner.len, owner.ptr,
+			    st.st_mode & S_ISVTX ? ", sticky directory" : "");
+	users_free(&users);
+}
+
+int shmfile_remove(struct snapshot *s, size_t i, const char *noun, struct report *report)
+{
+	const struct shm_entry *e = &s->shm.items[i];
+	_cleanup_(close_fd) int parent = -1;
+	const char *leaf;
+	int r;
+
+	if (!S_ISREG(e->mode)) {
+		report_text(report, "it is a %s, not a %s; rm(1) removes it", file_type(e->mode), noun);
+		return -ENOTSUP;
+	}
+	parent = shmtree_open_parent(&s->shm, e->path, &leaf);
+	if (parent < 0)
+		return parent;
+	r = shmtree_check(parent, leaf, e);
+	if (r < 0)
+		return r;
+	if (unlinkat(parent, leaf, 0) == 0)
+		return 0;
+	r = -errno;
+	if (r == -EPERM || r == -EACCES)
+		explain_refusal(parent, e, report);
+	return r;
+}
+
+/* Gives the nameless file its name; fails if that is taken. */
+static int link_in(int fd, int dir, const char *name)
+{
+	char path[32];
+
+	/* Needs CAP_DAC_READ_SEARCH on older kernels; the way through /proc needs /proc. */
+	if (linkat(fd, "", dir, name, AT_EMPTY_PATH) == 0)
+		return 0;
+	if (errno == EEXIST)
+		return -EEXIST;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, path, dir, name, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+}
+
+int shmfile_create(const char *name, const void *content, size_t content_size, uint64_t size,
+		   const struct create_args *args, struct report *report)
+{
+	_cleanup_(close_fd) int dir = open("/dev/shm", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(close_fd) int fd = -1;
+	uint32_t uid = (uint32_t)-1, gid = (uint32_t)-1;
+	int r;
+
+	r = args->owner ? parse_owner(args->owner, &uid, &gid, report) : 0;
+	if (r < 0)
+		return r;
+	if (dir < 0)
+		return -errno;
+	fd = openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	r = content_size ? write_all(fd, content, content_size) : 0;
+	if (r < 0)
+		return r;
+	if (size > INT64_MAX || ftruncate(fd, (off_t)size) < 0)
+		return size > INT64_MAX ? -EFBIG : -errno;
+	if (args->owner && fchown(fd, uid, gid) < 0) {
+		r = -errno;
+		report_text(report, "--owner '%s': %s", args->owner, error_text(r));
+		return r;
+	}
+	if (fchmod(fd, create_mode(args)) < 0)
+		return -errno;
+	return link_in(fd, dir, name);
+}

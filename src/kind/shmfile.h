@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* What segments and named semaphores share: both are files in /dev/shm. */
+#pragma once
+
+#include "kind/common.h"
+
+/* The field tables of both kinds start with these. */
+enum shmfile_field {
+	FILE_KIND,
+	FILE_REF,
+	FILE_NAME,
+	FILE_TYPE,
+	FILE_OWNER,
+	FILE_GROUP,
+	FILE_UID,
+	FILE_GID,
+	FILE_MODE,
+	FILE_SIZE,
+	FILE_ALLOCATED,
+	FILE_LINKS,
+	FILE_INODE,
+	FILE_ATIME,
+	FILE_MTIME,
+	FILE_CTIME,
+	FILE_NEXT,
+};
+
+extern const char *const file_type_values[];
+
+/* Flags of the fields in which the kinds differ. */
+#define SHMFILE_FIELDS(type_flags, size_flags)                                                              \
+	[FILE_KIND] = COMMON_KIND, [FILE_REF] = COMMON_REF,                                                 \
+	[FILE_NAME] = { .name = "name", .type = FIELD_STR, .flags = FIELD_SHRINK,                           \
+			.help = "name with its leading slash" },                                            \
+	[FILE_TYPE] = { .name = "type", .type = FIELD_STR, .flags = (type_flags),                           \
+			.values = file_type_values, .help = "what lies there; only a regular file is one" }, \
+	[FILE_OWNER] = COMMON_OWNER, [FILE_GROUP] = COMMON_GROUP, [FILE_UID] = COMMON_UID,                  \
+	[FILE_GID] = COMMON_GID, [FILE_MODE] = COMMON_MODE,                                                 \
+	[FILE_SIZE] = { .name = "size", .type = FIELD_BYTES, .flags = (size_flags), .help = "length" },     \
+	[FILE_ALLOCATED] = { .name = "allocated", .type = FIELD_BYTES, .flags = (size_flags),               \
+			     .help = "memory it really takes" },                                            \
+	[FILE_LINKS] = { .name = "links", .type = FIELD_U64, .help = "names it has" },                      \
+	[FILE_INODE] = { .name = "inode", .type = FIELD_U64, .help = "inode number" },                      \
+	[FILE_ATIME] = { .name = "atime", .type = FIELD_TIME, .help = "last read(2)" },                     \
+	[FILE_MTIME] = { .name = "mtime", .type = FIELD_TIME, .help = "last write(2) or truncation" },      \
+	[FILE_CTIME] = { .name = "ctime", .type = FIELD_TIME, .help = "last change of its inode" }
+
+/* Fills those fields; ref is "KIND:NAME_PREFIX" + name, name = "/" + the path behind skip bytes. */
+void shmfile_project(struct projector *p, struct record *r, const struct shm_entry *e, const char *name_prefix,
+		     size_t skip);
+/* Newest of its time stamps. */
+int64_t shmfile_newest(const struct shm_entry *e);
+/* Checks NAME of a reference or of create: one leading slash is taken off; "" , "/",
+ * "." , "..", too long and (unless nested) inner slashes are refused with
+ * report->text. Returns 0 and the rest in *name, or -EINVAL. */
+int shmfile_name(struct span text, bool nested, struct span *name, struct report *report) _must_check_;
+/* The index of the entry with this path: 0 and up, or -ENOENT. */
+int64_t shmfile_find(const struct shmtree *t, struct span path);
+/* Whether it is a file that glibc's sem_open(3) made: "sem.NAME" at the top. */
+bool shmfile_is_semaphore_name(const struct shm_entry *e);
+/* Unlinks exactly this entry; refuses what is no regular file. As kind->remove. */
+int shmfile_remove(struct snapshot *s, size_t i, const char *noun, struct report *report);
+
+/*
+ * Makes the file `name` in /dev/shm, whole before it is visible: contents, length,
+ * owner and mode are set on a nameless file that is then linked in. 0, or -errno:
+ * -EEXIST.
+ */
+int shmfile_create(const char *name, const void *content, size_t content_size, uint64_t size,
+		   const struct create_args *args, struct report *report) _must_check_;

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+/* System V message queues: msgget(2), msgop(2), msgctl(2). */
+#include <errno.h>
+#include <sys/msg.h>
+
+#include "kind/registry.h"
+#include "kind/sysv.h"
+
+#ifndef MSG_STAT_ANY
+#define MSG_STAT_ANY 13
+#endif
+#ifndef MSG_COPY
+#define MSG_COPY 040000 /* Linux 3.8: reads a message by its number, leaves it there */
+#endif
+
+enum {
+	MSG_BYTES = SYSV_NEXT,
+	MSG_MESSAGES,
+	MSG_QBYTES,
+	MSG_LSPID,
+	MSG_LSPID_COMMAND,
+	MSG_LRPID,
+	MSG_LRPID_COMMAND,
+	MSG_STIME,
+	MSG_RTIME,
+	MSG_CTIME,
+	MSG_AGE,
+	MSG_STATE,
+	MSG_REASON,
+	MSG_CONTENT,
+};
+
+enum { ONE_INDEX, ONE_TYPE, ONE_SIZE, ONE_BODY };
+
+static const struct field message_fields[] = {
+	[ONE_INDEX] = { .name = "index", .type = FIELD_U64, .help = "place in the queue, from 0" },
+	[ONE_TYPE] = { .name = "type", .type = FIELD_I64, .help = "type, as msgsnd(2) was given it" },
+	[ONE_SIZE] = { .name = "size", .type = FIELD_U64, .help = "bytes of the message" },
+	[ONE_BODY] = { .name = "body", .type = FIELD_BLOB, .help = "the bytes, as many as --content allows" },
+};
+
+static const struct schema message_schema = { "messages", message_fields, ARRAY_SIZE(message_fields) };
+
+static const struct field fields[] = {
+	SYSV_HEAD_FIELDS,
+	[MSG_BYTES] = { .name = "bytes",
+			.type = FIELD_BYTES,
+			.flags = FIELD_DEFAULT | FIELD_GAUGE,
+			.help = "bytes queued" },
+	[MSG_MESSAGES] = { .name = "messages",
+			   .type = FIELD_U64,
+			   .flags = FIELD_DEFAULT | FIELD_GAUGE,
+			   .help = "messages queued" },
+	[MSG_QBYTES] = { .name = "qbytes", .type = FIELD_BYTES, .help = "most bytes it may hold" },
+	[MSG_LSPID] = { .name = "lspid",
+			.type = FIELD_PID,
+			.flags = FIELD_DEFAULT,
+			.help = "process that sent last" },
+	[MSG_LSPID_COMMAND] = { .name = "lspid_command",
+				.type = FIELD_STR,
+				.flags = FIELD_SHRINK,
+				.help = "its command, if it is alive" },
+	[MSG_LRPID] = { .name = "lrpid",
+			.type = FIELD_PID,
+			.flags = FIELD_DEFAULT,
+			.help = "process that received last" },
+	[MSG_LRPID_COMMAND] = { .name = "lrpid_command",
+				.type = FIELD_STR,
+				.flags = FIELD_SHRINK,
+				.help = "its command, if it is alive" },
+	[MSG_STIME] = { .name = "stime", .type = FIELD_TIME, .help = "last msgsnd(2)" },
+	[MSG_RTIME] = { .name = "rtime", .type = FIELD_TIME, .help = "last msgrcv(2)" },
+	[MSG_CTIME] = { .name = "ctime", .type = FIELD_TIME, .help = "creation or last change by IPC_SET" },
+	[MSG_AGE] = COMMON_AGE,
+	[MSG_STATE] = COMMON_STATE,
+	[MSG_REASON] = COMMON_REASON,
+	[MSG_CONTENT] = { .name = "content",
+			  .type = FIELD_LIST,
+			  .flags = FIELD_EXPLICIT,
+			  .items = &message_schema,
+			  .help = "the messages, not consumed (--content)" },
+};
+
+static const struct schema schema = { "sysv-msg", fields, ARRAY_SIZE(fields) };
+
+static size_t count(const struct snapshot *s)
+{
+	return s->sysv[SYSV_MSG].count;
+}
+
+/* Largest message that msgrcv(2) can be made to copy: it copies at most msgmax,
+ * and refuses a buffer that is too short for the message. */
+static size_t copy_buffer_size(const struct sysv_msg_row *row)
+{
+	struct msginfo info;
+	uint64_t size = row->cbytes;
+
+	if (msgctl(0, IPC_INFO, (struct msqid_ds *)&info) >= 0 && (uint64_t)info.msgmax > size)
+		size = (uint64_t)info.msgmax;
+	return (size_t)size;
+}
+
+/* Adds the message at `index`. 1, 0 if there is none, or -errno. */
+static int peek(struct record *r, struct list *list, int id, int index, struct msgbuf *buffer, size_t size,
+		uint64_t max)
+{
+	ssize_t n = msgrcv(id, buffer, size, index, MSG_COPY | IPC_NOWAIT | MSG_NOERROR);
+	struct record row;
+	struct span body;
+
+	if (n < 0)
+		return errno == ENOMSG ? 0 : -errno;
+	if (list_append(r, list, &row) < 0)
+		return -ENOMEM;
+	body = arena_span(r->arena, (struct span){ buffer->mtext, (uint64_t)n < max ? (size_t)n : (size_t)max });
+	if (!body.ptr)
+		return -ENOMEM;
+	record_u64(&row, ONE_INDEX, (uint64_t)index);
+	record_i64(&row, ONE_TYPE, buffer->mtype);
+	record_u64(&row, ONE_SIZE, (uint64_t)n);
+	record_str(&row, ONE_BODY, body);
+	return 1;
+}
+
+static int project_content(struct projector *p, const struct sysv_msg_row *row, struct record *r)
+{
+	size_t size = copy_buffer_size(row);
+	_cleanup_(free_ptr) struct msgbuf *buffer = malloc(sizeof(*buffer) + size);
+	struct list *list = record_list(r, MSG_CONTENT);
+	int got = 1;
+
+	if (!buffer || !list)
+		return -ENOMEM;
+	/* Messages may be taken and added meanwhile; no more are asked for than there were. */
+	for (uint64_t i = 0; got > 0 && i < row->qnum && i <= INT32_MAX; i++)
+		got = peek(r, list, (int)row->perm.id, (int)i, buffer, size, p->snapshot->depth.content_max);
+	if (got == -ENOMEM)
+		return got;
+	if (got < 0)
+		record_unknown(r, MSG_CONTENT, got);
+	return 0;
+}
+
+static void project_qbytes(struct projector *p, const struct sysv_msg_row *row, struct record *r)
+{
+	struct msqid_ds ds;
+	int id;
+
+	if (p->snapshot->sysv[SYSV_MSG].from_stat) {
+		record_u64(r, MSG_QBYTES, row->qbytes);
+		return;
+	}
+	if (!p->snapshot->context->own_proc) {
+		record_unknown(r, MSG_QBYTES, EOPNOTSUPP);
+		return;
+	}
+	id = msgctl((int)row->perm.id, MSG_STAT_ANY, &ds);
+	if (id < 0)
+		record_unknown(r, MSG_QBYTES, errno);
+	else if ((uint32_t)id == row->perm.id)
+		record_u64(r, MSG_QBYTES, ds.msg_qbytes);
+}
+
+static int project(struct projector *p, size_t i, struct record *r)
+{
+	const struct sysv_msg_row *row = sysv_msg_at(&p->snapshot->sysv[SYSV_MSG], i);
+
+	sysv_project(p, r, &row->perm);
+	record_u64(r, MSG_BYTES, row->cbytes);
+	record_u64(r, MSG_MESSAGES, row->qnum);
+	if (wants(p->want, MSG_QBYTES))
+		project_qbytes(p, row, r);
+	record_pid(p, r, MSG_LSPID, row->lspid, row->stime);
+	record_pid(p, r, MSG_LRPID, row->lrpid, row->rtime);
+	record_time(r, MSG_STIME, row->stime);
+	record_time(r, MSG_RTIME, row->rtime);
+	record_time(r, MSG_CTIME, row->ctime);
+	record_age(p, r, MSG_AGE, newer(row->ctime, newer(row->stime, row->rtime)));
+	if (wants_any(p->want, MSG_STATE, MSG_REASON))
+		record_state(p, r, MSG_STATE, "unknown", MSG_REASON, "the kernel keeps no list of users");
+	if (wants(p->want, MSG_CONTENT) && p->snapshot->depth.content)
+		return project_content(p, row, r);
+	return 0;
+}
+
+static int resolve(struct snapshot *s, struct span id, struct matches *m, struct report *report)
+{
+	return sysv_resolve(&s->sysv[SYSV_MSG], id, m, report);
+}
+
+static int remove_queue(struct snapshot *s, size_t i, struct report *report)
+{
+	const struct sysv_msg_row *row = sysv_msg_at(&s->sysv[SYSV_MSG], i);
+	int id = (int)row->perm.id;
+	struct msqid_ds ds;
+	int r = msgctl(id, MSG_STAT_ANY, &ds);
+
+	/* It looks only at the slot, and answers with the id that is there. */
+	if (r < 0)
+		return sysv_removed(r);
+	if (r != id)
+		return -ENOENT;
+	if (sysv_compare(&ds.msg_perm, &row->perm) < 0)
+		return -ESTALE;
+	r = sysv_removed(msgctl(id, IPC_RMID, NULL));
+	if (r == 0 && ds.msg_qnum > 0)
+		report_text(report, "%lu message%s lost", (unsigned long)ds.msg_qnum, plural(ds.msg_qnum));
+	return r;
+}
+
+static int get_queue(key_t key, int flags, const struct create_args *args _unused_)
+{
+	return msgget(key, flags);
+}
+
+static int finish_queue(int id, const struct create_args *args, uint32_t uid, uint32_t gid,
+			struct report *report)
+{
+	struct msqid_ds ds;
+	int r;
+
+	if (!args->owner && !args->qbytes.set)
+		return 0;
+	if (msgctl(id, IPC_STAT, &ds) < 0)
+		return -errno;
+	sysv_set_perm(&ds.msg_perm, uid, gid, create_mode(args));
+	if (args->qbytes.set)
+		ds.msg_qbytes = (msglen_t)args->qbytes.value;
+	if (msgctl(id, IPC_SET, &ds) < 0) {
+		r = -errno;
+		report_text(report, "owner or --qbytes cannot be set: %s%s", error_text(r),
+			    r == -EPERM && args->qbytes.set ? " (over msgmnb it takes CAP_SYS_RESOURCE)" : "");
+		return r;
+	}
+	return 0;
+}
+
+static void discard_queue(int id)
+{
+	msgctl(id, IPC_RMID, NULL);
+}
+
+static int create(const struct create_args *args, struct report *report)
+{
+	static const struct sysv_maker maker = { "sysv-msg", get_queue, finish_queue, discard_queue };
+	int r;
+
+	/* The kernel keeps it in an unsigned int and cuts off the rest. */
+	if (args->qbytes.set && (args->qbytes.value == 0 || args->qbytes.value > UINT32_MAX)) {
+		report_text(report, "--qbytes must be 1 to 4294967295");
+		report->usage = true;
+		return -EINVAL;
+	}
+	r = sysv_create(&maker, args, report);
+	if (r == -ENOSPC && !report->text.ptr)
+		report_text(report, "msgmni is reached; see 'ipcctl limits sysv-msg'");
+	return r;
+}
+
+static const struct opt create_opts[] = {
+	{ .name = "qbytes",
+	  .type = OPT_SIZE,
+	  .arg = "SIZE",
+	  .offset = offsetof(struct create_args, qbytes),
+	  .help = "most bytes it may hold (default kernel.msgmnb)" },
+	SYSV_CREATE_OPTS,
+};
+
+static void limit_msgmni(struct snapshot *s, struct limit_value *out)
+{
+	limit_sysctl(s, "sys/kernel/msgmni", 0, &out->limit);
+	out->used = value_u64(count(s));
+}
+
+static void limit_msgmnb(struct snapshot *s, struct limit_value *out)
+{
+	uint64_t fullest = 0;
+
+	limit_sysctl(s, "sys/kernel/msgmnb", 0, &out->limit);
+	for (size_t i = 0; i < count(s); i++)
+		if (sysv_msg_at(&s->sysv[SYSV_MSG], i)->cbytes > fullest)
+			fullest = sysv_msg_at(&s->sysv[SYSV_MSG], i)->cbytes;
+	out->used = value_u64(fullest);
+}
+
+static void limit_msgmax(struct snapshot *s, struct limit_value *out)
+{
+	limit_sysctl(s, "sys/kernel/msgmax", 0, &out->limit);
+}
+
+static const struct limit limits[] = {
+	{ "msgmni", FIELD_U64, "queues in the IPC namespace", "kernel.msgmni", "msgget: ENOSPC", SOURCE_SYSV_MSG,
+	  limit_msgmni },
+	{ "msgmnb", FIELD_BYTES, "bytes in one new queue (used: the fullest)", "kernel.msgmnb",
+	  "msgsnd: blocks, or EAGAIN", SOURCE_SYSV_MSG, limit_msgmnb },
+	{ "msgmax", FIELD_BYTES, "one message", "kernel.msgmax", "msgsnd: EINVAL", 0, limit_msgmax },
+};
+
+const struct kind kind_sysv_msg = {
+	.name = "sysv-msg",
+	.groups = GROUP_SYSV | GROUP_PERSISTENT,
+	.letter = 'q',
+	.key_letter = 'Q',
+	.key_option = "sysv-msg-key",
+	.title = "System V message queue",
+	.identifier = "key (32 bits) or id",
+	.handle = "id",
+	.persistence = "until removed or reboot",
+	.access = "mode, owner and creator; CAP_IPC_OWNER",
+	.source = "/proc/sysvipc/msg, msgctl(2)",
+	.create_means = "msgget(2)",
+	.remove_means = "IPC_RMID; messages are lost, blocked tasks wake with EIDRM",
+	.reference = "sysv-msg:ID, sysv-msg:key=KEY",
+	.schema = &schema,
+	.bytes_field = "bytes",
+	.sources = SOURCE_SYSV_MSG,
+	.count = count,
+	.project = project,
+	.resolve = resolve,
+	.create_opts = create_opts,
+	.ncreate_opts = ARRAY_SIZE(create_opts),
+	.create = create,
+	.remove = remove_queue,
+	.limits = limits,
+	.nlimits = ARRAY_SIZE(limits),
+};

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: MIT */
+/* System V semaphore sets: semget(2), semop(2), semctl(2). */
+#include <errno.h>
+#include <sys/sem.h>
+
+#include "kind/registry.h"
+#include "kind/sysv.h"
+#include "lib/parse.h"
+
+#ifndef SEM_STAT_ANY
+#define SEM_STAT_ANY 20
+#endif
+#define SEMAPHORE_MAX 32767 /* SEMVMX, the same in every kernel */
+
+/* semctl(2): the caller defines it. */
+union semun {
+	int val;
+	struct semid_ds *buf;
+	unsigned short *array;
+};
+
+enum {
+	SEM_NSEMS = SYSV_NEXT,
+	SEM_OTIME,
+	SEM_CTIME,
+	SEM_AGE,
+	SEM_STATE,
+	SEM_REASON,
+	SEM_WAITERS,
+	SEM_SEMAPHORES,
+};
+
+enum { ONE_INDEX, ONE_VALUE, ONE_PID, ONE_PID_COMMAND, ONE_NCOUNT, ONE_ZCOUNT };
+
+static const struct field semaphore_fields[] = {
+	[ONE_INDEX] = { .name = "index", .type = FIELD_U64, .help = "number within the set, from 0" },
+	[ONE_VALUE] = { .name = "value", .type = FIELD_U64, .help = "its value" },
+	[ONE_PID] = { .name = "pid", .type = FIELD_PID, .help = "process that changed it last" },
+	[ONE_PID_COMMAND] = { .name = "pid_command", .type = FIELD_STR, .help = "its command, if it is alive" },
+	[ONE_NCOUNT] = { .name = "ncount", .type = FIELD_U64, .help = "tasks that wait for it to grow" },
+	[ONE_ZCOUNT] = { .name = "zcount", .type = FIELD_U64, .help = "tasks that wait for it to become zero" },
+};
+
+static const struct schema semaphore_schema = { "semaphores", semaphore_fields, ARRAY_SIZE(semaphore_fields) };
+
+static const struct field fields[] = {
+	SYSV_HEAD_FIELDS,
+	[SEM_NSEMS] = { .name = "nsems",
+			.type = FIELD_U64,
+			.flags = FIELD_DEFAULT | FIELD_GAUGE,
+			.help = "semaphores in the set" },
+	[SEM_OTIME] = { .name = "otime", .type = FIELD_TIME, .flags = FIELD_DEFAULT, .help = "last semop(2)" },
+	[SEM_CTIME] = { .name = "ctime",
+			.type = FIELD_TIME,
+			.help = "creation or last change by semctl(2)" },
+	[SEM_AGE] = COMMON_AGE,
+	[SEM_STATE] = COMMON_STATE,
+	[SEM_REASON] = COMMON_REASON,
+	[SEM_WAITERS] = { .name = "waiters",
+			  .type = FIELD_U64,
+			  .flags = FIELD_ON_DEMAND | FIELD_GAUGE,
+			  .help = "tasks blocked on it, as the kernel counts them" },
+	[SEM_SEMAPHORES] = { .name = "semaphores",
+			     .type = FIELD_LIST,
+			     .flags = FIELD_ON_DEMAND,
+			     .items = &semaphore_schema,
+			     .help = "each semaphore: value, last process, tasks that wait" },
+};
+
+static const struct schema schema = { "sysv-sem", fields, ARRAY_SIZE(fields) };
+
+static size_t count(const struct snapshot *s)
+{
+	return s->sysv[SYSV_SEM].count;
+}
+
+/* One number of one semaphore, or unknown. */
+static void ask(struct record *row, size_t field, int id, int index, int command)
+{
+	int v = semctl(id, index, command);
+
+	if (v < 0)
+		record_unknown(row, field, errno);
+	else
+		record_u64(row, field, (uint64_t)v);
+}
+
+static int project_one(struct projector *p, struct record *r, struct list *list, int id, uint16_t value, size_t i)
+{
+	struct fieldset outer = p->want;
+	struct record row;
+	int pid;
+
+	if (list_append(r, list, &row) < 0)
+		return -ENOMEM;
+	record_u64(&row, ONE_INDEX, i);
+	record_u64(&row, ONE_VALUE, value);
+	ask(&row, ONE_NCOUNT, id, (int)i, GETNCNT);
+	ask(&row, ONE_ZCOUNT, id, (int)i, GETZCNT);
+	pid = semctl(id, (int)i, GETPID);
+	if (pid < 0) {
+		record_unknown(&row, ONE_PID, errno);
+		return 0;
+	}
+	p->want = schema_set(&semaphore_schema, 0);
+	record_pid(p, &row, ONE_PID, (uint32_t)pid, INT64_MAX);
+	p->want = outer;
+	return 0;
+}
+
+static uint64_t count_waiters(const struct list *list, bool *known)
+{
+	uint64_t total = 0;
+	struct record row;
+
+	*known = true;
+	for (size_t i = 0; i < list->count; i++) {
+		list_row(list, i, &row);
+		for (size_t f = ONE_NCOUNT; f <= ONE_ZCOUNT; f++) {
+			*known &= row.values[f].state == VALUE_SET;
+			total += row.values[f].state == VALUE_SET ? row.values[f].u64 : 0;
+		}
+	}
+	return total;
+}
+
+/* The semaphores themselves: needs read permission. */
+static int project_semaphores(struct projector *p, const struct sysv_sem_row *row, struct record *r)
+{
+	_cleanup_(free_ptr) unsigned short *values = NULL;
+	int id = (int)row->perm.id;
+	struct semid_ds ds;
+	struct list *list;
+	uint64_t waiters;
+	bool known;
+
+	/* The id may be somebody else's by now, with another number of semaphores:
+	 * GETALL writes as many as there are. An id keeps its set's size. */
+	if (semctl(id, 0, IPC_STAT, (union semun){ .buf = &ds }) < 0) {
+		record_unknown(r, SEM_SEMAPHORES, errno);
+		record_unknown(r, SEM_WAITERS, errno);
+		return errno == EINVAL || errno == EIDRM ? PROJECT_SKIP : 0;
+	}
+	values = calloc(ds.sem_nsems, sizeof(*values));
+	list = record_list(r, SEM_SEMAPHORES);
+	if (!values || !list)
+		return -ENOMEM;
+	if (semctl(id, 0, GETALL, (union semun){ .array = values }) < 0) {
+		record_unknown(r, SEM_SEMAPHORES, errno);
+		record_unknown(r, SEM_WAITERS, errno);
+		return 0;
+	}
+	for (size_t i = 0; i < ds.sem_nsems; i++)
+		if (project_one(p, r, list, id, values[i], i) < 0)
+			return -ENOMEM;
+	waiters = count_waiters(list, &known);
+	if (known || waiters > 0)
+		record_u64(r, SEM_WAITERS, waiters);
+	else
+		record_unknown(r, SEM_WAITERS, EACCES);
+	if (waiters > 0)
+		record_state(p, r, SEM_STATE, "in-use", SEM_REASON, "%llu task%s blocked on it",
+			     (unsigned long long)waiters, plural(waiters));
+	return 0;
+}
+
+static int project(struct projector *p, size_t i, struct record *r)
+{
+	const struct sysv_sem_row *row = sysv_sem_at(&p->snapshot->sysv[SYSV_SEM], i);
+
+	sysv_project(p, r, &row->perm);
+	record_u64(r, SEM_NSEMS, row->nsems);
+	record_time(r, SEM_OTIME, row->otime);
+	record_time(r, SEM_CTIME, row->ctime);
+	record_age(p, r, SEM_AGE, newer(row->otime, row->ctime));
+	if (wants_any(p->want, SEM_STATE, SEM_REASON))
+		record_state(p, r, SEM_STATE, "unknown", SEM_REASON, "the kernel keeps no list of users");
+	if (wants_any(p->want, SEM_WAITERS, SEM_SEMAPHORES))
+		return project_semaphores(p, row, r);
+	return 0;
+}
+
+static int resolve(struct snapshot *s, struct span id, struct matches *m, struct report *report)
+{
+	return sysv_resolve(&s->sysv[SYSV_SEM], id, m, report);
+}
+
+static int remove_set(struct snapshot *s, size_t i, struct report *report)
+{
+	const struct sysv_sem_row *row = sysv_sem_at(&s->sysv[SYSV_SEM], i);
+	int id = (int)row->perm.id;
+	struct semid_ds ds;
+	int r = semctl(id, 0, SEM_STAT_ANY, (union semun){ .buf = &ds });
+	long waiters = 0;
+
+	/* It looks only at the slot, and answers with the id that is there. */
+	if (r < 0)
+		return sysv_removed(r);
+	if (r != id)
+		return -ENOENT;
+	if (sysv_compare(&ds.sem_perm, &row->perm) < 0 || ds.sem_nsems != row->nsems)
+		return -ESTALE;
+	for (int sem = 0; sem < (int)row->nsems; sem++) {
+		int n = semctl(id, sem, GETNCNT), z = semctl(id, sem, GETZCNT);
+
+		waiters += (n > 0 ? n : 0) + (z > 0 ? z : 0);
+	}
+	r = sysv_removed(semctl(id, 0, IPC_RMID));
+	if (r == 0 && waiters > 0)
+		report_text(report, "%ld blocked task%s woken with EIDRM", waiters, plural((uint64_t)waiters));
+	return r;
+}
+
+/* How many values "1,0,3" has, and the values if `out` is given. -EINVAL if one is none. */
+static int parse_values(const char *text, unsigned short *out)
+{
+	struct span rest = span_of(text);
+	uint64_t v;
+	int n = 0;
+
+	for (;;) {
+		const char *comma = memchr(rest.ptr, ',', rest.len);
+		struct span word = { rest.ptr, comma ? (size_t)(comma - rest.ptr) : rest.len };
+
+		if (parse_u64_in(word, 0, SEMAPHORE_MAX, &v) < 0)
+			return -EINVAL;
+		if (out)
+			out[n] = (unsigned short)v;
+		n++;
+		if (!comma)
+			return n;
+		rest = span_from(rest, word.len + 1);
+	}
+}
+
+static int get_set(key_t key, int flags, const struct create_args *args)
+{
+	/* Until it has its values only its owner may touch it; finish_set() opens it. */
+	if (args->values && flags)
+		flags = (flags & ~0777) | 0600;
+	return semget(key, (int)args->nsems.value, flags);
+}
+
+/*
+ * The kernel makes a set with all values 0 and cannot make it otherwise. Those
+ * who follow the old protocol wait until otime is set (semget(2), BUGS); so the
+ * last step is a semop(2) that adds and takes away one, in one go.
+ */
+static int announce(int id, unsigned short first)
+{
+	struct sembuf up = { .sem_op = 1 }, down = { .sem_op = -1 };
+	struct sembuf ops[2] = { first > 0 ? down : up, first > 0 ? up : down };
+
+	return semop(id, ops, 2) < 0 ? -errno : 0;
+}
+
+static int finish_set(int id, const struct create_args *args, uint32_t uid, uint32_t gid, struct report *report)
+{
+	_cleanup_(free_ptr) unsigned short *values = NULL;
+	struct semid_ds ds;
+	int r;
+
+	if (args->values) {
+		values = calloc((size_t)args->nsems.value, sizeof(*values));
+		if (!values)
+			return -ENOMEM;
+		parse_values(args->values, values);
+		if (semctl(id, 0, SETALL, (union semun){ .array = values }) < 0)
+			return -errno;
+		r = announce(id, values[0]);
+		if (r < 0)
+			return r;
+	}
+	if (!args->values && !args->owner)
+		return 0;
+	if (semctl(id, 0, IPC_STAT, (union semun){ .buf = &ds }) < 0)
+		return -errno;
+	sysv_set_perm(&ds.sem_perm, uid, gid, create_mode(args));
+	if (semctl(id, 0, IPC_SET, (union semun){ .buf = &ds }) < 0) {
+		r = -errno;
+		report_text(report, "owner and mode cannot be set: %s", error_text(r));
+		return r;
+	}
+	return 0;
+}
+
+static void discard_set(int id)
+{
+	semctl(id, 0, IPC_RMID);
+}
+
+static int create(const struct create_args *args, struct report *report)
+{
+	static const struct sysv_maker maker = { "sysv-sem", get_set, finish_set, discard_set };
+	struct create_args full = *args;
+	int n = args->values ? parse_values(args->values, NULL) : 0;
+	int r;
+
+	report->usage = true;
+	if (n < 0) {
+		report_text(report, "--values '%s': expected numbers 0 to 32767 separated by commas", args->values);
+		return -EINVAL;
+	}
+	if (n > 0 && args->nsems.set && args->nsems.value != (uint64_t)n) {
+		report_text(report, "--nsems says %llu, --values names %d", (unsigned long long)args->nsems.value, n);
+		return -EINVAL;
+	}
+	if (!args->nsems.set)
+		full.nsems = (struct opt_u64){ true, n > 0 ? (uint64_t)n : 1 };
+	if (full.nsems.value == 0 || full.nsems.value > INT32_MAX) {
+		report_text(report, "--nsems must be 1 or more");
+		return -EINVAL;
+	}
+	report->usage = false;
+	r = sysv_create(&maker, &full, report);
+	if (report->text.ptr)
+		return r;
+	if (r == -ENOSPC)
+		report_text(report, "semmni or semmns is reached; see 'ipcctl limits sysv-sem'");
+	else if (r == -EINVAL)
+		report_text(report, "more semaphores than semmsl allows; see 'ipcctl limits sysv-sem'");
+	return r;
+}
+
+static const struct opt create_opts[] = {
+	{ .name = "nsems",
+	  .type = OPT_U64,
+	  .arg = "N",
+	  .offset = offsetof(struct create_args, nsems),
+	  .help = "semaphores in the set (default 1, or as many as --values)" },
+	{ .name = "values",
+	  .type = OPT_STRING,
+	  .arg = "N,...",
+	  .offset = offsetof(struct create_args, values),
+	  .help = "their initial values (default 0)" },
+	SYSV_CREATE_OPTS,
+};
+
+static void limit_semmni(struct snapshot *s, struct limit_value *out)
+{
+	limit_sysctl(s, "sys/kernel/sem", 3, &out->limit);
+	out->used = value_u64(count(s));
+}
+
+static void limit_semmns(struct snapshot *s, struct limit_value *out)
+{
+	uint64_t total = 0;
+
+	limit_sysctl(s, "sys/kernel/sem", 1, &out->limit);
+	for (size_t i = 0; i < count(s); i++)
+		total += sysv_sem_at(&s->sysv[SYSV_SEM], i)->nsems;
+	out->used = value_u64(total);
+}
+
+static void limit_semmsl(struct snapshot *s, struct limit_value *out)
+{
+	uint64_t largest = 0;
+
+	limit_sysctl(s, "sys/kernel/sem", 0, &out->limit);
+	for (size_t i = 0; i < count(s); i++)
+		if (sysv_sem_at(&s->sysv[SYSV_SEM], i)->nsems > largest)
+			largest = sysv_sem_at(&s->sysv[SYSV_SEM], i)->nsems;
+	out->used = value_u64(largest);
+}
+
+static void limit_semopm(struct snapshot *s, struct limit_value *out)
+{
+	limit_sysctl(s, "sys/kernel/sem", 2, &out->limit);
+}
+
+static void limit_semvmx(struct snapshot *s _unused_, struct limit_value *out)
+{
+	out->limit = value_u64(SEMAPHORE_MAX);
+}
+
+static const struct limit limits[] = {
+	{ "semmni", FIELD_U64, "sets in the IPC namespace", "kernel.sem (4th)", "semget: ENOSPC", SOURCE_SYSV_SEM,
+	  limit_semmni },
+	{ "semmns", FIELD_U64, "semaphores of all sets in the IPC namespace", "kernel.sem (2nd)", "semget: ENOSPC",
+	  SOURCE_SYSV_SEM, limit_semmns },
+	{ "semmsl", FIELD_U64, "semaphores of one set (used: the largest)", "kernel.sem (1st)", "semget: EINVAL",
+	  SOURCE_SYSV_SEM, limit_semmsl },
+	{ "semopm", FIELD_U64, "operations of one call", "kernel.sem (3rd)", "semop: E2BIG", 0, limit_semopm },
+	{ "semvmx", FIELD_U64, "value of one semaphore", "built in", "semop: ERANGE", 0, limit_semvmx },
+};
+
+const struct kind kind_sysv_sem = {
+	.name = "sysv-sem",
+	.groups = GROUP_SYSV | GROUP_PERSISTENT,
+	.letter = 's',
+	.key_letter = 'S',
+	.key_option = "sysv-sem-key",
+	.title = "System V semaphore set",
+	.identifier = "key (32 bits) or id",
+	.handle = "id",
+	.persistence = "until removed or reboot",
+	.access = "mode, owner and creator; CAP_IPC_OWNER",
+	.source = "/proc/sysvipc/sem, semctl(2)",
+	.create_means = "semget(2)",
+	.remove_means = "IPC_RMID; blocked tasks wake with EIDRM",
+	.reference = "sysv-sem:ID, sysv-sem:key=KEY",
+	.schema = &schema,
+	.sources = SOURCE_SYSV_SEM,
+	.count = count,
+	.project = project,
+	.resolve = resolve,
+	.create_opts = create_opts,
+	.ncreate_opts = ARRAY_SIZE(create_opts),
+	.create = create,
+	.remove = remove_set,
+	.limits = limits,
+	.nlimits = ARRAY_SIZE(limits),
+};

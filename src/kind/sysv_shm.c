@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT */
+/* System V shared memory segments: shmget(2), shmop(2), shmctl(2). */
+#include <errno.h>
+#include <sys/shm.h>
+
+#include "kind/content.h"
+#include "kind/registry.h"
+#include "kind/sysv.h"
+#include "kind/sysv_attach.h"
+#include "kind/verdict.h"
+
+#ifndef SHM_STAT_ANY
+#define SHM_STAT_ANY 15
+#endif
+#define HUGE_SHIFT 26 /* SHM_HUGE_SHIFT: log2 of the huge page's size goes here */
+
+enum {
+	SHM_SIZE = SYSV_NEXT,
+	SHM_NATTCH,
+	SHM_CPID,
+	SHM_CPID_COMMAND,
+	SHM_LPID,
+	SHM_LPID_COMMAND,
+	SHM_ATIME,
+	SHM_DTIME,
+	SHM_CTIME,
+	SHM_RSS_BYTES,
+	SHM_SWAP_BYTES,
+	SHM_DESTROY,
+	SHM_LOCK_FLAG,
+	SHM_HUGETLB_FLAG,
+	SHM_HUGE_PAGE_SIZE,
+	SHM_NORESERVE_FLAG,
+	SHM_AGE,
+	SHM_STATE,
+	SHM_REASON,
+	SHM_CONTENT,
+	SHM_FIELDS,
+};
+
+static const struct field fields[] = {
+	SYSV_HEAD_FIELDS,
+	[SHM_SIZE] = { .name = "size",
+		       .type = FIELD_BYTES,
+		       .flags = FIELD_DEFAULT | FIELD_MIXED | FIELD_GAUGE,
+		       .help = "size asked for" },
+	[SHM_NATTCH] = { .name = "nattch",
+			 .type = FIELD_U64,
+			 .flags = FIELD_DEFAULT | FIELD_GAUGE,
+			 .help = "mappings of it (a process may have several)" },
+	[SHM_CPID] = { .name = "cpid",
+		       .type = FIELD_PID,
+		       .flags = FIELD_DEFAULT,
+		       .help = "process that created it" },
+	[SHM_CPID_COMMAND] = { .name = "cpid_command",
+			       .type = FIELD_STR,
+			       .flags = FIELD_SHRINK,
+			       .help = "its command, if it is alive" },
+	[SHM_LPID] = { .name = "lpid",
+		       .type = FIELD_PID,
+		       .flags = FIELD_DEFAULT,
+		       .help = "process that last attached or detached" },
+	[SHM_LPID_COMMAND] = { .name = "lpid_command",
+			       .type = FIELD_STR,
+			       .flags = FIELD_SHRINK,
+			       .help = "its command, if it is alive" },
+	[SHM_ATIME] = { .name = "atime", .type = FIELD_TIME, .help = "last attach" },
+	[SHM_DTIME] = { .name = "dtime", .type = FIELD_TIME, .help = "last detach" },
+	[SHM_CTIME] = { .name = "ctime", .type = FIELD_TIME, .help = "creation or last change by IPC_SET" },
+	[SHM_RSS_BYTES] = { .name = "rss", .type = FIELD_BYTES, .flags = FIELD_GAUGE, .help = "resident memory" },
+	[SHM_SWAP_BYTES] = { .name = "swap", .type = FIELD_BYTES, .flags = FIELD_GAUGE, .help = "swapped out" },
+	[SHM_DESTROY] = { .name = "dest",
+			  .type = FIELD_BOOL,
+			  .help = "removed; goes with the last detach" },
+	[SHM_LOCK_FLAG] = { .name = "locked", .type = FIELD_BOOL, .help = "may not be swapped out" },
+	[SHM_HUGETLB_FLAG] = { .name = "hugetlb",
+			       .type = FIELD_BOOL,
+			       .flags = FIELD_ON_DEMAND,
+			       .help = "made of huge pages" },
+	[SHM_HUGE_PAGE_SIZE] = { .name = "huge_page_size",
+				 .type = FIELD_BYTES,
+				 .flags = FIELD_ON_DEMAND,
+				 .help = "size of those" },
+	[SHM_NORESERVE_FLAG] = { .name = "noreserve",
+				 .type = FIELD_BOOL,
+				 .flags = FIELD_ON_DEMAND,
+				 .help = "no swap space was reserved" },
+	[SHM_AGE] = COMMON_AGE,
+	[SHM_STATE] = COMMON_STATE,
+	[SHM_REASON] = COMMON_REASON,
+	[SHM_CONTENT] = { .name = "content",
+			  .type = FIELD_LIST,
+			  .flags = FIELD_EXPLICIT,
+			  .items = &content_schema,
+			  .help = "bytes of the segment (--content)" },
+};
+
+static const struct schema schema = { "sysv-shm", fields, ARRAY_SIZE(fields) };
+
+static const struct attach_fields attach_fields = { SHM_HUGETLB_FLAG, SHM_HUGE_PAGE_SIZE, SHM_NORESERVE_FLAG,
+						    SHM_CONTENT };
+
+static size_t count(const struct snapshot *s)
+{
+	return s->sysv[SYSV_SHM].count;
+}
+
+static int64_t newest_time(const struct sysv_shm_row *row)
+{
+	return newer(row->ctime, newer(row->atime, row->dtime));
+}
+
+static void project_memory(struct projector *p, const struct sysv_shm_row *row, struct record *r)
+{
+	const struct sysv_table *t = &p->snapshot->sysv[SYSV_SHM];
+	uint64_t huge = 0, rss = row->rss;
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	if (row->rss > row->size) {
+		huge_pages_read(&p->huge_pages);
+		rss = sysv_shm_rss(row, page, p->huge_pages.sizes, p->huge_pages.count, &huge);
+	}
+	if (sysv_has_column(t, "rss"))
+		record_u64(r, SHM_RSS_BYTES, rss);
+	else
+		record_unknown(r, SHM_RSS_BYTES, EOPNOTSUPP);
+	if (sysv_has_column(t, "swap"))
+		record_u64(r, SHM_SWAP_BYTES, row->swap);
+	else
+		record_unknown(r, SHM_SWAP_BYTES, EOPNOTSUPP);
+	if (huge) {
+		record_bool(r, SHM_HUGETLB_FLAG, true);
+		record_u64(r, SHM_HUGE_PAGE_SIZE, huge);
+	}
+}
+
+static void project_state(struct projector *p, const struct sysv_shm_row *row, struct record *r)
+{
+	const struct process *creator = NULL, *last = NULL;
+	enum recorded creator_is, last_is;
+
+	if (row->nattch > 0) {
+		record_state(p, r, SHM_STATE, "in-use", SHM_REASON, "%s%llu attached",
+			     row->perm.perms & SYSV_SHM_DEST ? "marked for destruction, " : "",
+			     (unsigned long long)row->nattch);
+		return;
+	}
+	if (p->snapshot->depth.no_processes) {
+		record_state(p, r, SHM_STATE, "unknown", SHM_REASON, "nothing attached; processes were not looked at");
+		return;
+	}
+	creator_is = recorded_process(p, row->cpid, row->ctime, &creator);
+	/* Nobody ever attached: then there is no last user to ask. */
+	last_is = row->atime == 0 && row->dtime == 0 ?
+			  PROCESS_GONE :
+			  recorded_process(p, row->lpid, newer(row->atime, row->dtime), &last);
+	if (creator_is == PROCESS_ALIVE)
+		record_state(p, r, SHM_STATE, "idle", SHM_REASON, "creator %u (%.*s) is alive", row->cpid,
+			     (int)creator->command.len, creator->command.ptr);
+	else if (last_is == PROCESS_ALIVE)
+		record_state(p, r, SHM_STATE, "idle", SHM_REASON, "last user %u (%.*s) is alive", row->lpid,
+			     (int)last->command.len, last->command.ptr);
+	else if (creator_is == PROCESS_CANNOT_TELL || last_is == PROCESS_CANNOT_TELL)
+		record_state(p, r, SHM_STATE, "unknown", SHM_REASON,
+			     "nothing attached; %s cannot be judged from here",
+			     creator_is == PROCESS_CANNOT_TELL ? "its creator" : "its last user");
+	else
+		record_state(p, r, SHM_STATE, "orphaned", SHM_REASON,
+			     "nothing attached, creator and last user are gone");
+}
+
+static int project(struct projector *p, size_t i, struct record *r)
+{
+	const struct sysv_shm_row *row = sysv_shm_at(&p->snapshot->sysv[SYSV_SHM], i);
+
+	sysv_project(p, r, &row->perm);
+	record_u64(r, SHM_SIZE, row->size);
+	record_u64(r, SHM_NATTCH, row->nattch);
+	record_pid(p, r, SHM_CPID, row->cpid, row->ctime);
+	record_pid(p, r, SHM_LPID, row->lpid, newer(row->atime, row->dtime));
+	record_time(r, SHM_ATIME, row->atime);
+	record_time(r, SHM_DTIME, row->dtime);
+	record_time(r, SHM_CTIME, row->ctime);
+	record_bool(r, SHM_DESTROY, row->perm.perms & SYSV_SHM_DEST);
+	record_bool(r, SHM_LOCK_FLAG, row->perm.perms & SYSV_SHM_LOCKED);
+	record_age(p, r, SHM_AGE, newest_time(row));
+	if (wants_any(p->want, SHM_RSS_BYTES, SHM_SWAP_BYTES) || wants_any(p->want, SHM_HUGETLB_FLAG, SHM_HUGE_PAGE_SIZE))
+		project_memory(p, row, r);
+	if (wants_any(p->want, SHM_STATE, SHM_REASON))
+		project_state(p, row, r);
+	if (wants_any(p->want, SHM_HUGETLB_FLAG, SHM_NORESERVE_FLAG) || wants(p->want, SHM_CONTENT))
+		return sysv_attach_project(p, row, r, &attach_fields);
+	return 0;
+}
+
+static int resolve(struct snapshot *s, struct span id, struct matches *m, struct report *report)
+{
+	return sysv_resolve(&s->sysv[SYSV_SHM], id, m, report);
+}
+
+static int remove_segment(struct snapshot *s, size_t i, struct report *report)
+{
+	const struct sysv_shm_row *row = sysv_shm_at(&s->sysv[SYSV_SHM], i);
+	int id = (int)row->perm.id;
+	struct shmid_ds ds;
+	int r = shmctl(id, SHM_STAT_ANY, &ds);
+
+	/* It looks only at the slot, and answers with the id that is there. */
+	if (r < 0)
+		return sysv_removed(r);
+	if (r != id)
+		return -ENOENT;
+	if (sysv_compare(&ds.shm_perm, &row->perm) < 0 || (uint32_t)ds.shm_cpid != row->cpid)
+		return -ESTALE;
+	r = sysv_removed(shmctl(id, IPC_RMID, NULL));
+	if (r == 0 && ds.shm_nattch > 0)
+		report_text(report, "marked for destruction, %lu attached", (unsigned long)ds.shm_nattch);
+	return r;
+}
+
+static int get_segment(key_t key, int flags, const struct create_args *args)
+{
+	if (args->huge_page_size.set)
+		flags |= SHM_HUGETLB | (int)((unsigned)__builtin_ctzll(args->huge_page_size.value) << HUGE_SHIFT);
+	return shmget(key, (size_t)args->size.value, flags);
+}
+
+static int finish_segment(int id, const struct create_args *args, uint32_t uid, uint32_t gid,
+			  struct report *report)
+{
+	struct shmid_ds ds;
+
+	if (!args->owner)
+		return 0;
+	if (shmctl(id, IPC_STAT, &ds) < 0)
+		return -errno;
+	sysv_set_perm(&ds.shm_perm, uid, gid, create_mode(args));
+	if (shmctl(id, IPC_SET, &ds) < 0) {
+		report_text(report, "--owner '%s': %s", args->owner, error_text(errno));
+		return -errno;
+	}
+	return 0;
+}
+
+static void discard_segment(int id)
+{
+	shmctl(id, IPC_RMID, NULL);
+}
+
+static int create(const struct create_args *args, struct report *report)
+{
+	static const struct sysv_maker maker = { "sysv-shm", get_segment, finish_segment, discard_segment };
+	uint64_t huge = args->huge_page_size.value;
+	int r;
+
+	if (!args->size.set || args->size.value == 0 || args->size.value > SIZE_MAX) {
+		report_text(report, args->size.set ? "--size must be 1 or more, and fit into memory" :
+						     "--size is needed: how many bytes");
+		report->usage = true;
+		return -EINVAL;
+	}
+	if (args->huge_page_size.set && (huge == 0 || (huge & (huge - 1)) != 0)) {
+		report_text(report, "--huge-page-size must be a power of two, such as 2M");
+		report->usage = true;
+		return -EINVAL;
+	}
+	r = sysv_create(&maker, args, report);
+	if (report->text.ptr)
+		return r;
+	if (r == -ENOSPC)
+		report_text(report, "shmmni or shmall is reached; see 'ipcctl limits sysv-shm'");
+	else if (r == -EINVAL)
+		report_text(report, args->huge_page_size.set ?
+					    "the size is over shmmax, or there are no huge pages of that size" :
+					    "the size is over shmmax; see 'ipcctl limits sysv-shm'");
+	else if (r == -ENOMEM && args->huge_page_size.set)
+		report_text(report, "not enough free huge pages; see /proc/sys/vm/nr_hugepages");
+	return r;
+}
+
+static const struct opt create_opts[] = {
+	{ .name = "size",
+	  .type = OPT_SIZE,
+	  .arg = "SIZE",
+	  .offset = offsetof(struct create_args, size),
+	  .help = "bytes, or with K M G T (needed)" },
+	{ .name = "huge-page-size",
+	  .type = OPT_SIZE,
+	  .arg = "SIZE",
+	  .offset = offsetof(struct create_args, huge_page_size),
+	  .help = "make it of huge pages of this size, such as 2M" },
+	SYSV_CREATE_OPTS,
+};
+
+static uint64_t total_size(const struct snapshot *s, uint64_t unit)
+{
+	uint64_t total = 0;
+
+	for (size_t i = 0; i < count(s); i++) {
+		uint64_t size = sysv_shm_at(&s->sysv[SYSV_SHM], i)->size;
+
+		total += size / unit + (size % unit != 0);
+	}
+	return total;
+}
+
+static void limit_shmmni(struct snapshot *s, struct limit_value *out)
+{
+	limit_sysctl(s, "sys/kernel/shmmni", 0, &out->limit);
+	out->used = value_u64(count(s));
+}
+
+static void limit_shmall(struct snapshot *s, struct limit_value *out)
+{
+	limit_sysctl(s, "sys/kernel/shmall", 0, &out->limit);
+	out->used = value_u64(total_size(s, (uint64_t)sysconf(_SC_PAGESIZE)));
+}
+
+static void limit_shmmax(struct snapshot *s, struct limit_value *out)
+{
+	uint64_t largest = 0;
+
+	limit_sysctl(s, "sys/kernel/shmmax", 0, &out->limit);
+	for (size_t i = 0; i < count(s); i++)
+		if (sysv_shm_at(&s->sysv[SYSV_SHM], i)->size > largest)
+			largest = sysv_shm_at(&s->sysv[SYSV_SHM], i)->size;
+	out->used = value_u64(largest);
+}
+
+static const struct limit limits[] = {
+	{ "shmmni", FIELD_U64, "segments in the IPC namespace", "kernel.shmmni", "shmget: ENOSPC", SOURCE_SYSV_SHM,
+	  limit_shmmni },
+	{ "shmall", FIELD_U64, "pages of all segments in the IPC namespace", "kernel.shmall", "shmget: ENOSPC",
+	  SOURCE_SYSV_SHM, limit_shmall },
+	{ "shmmax", FIELD_BYTES, "one segment (used: the largest)", "kernel.shmmax", "shmget: EINVAL",
+	  SOURCE_SYSV_SHM, limit_shmmax },
+};
+
+const struct kind kind_sysv_shm = {
+	.name = "sysv-shm",
+	.groups = GROUP_SYSV | GROUP_PERSISTENT | GROUP_MEMORY,
+	.letter = 'm',
+	.key_letter = 'M',
+	.key_option = "sysv-shm-key",
+	.title = "System V shared memory segment",
+	.identifier = "key (32 bits) or id",
+	.handle = "id; address once attached",
+	.persistence = "until removed or reboot",
+	.access = "mode, owner and creator; CAP_IPC_OWNER",
+	.source = "/proc/sysvipc/shm",
+	.create_means = "shmget(2)",
+	.remove_means = "IPC_RMID; memory goes with the last detach",
+	.reference = "sysv-shm:ID, sysv-shm:key=KEY",
+	.schema = &schema,
+	.bytes_field = "size",
+	.sources = SOURCE_SYSV_SHM,
+	.count = count,
+	.project = project,
+	.resolve = resolve,
+	.create_opts = create_opts,
+	.ncreate_opts = ARRAY_SIZE(create_opts),
+	.create = create,
+	.remove = remove_segment,
+	.limits = limits,
+	.nlimits = ARRAY_SIZE(limits),
+};

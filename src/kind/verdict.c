@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+#include "kind/verdict.h"
+
+#include <errno.h>
+
+enum recorded recorded_process(struct projector *p, uint32_t pid, int64_t until, const struct process **process)
+{
+	const struct process *found;
+
+	if (pid == 0)
+		return PROCESS_CANNOT_TELL;
+	found = process_get(&p->processes, p->snapshot->context->proc, pid);
+	if (!found || (found->error < 0 && found->error != -ENOENT))
+		return PROCESS_CANNOT_TELL;
+	if (found->error < 0 || found->start > until)
+		return PROCESS_GONE;
+	*process = found;
+	return PROCESS_ALIVE;
+}

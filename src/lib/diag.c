@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+#include "lib/diag.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "lib/escape.h"
+#include "lib/out.h"
+
+static void say(struct diag *d, const char *fmt, va_list ap)
+{
+	_cleanup_(free_ptr) char *text = NULL;
+	_cleanup_(buf_free) struct buf line = { 0 };
+
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	buf_puts(&line, "ipcctl: ");
+	escape_into(&line, span_of(text ? text : "out of memory"));
+	buf_putc(&line, '\n');
+	/* Nobody is left to tell if standard error itself fails. */
+	if (write_all(d->fd, line.data, line.len) < 0)
+		return;
+}
+
+void diag_error(struct diag *d, const char *fmt, ...)
+{
+	va_list ap;
+
+	d->errors++;
+	va_start(ap, fmt);
+	say(d, fmt, ap);
+	va_end(ap);
+}
+
+void diag_note(struct diag *d, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (d->quiet)
+		return;
+	va_start(ap, fmt);
+	say(d, fmt, ap);
+	va_end(ap);
+}
+
+void diag_note_escaped(struct diag *d, const char *text)
+{
+	_cleanup_(buf_free) struct buf line = { 0 };
+
+	if (d->quiet)
+		return;
+	buf_printf(&line, "ipcctl: %s\n", text);
+	if (write_all(d->fd, line.data, line.len) < 0)
+		return;
+}
+
+int diag_usage(struct diag *d, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(d, fmt, ap);
+	va_end(ap);
+	return 2;
+}
+
+const char *error_text(int error)
+{
+	/* strerrordesc_np() is not in musl; strerror() here is never localised,
+	 * because the program never calls setlocale(). */
+	return strerror(error < 0 ? -error : error);
+}

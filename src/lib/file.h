@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading files whole, relative to a directory descriptor. */
+#pragma once
+
+#include "lib/buf.h"
+
+/*
+ * Appends the contents of path (below dirfd, AT_FDCWD allowed) to b. For files
+ * of /proc and /sys only: it opens what it is told to. 0 or -errno.
+ */
+int read_file_at(int dirfd, const char *path, struct buf *b) _must_check_;
+/* Appends what is left to read of fd to b. 0 or -errno. */
+int read_fd(int fd, struct buf *b) _must_check_;
+/* Reads at most max bytes at offset into b; stops early only at the end of the
+ * file. 0 or -errno. */
+int pread_into(int fd, uint64_t offset, size_t max, struct buf *b) _must_check_;

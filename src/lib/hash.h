@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A map from 64-bit keys to 32-bit values, open addressing. A key may be added
+ * more than once; lookups then walk all of its values in the order of adding
+ * as long as nothing else grows the map in between. Zero-initialise to make one.
+ */
+#pragma once
+
+#include "lib/base.h"
+
+struct hash_slot {
+	uint64_t key;
+	uint32_t value;
+	uint32_t used;
+};
+
+struct hash {
+	struct hash_slot *slots;
+	size_t mask; /* slots - 1 */
+	size_t count;
+};
+
+int hash_add(struct hash *h, uint64_t key, uint32_t value) _must_check_;
+/* The first slot with this key, or the next after `after`; NULL at the end. */
+const struct hash_slot *hash_find(const struct hash *h, uint64_t key, const struct hash_slot *after);
+void hash_free(struct hash *h);
+/* A 64-bit digest of bytes, to key a map by a name (compare the name too). */
+uint64_t hash_bytes(struct span s);

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* Global options, dispatch, and the check of standard output at the end. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+
+#include "cmd/help.h"
+#include "cmd/options.h"
+#include "cmd/registry.h"
+
+/* An object must never be opened as standard output: 0 to 2 are taken first. */
+static int occupy_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd < 0)
+		return fcntl(STDERR_FILENO, F_GETFD) < 0 ? -errno : 0;
+	close(fd);
+	return 0;
+}
+
+/* Options before the command. Returns -1 to go on, or the exit status. */
+static int parse_leading(struct context *c, int argc, char **argv, size_t *consumed)
+{
+	struct option_groups g;
+	struct opt_rest rest = { 0 };
+	int r;
+
+	if (option_groups_init(&g, OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_SELECT, &c->options) < 0)
+		return out_of_memory(c);
+	r = opt_parse(&(struct opt_parse){ g.groups, g.count, .first_word_ends = true }, argc, argv, &rest, &c->diag);
+	*consumed = r == 0 ? rest.consumed : 0;
+	if (r == 0 && rest.command)
+		r = diag_usage(&c->diag, "a command is expected, not '--'");
+	opt_rest_free(&rest);
+	option_groups_free(&g);
+	return r == -ENOMEM ? out_of_memory(c) : r == 0 ? -1 : r;
+}
+
+static int dispatch(struct context *c, int argc, char **argv)
+{
+	const struct command *command = &command_summary;
+	size_t at = 0;
+	int status = parse_leading(c, argc, argv, &at);
+
+	if (status >= 0)
+		return status;
+	if ((int)at < argc) {
+		command = command_find(argv[at]);
+		if (!command)
+			return unknown_command(c, argv[at]);
+		at++;
+	} else if (c->options.help) {
+		print_overview(out_buf(&c->out));
+		return EXIT_DONE;
+	}
+	return command->run(c, argc - (int)at, argv + at);
+}
+
+int main(int argc, char **argv)
+{
+	struct context c = { .diag = { .fd = STDERR_FILENO }, .scan = { .proc = -1 } };
+	int status, error;
+
+	if (occupy_standard_descriptors() < 0)
+		return EXIT_FAILED;
+	/* A closed pipe is a failed write like any other: reported, never silent. */
+	signal(SIGPIPE, SIG_IGN);
+	out_init(&c.out, STDOUT_FILENO);
+	status = dispatch(&c, argc > 0 ? argc - 1 : 0, argv + (argc > 0));
+	scan_context_close(&c.scan);
+	opt_words_free(&c.options.filters);
+	opt_words_free(&c.options.kinds);
+	opt_words_free(&c.options.targets);
+	error = out_finish(&c.out);
+	if (error < 0) {
+		diag_error(&c.diag, "standard output: %s", error_text(error));
+		return EXIT_FAILED;
+	}
+	return status;
+}

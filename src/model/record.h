@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A record: the values of one object, in the order of its schema. A value is
+ * absent (does not apply), unknown (could not be read; errno says why) or set.
+ */
+#pragma once
+
+#include "lib/arena.h"
+#include "model/field.h"
+
+enum value_state { VALUE_ABSENT, VALUE_UNKNOWN, VALUE_SET };
+
+/* Why a value is unknown, where no errno says it. */
+enum why {
+	WHY_NOT_ASKED = 0,     /* deliberately not read */
+	WHY_NOT_ATTACHED = -1, /* only a process that has it attached could tell */
+	WHY_NO_SEMAPHORE = -2, /* what is there is none */
+};
+
+struct list;
+
+struct value {
+	enum value_state state;
+	int error; /* unknown: errno, positive, or of enum why */
+	union {
+		uint64_t u64;	   /* all unsigned numbers */
+		int64_t i64;	   /* FIELD_I64, FIELD_TIME */
+		bool flag;	   /* FIELD_BOOL */
+		struct span str;   /* FIELD_STR, FIELD_REF, FIELD_BLOB: raw bytes */
+		struct list *list; /* FIELD_LIST */
+	};
+};
+
+struct record {
+	const struct schema *schema;
+	struct value *values; /* schema->nfields of them */
+	struct arena *arena;  /* where strings and lists of this record live */
+	bool unknowns;	      /* some value is unknown */
+};
+
+/* Rows of a FIELD_LIST. Each row is a record of its own schema. */
+struct list {
+	const struct schema *schema;
+	struct value *cells; /* count * schema->nfields */
+	size_t count;
+	size_t cap;
+	uint64_t total; /* how many there really are, if rows were left out; else 0 */
+};
+
+/* A record of this schema with all values absent, in the arena. 0 or -ENOMEM. */
+int record_init(struct record *r, const struct schema *schema, struct arena *arena) _must_check_;
+/* Sets all values absent. Does not touch the arena. */
+void record_clear(struct record *r);
+
+static inline void record_u64(struct record *r, size_t field, uint64_t v)
+{
+	r->values[field].state = VALUE_SET;
+	r->values[field].u64 = v;
+}
+
+static inline void record_i64(struct record *r, size_t field, int64_t v)
+{
+	r->values[field].state = VALUE_SET;
+	r->values[field].i64 = v;
+}
+
+static inline void record_bool(struct record *r, size_t field, bool v)
+{
+	r->values[field].state = VALUE_SET;
+	r->values[field].flag = v;
+}
+
+/* The bytes must live as long as the record: in its arena, in the snapshot, or for ever. */
+static inline void record_str(struct record *r, size_t field, struct span s)
+{
+	r->values[field].state = VALUE_SET;
+	r->values[field].str = s;
+}
+
+static inline void record_text(struct record *r, size_t field, const char *s)
+{
+	record_str(r, field, span_of(s));
+}
+
+/* error: errno or -errno of what failed. */
+void record_unknown(struct record *r, size_t field, int error);
+void record_unknown_why(struct record *r, size_t field, enum why why);
+/* The same for every field of set that is not yet set. */
+void record_unknown_set(struct record *r, struct fieldset set, int error);
+/* A formatted string; unknown with ENOMEM if memory runs out. */
+void record_printf(struct record *r, size_t field, const char *fmt, ...) _printf_(3, 4);
+
+/* An empty list value of the field's item schema, or NULL (then the value is
+ * unknown with ENOMEM). */
+struct list *record_list(struct record *r, size_t field);
+/* Appends a row to a list of r's and points row at it, all values absent. 0 or -ENOMEM. */
+int list_append(struct record *r, struct list *list, struct record *row) _must_check_;
+/* Points row at the i-th row of list. */
+void list_row(const struct list *list, size_t i, struct record *row);
+
+/* Copies v (of type) so that it lives in the arena. On lack of memory the copy
+ * is unknown with ENOMEM. */
+struct value value_copy(const struct value *v, const struct field *field, struct arena *arena);
+/*
+ * Orders two values of the same field. Absent and unknown sort behind all
+ * others. <0, 0, >0 like memcmp(3).
+ */
+int value_compare(const struct field *field, const struct value *a, const struct value *b);

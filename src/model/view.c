@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/view.h"
+
+#include <errno.h>
+
+#include "lib/suggest.h"
+
+const char *suggest_field(const struct schema *const *schemas, size_t nschemas, struct span word)
+{
+	struct suggest s = { 0 };
+	char text[64];
+
+	if (word.len >= sizeof(text))
+		return NULL;
+	memcpy(text, word.ptr, word.len);
+	text[word.len] = '\0';
+	for (size_t i = 0; i < nschemas; i++)
+		for (size_t f = 0; f < schemas[i]->nfields; f++)
+			suggest_offer(&s, text, schemas[i]->fields[f].name);
+	return s.best;
+}
+
+static int add_column(struct view *v, const struct field *field)
+{
+	struct column *columns;
+
+	for (size_t i = 0; i < v->ncolumns; i++)
+		if (strcmp(v->columns[i].name, field->name) == 0)
+			return 0;
+	columns = reallocarray(v->columns, v->ncolumns + 1, sizeof(*columns));
+	if (!columns)
+		return -ENOMEM;
+	v->columns = columns;
+	v->columns[v->ncolumns++] = (struct column){ field->name, field };
+	return 0;
+}
+
+static bool starts_with(const struct field *f, enum view_default start, bool mixed)
+{
+	switch (start) {
+	case VIEW_TABLE:
+		return f->flags & (mixed ? FIELD_MIXED : FIELD_DEFAULT);
+	case VIEW_LISTING:
+		return !(f->flags & (FIELD_ON_DEMAND | FIELD_EXPLICIT));
+	default:
+		return !(f->flags & FIELD_EXPLICIT);
+	}
+}
+
+static int add_defaults(struct view *v, enum view_default start)
+{
+	for (size_t s = 0; s < v->nschemas; s++)
+		for (size_t i = 0; i < v->schemas[s]->nfields; i++)
+			if (starts_with(&v->schemas[s]->fields[i], start, v->nschemas > 1) &&
+			    add_column(v, &v->schemas[s]->fields[i]) < 0)
+				return -ENOMEM;
+	return 0;
+}
+
+static int add_named(struct view *v, struct span name, struct field_error *error)
+{
+	if (span_is(name, "all"))
+		return add_defaults(v, VIEW_EVERYTHING);
+	for (size_t s = 0; s < v->nschemas; s++) {
+		int i = schema_find(v->schemas[s], name);
+
+		if (i >= 0)
+			return add_column(v, &v->schemas[s]->fields[i]);
+	}
+	*error = (struct field_error){ .word = name,
+				       .suggestion = suggest_field(v->schemas, v->nschemas, name) };
+	return -EINVAL;
+}
+
+static int add_spec(struct view *v, struct span spec, struct field_error *error)
+{
+	while (true) {
+		const char *comma = memchr(spec.ptr, ',', spec.len);
+		struct span name = { spec.ptr, comma ? (size_t)(comma - spec.ptr) : spec.len };
+		int r = add_named(v, name, error);
+
+		if (r < 0 || !comma)
+			return r;
+		spec = span_from(spec, name.len + 1);
+	}
+}
+
+static int map_columns(struct view *v)
+{
+	v->index = calloc(v->nschemas * v->ncolumns + 1, sizeof(*v->index));
+	if (!v->index)
+		return -ENOMEM;
+	for (size_t s = 0; s < v->nschemas; s++)
+		for (size_t c = 0; c < v->ncolumns; c++)
+			v->index[s * v->ncolumns + c] = schema_find(v->schemas[s], span_of(v->columns[c].name));
+	return 0;
+}
+
+int view_init(struct view *view, const struct schema *const *schemas, size_t nschemas, const char *spec,
+	      enum view_default start, struct field_error *error)
+{
+	int r = 0;
+
+	*view = (struct view){ .schemas = schemas, .nschemas = nschemas };
+	if (!spec || spec[0] == '+')
+		r = add_defaults(view, start);
+	if (r == 0 && spec)
+		r = add_spec(view, span_of(spec[0] == '+' ? spec + 1 : spec), error);
+	if (r == 0)
+		r = map_columns(view);
+	if (r < 0)
+		view_free(view);
+	return r;
+}
+
+void view_free(struct view *view)
+{
+	free(view->columns);
+	free(view->index);
+	*view = (struct view){ 0 };
+}
+
+size_t view_schema(const struct view *view, const struct schema *schema)
+{
+	size_t i = 0;
+
+	while (i + 1 < view->nschemas && view->schemas[i] != schema)
+		i++;
+	return i;
+}
+
+struct fieldset view_fields(const struct view *view, size_t schema)
+{
+	struct fieldset set = { 0 };
+
+	for (size_t c = 0; c < view->ncolumns; c++) {
+		int i = view->index[schema * view->ncolumns + c];
+
+		if (i >= 0)
+			set.bits |= (uint64_t)1 << i;
+	}
+	return set;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* Which fields are shown, in which order, for records of one or several schemas. */
+#pragma once
+
+#include "model/record.h"
+
+/* Why a word of the user's about fields was refused. */
+struct field_error {
+	struct span word;	/* the word that was wrong; points into what was given */
+	const char *suggestion; /* a field that was perhaps meant, or NULL */
+	const char *expected;	/* what would be right, or NULL: "no such field" */
+};
+
+struct column {
+	const char *name;
+	const struct field *field; /* of the first schema that has it */
+};
+
+struct view {
+	const struct schema *const *schemas;
+	size_t nschemas;
+	struct column *columns;
+	size_t ncolumns;
+	int *index; /* [schema * ncolumns + column]: field of the schema, or -1 */
+};
+
+/* What a view starts from when -o does not name the fields. */
+enum view_default {
+	VIEW_TABLE,    /* the default columns; of several schemas the mixed ones */
+	VIEW_LISTING,  /* everything but what costs a call per object */
+	VIEW_EVERYTHING, /* everything but what needs an option of its own */
+};
+
+/*
+ * Builds a view. spec is the argument of -o: NULL, "FIELD,...", "+FIELD,..."
+ * (adds to the default) or "all". schemas must outlive the view. Returns 0,
+ * -EINVAL (error is filled in) or -ENOMEM.
+ */
+int view_init(struct view *view, const struct schema *const *schemas, size_t nschemas, const char *spec,
+	      enum view_default start, struct field_error *error) _must_check_;
+void view_free(struct view *view);
+/* Position of schema in the view; the schema must be one of the view's. */
+size_t view_schema(const struct view *view, const struct schema *schema);
+/* The fields of a schema that the view shows. */
+struct fieldset view_fields(const struct view *view, size_t schema);
+/* Field of the record behind a column, or NULL if its schema has none. */
+static inline const struct value *view_value(const struct view *view, size_t schema, size_t column,
+					     const struct record *r)
+{
+	int i = view->index[schema * view->ncolumns + column];
+
+	return i < 0 ? NULL : &r->values[i];
+}
+/* The field that error.word is nearest to, of all these schemas. */
+const char *suggest_field(const struct schema *const *schemas, size_t nschemas, struct span word);

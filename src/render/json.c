@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * JSON by way of libcjson, one tree for each record, printed and dropped before
+ * the next. The nodes come from an arena and keys are not copied. Numbers are
+ * written as raw text, since cJSON keeps numbers as doubles; strings are
+ * escaped first, since cJSON passes bytes through that are not UTF-8.
+ */
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <limits.h>
+
+#include "lib/escape.h"
+#include "model/format.h"
+#include "render/render.h"
+
+/* A tree under construction. Lack of memory is remembered. */
+struct tree {
+	struct arena *arena;
+	struct buf text; /* scratch for one value */
+	size_t length;	 /* bound of what printing will take */
+	bool twins;
+	bool failed;
+};
+
+/* Quotes, colon, comma, and the worst that cJSON makes of an escaped byte. */
+#define NODE_OVERHEAD 8
+
+static cJSON *add(struct tree *t, cJSON *parent, const char *key, int type)
+{
+	cJSON *item = arena_alloc(t->arena, sizeof(*item));
+
+	if (!item) {
+		t->failed = true;
+		return NULL;
+	}
+	/* Only what cJSON_Print reads. */
+	item->next = NULL;
+	item->child = NULL;
+	item->type = type | cJSON_StringIsConst;
+	item->valuestring = NULL;
+	item->string = (char *)(uintptr_t)key;
+	t->length += NODE_OVERHEAD + (key ? strlen(key) : 0);
+	if (!parent) {
+		item->prev = item;
+		return item;
+	}
+	/* As cJSON does: the first child's prev is the last child. */
+	if (!parent->child) {
+		parent->child = item;
+		item->prev = item;
+	} else {
+		cJSON *last = parent->child->prev;
+
+		last->next = item;
+		item->prev = last;
+		parent->child->prev = item;
+	}
+	return item;
+}
+
+static void add_text(struct tree *t, cJSON *parent, const char *key, int type, struct span text)
+{
+	cJSON *item = add(t, parent, key, type);
+	struct span copy = arena_span(t->arena, text);
+
+	if (!item || !copy.ptr) {
+		t->failed = true;
+		return;
+	}
+	item->valuestring = (char *)(uintptr_t)copy.ptr;
+	/* A backslash or quote takes two bytes; controls were escaped before. */
+	t->length += type == cJSON_String ? 2 * text.len : text.len;
+}
+
+static void add_string(struct tree *t, cJSON *parent, const char *key, struct span s)
+{
+	if (!needs_escape(s)) {
+		add_text(t, parent, key, cJSON_String, s);
+		return;
+	}
+	buf_reset(&t->text);
+	escape_into(&t->text, s);
+	t->failed |= t->text.failed;
+	add_text(t, parent, key, cJSON_String, buf_span(&t->text));
+}
+
+/* Digits, not copied through a buffer: most values are numbers. */
+static void add_number(struct tree *t, cJSON *parent, const char *key, uint64_t magnitude, bool negative)
+{
+	cJSON *item = add(t, parent, key, cJSON_Raw);
+	char *p = arena_alloc(t->arena, 22);
+	size_t n;
+
+	if (!item || !p) {
+		t->failed = true;
+		return;
+	}
+	if (negative)
+		p[0] = '-';
+	n = negative + format_u64(p + negative, magnitude);
+	p[n] = '\0';
+	item->valuestring = p;
+	t->length += n;
+}
+
+static void add_record(struct tree *t, cJSON *object, const struct record *r);
+
+static void add_list(struct tree *t, cJSON *parent, const char *key, const struct list *list)
+{
+	cJSON *array = add(t, parent, key, cJSON_Array);
+	struct record row;
+
+	for (size_t i = 0; array && i < list->count; i++) {
+		cJSON *object = add(t, array, NULL, cJSON_Object);
+
+		list_row(list, i, &row);
+		if (object)
+			add_record(t, object, &row);
+	}
+}
+
+static void add_time(struct tree *t, cJSON *object, const char *key, int64_t seconds)
+{
+	struct span name;
+
+	add_number(t, object, key, seconds < 0 ? 0 - (uint64_t)seconds : (uint64_t)seconds, seconds < 0);
+	if (!t->twins)
+		return;
+	name = arena_printf(t->arena, "%s_rfc3339", key);
+	buf_reset(&t->text);
+	if (!name.ptr)
+		t->failed = true;
+	else if (format_rfc3339(&t->text, seconds))
+		add_text(t, object, name.ptr, cJSON_String, buf_span(&t->text));
+}
+
+static void add_value(struct tree *t, cJSON *object, const struct field *f, const struct value *v)
+{
+	if (v->state == VALUE_ABSENT)
+		return;
+	if (v->state == VALUE_UNKNOWN) {
+		add(t, object, f->name, cJSON_NULL);
+		return;
+	}
+	switch (f->type) {
+	case FIELD_STR:
+	case FIELD_REF:
+	case FIELD_BLOB:
+		add_string(t, object, f->name, v->str);
+		break;
+	case FIELD_MODE:
+	case FIELD_KEY:
+		buf_reset(&t->text);
+		format_value(&t->text, f, v, FORMAT_MACHINE);
+		add_text(t, object, f->name, cJSON_String, buf_span(&t->text));
+		break;
+	case FIELD_PERCENT:
+		buf_reset(&t->text);
+		format_value(&t->text, f, v, FORMAT_MACHINE);
+		add_text(t, object, f->name, cJSON_Raw, buf_span(&t->text));
+		break;
+	case FIELD_TIME:
+		add_time(t, object, f->name, v->i64);
+		break;
+	case FIELD_I64:
+		add_number(t, object, f->name, v->i64 < 0 ? 0 - (uint64_t)v->i64 : (uint64_t)v->i64, v->i64 < 0);
+		break;
+	case FIELD_BOOL:
+		add(t, object, f->name, v->flag ? cJSON_True : cJSON_False);
+		break;
+	case FIELD_LIST:
+		add_list(t, object, f->name, v->list);
+		break;
+	default:
+		add_number(t, object, f->name, v->u64, false);
+	}
+}
+
+static void add_record(struct tree *t, cJSON *object, const struct record *r)
+{
+	for (size_t i = 0; i < r->schema->nfields; i++)
+		add_value(t, object, &r->schema->fields[i], &r->values[i]);
+}
+
+static int print(struct tree *t, cJSON *root, struct buf *out)
+{
+	/* cJSON wants some bytes to spare (see cJSON_PrintPreallocated()). */
+	size_t room = t->length + 64;
+	char *p = t->failed || room > INT_MAX ? NULL : buf_reserve(out, room);
+
+	if (!p || !cJSON_PrintPreallocated(root, p, (int)room, false))
+		return -ENOMEM;
+	out->len += strlen(p);
+	return 0;
+}
+
+static int record(struct renderer *r, struct arena *scratch, const struct record *rec, struct buf *out)
+{
+	const struct view *view = r->view;
+	size_t schema = view_schema(view, rec->schema);
+	struct tree t = { .arena = scratch, .twins = r->options.twins };
+	cJSON *object = add(&t, NULL, NULL, cJSON_Object);
+	int error;
+
+	for (size_t c = 0; object && c < view->ncolumns; c++) {
+		const struct value *v = view_value(view, schema, c, rec);
+
+		if (v)
+			add_value(&t, object, view->columns[c].field, v);
+	}
+	error = print(&t, object, out);
+	buf_free(&t.text);
+	return error;
+}
+
+static void begin(struct renderer *r _unused_, const struct document *d, struct buf *out)
+{
+	struct arena arena = { 0 };
+	struct tree t = { .arena = &arena };
+	cJSON *head = add(&t, NULL, NULL, cJSON_Object);
+
+	if (head) {
+		add_number(&t, head, "schema", 1, false);
+		add_number(&t, head, "time", (uint64_t)d->time, false);
+		add_string(&t, head, "host", span_of(d->host));
+	}
+	if (print(&t, head, out) < 0)
+		out->failed = true;
+	else
+		out->len--; /* the object goes on */
+	buf_printf(out, ",\"%s\":[\n", d->array);
+	buf_free(&t.text);
+	arena_free(&arena);
+}
+
+static void end(struct renderer *r _unused_, const struct document *d, struct buf *out)
+{
+	struct arena arena = { 0 };
+	struct tree t = { .arena = &arena };
+	cJSON *tail = add(&t, NULL, NULL, cJSON_Object);
+	cJSON *array = NULL;
+	size_t start;
+
+	if (tail) {
+		add(&t, tail, "complete", d->complete ? cJSON_True : cJSON_False);
+		add_number(&t, tail, "unreadable_processes", d->unreadable_processes, false);
+		array = add(&t, tail, "warnings", cJSON_Array);
+	}
+	for (size_t i = 0; array && i < d->warnings->count; i++) {
+		buf_reset(&t.text);
+		warning_text(&d->warnings->items[i], &t.text);
+		add_text(&t, array, NULL, cJSON_String, buf_span(&t.text));
+	}
+	buf_puts(out, "\n],");
+	start = out->len;
+	if (print(&t, tail, out) < 0)
+		out->failed = true;
+	else
+		memmove(out->data + start, out->data + start + 1, --out->len - start);
+	buf_putc(out, '\n');
+	buf_free(&t.text);
+	arena_free(&arena);
+}
+
+const struct render_ops render_json = { .separator = ",\n", .begin = begin, .record = record, .end = end };
+
+static void begin_lines(struct renderer *r _unused_, const struct document *d _unused_, struct buf *out _unused_)
+{
+}
+
+static void end_lines(struct renderer *r _unused_, const struct document *d _unused_, struct buf *out _unused_)
+{
+}
+
+static int record_line(struct renderer *r, struct arena *scratch, const struct record *rec, struct buf *out)
+{
+	int error = record(r, scratch, rec, out);
+
+	buf_putc(out, '\n');
+	return error;
+}
+
+const struct render_ops render_jsonl = { .begin = begin_lines, .record = record_line, .end = end_lines };

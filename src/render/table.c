@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/* Aligned columns. Cells are kept as text until the widths are known. */
+#include <errno.h>
+
+#include "lib/escape.h"
+#include "model/format.h"
+#include "render/render.h"
+
+#define NARROWEST 8 /* columns that a shrinkable column keeps */
+
+struct cell {
+	struct span text;
+	size_t width; /* terminal columns */
+};
+
+struct table {
+	struct arena arena;
+	struct cell *cells; /* rows * ncolumns */
+	size_t rows;
+	size_t cap; /* rows */
+	struct buf text;
+};
+
+static void begin(struct renderer *r _unused_, const struct document *d _unused_, struct buf *out _unused_)
+{
+}
+
+static int add_cell(struct renderer *r, struct cell *cell, const struct field *field, const struct value *v)
+{
+	struct table *t = r->table;
+
+	buf_reset(&t->text);
+	if (v)
+		format_value(&t->text, field, v, r->options.exact_bytes ? FORMAT_HUMAN_BYTES : FORMAT_HUMAN);
+	else
+		buf_putc(&t->text, '-');
+	cell->text = arena_span(&t->arena, buf_span(&t->text));
+	if (t->text.failed || !cell->text.ptr)
+		return -ENOMEM;
+	cell->width = display_width(cell->text);
+	return 0;
+}
+
+static int record(struct renderer *r, struct arena *scratch _unused_, const struct record *rec,
+		  struct buf *out _unused_)
+{
+	const struct view *view = r->view;
+	size_t schema = view_schema(view, rec->schema), n = view->ncolumns;
+
+	if (!r->table)
+		r->table = calloc(1, sizeof(*r->table));
+	if (!r->table)
+		return -ENOMEM;
+	if (r->table->rows == r->table->cap) {
+		size_t cap = r->table->cap ? r->table->cap * 2 : 64;
+		struct cell *cells = reallocarray(r->table->cells, cap * n, sizeof(*cells));
+
+		if (!cells)
+			return -ENOMEM;
+		r->table->cells = cells;
+		r->table->cap = cap;
+	}
+	for (size_t c = 0; c < n; c++)
+		if (add_cell(r, &r->table->cells[r->table->rows * n + c], view->columns[c].field,
+			     view_value(view, schema, c, rec)) < 0)
+			return -ENOMEM;
+	r->table->rows++;
+	return 0;
+}
+
+/* "CPID_COMMAND" of "cpid_command". */
+static void put_heading(struct buf *out, const char *name)
+{
+	for (; *name; name++)
+		buf_putc(out, *name >= 'a' && *name <= 'z' ? (char)(*name - 'a' + 'A') : *name);
+}
+
+static void measure(const struct renderer *r, size_t *widths)
+{
+	size_t n = r->view->ncolumns;
+
+	for (size_t c = 0; c < n; c++) {
+		widths[c] = r->options.headings ? strlen(r->view->columns[c].name) : 0;
+		for (size_t row = 0; r->table && row < r->table->rows; row++)
+			if (r->table->cells[row * n + c].width > widths[c])
+				widths[c] = r->table->cells[row * n + c].width;
+	}
+}
+
+/* Takes from the widest columns that can bear it until the table fits. */
+static void shrink(const struct renderer *r, size_t *widths)
+{
+	size_t n = r->view->ncolumns, total = n > 0 ? 2 * (n - 1) : 0;
+
+	for (size_t c = 0; c < n; c++)
+		total += widths[c];
+	while (total > r->options.width) {
+		size_t widest = n, second = NARROWEST, cut;
+
+		for (size_t c = 0; c < n; c++)
+			if (r->view->columns[c].field->flags & FIELD_SHRINK && widths[c] > NARROWEST &&
+			    (widest == n || widths[c] > widths[widest]))
+				widest = c;
+		if (widest == n)
+			return;
+		for (size_t c = 0; c < n; c++)
+			if (c != widest && r->view->columns[c].field->flags & FIELD_SHRINK &&
+			    widths[c] > second && widths[c] < widths[widest])
+				second = widths[c];
+		cut = widths[widest] - second;
+		if (cut > total - r->options.width)
+			cut = total - r->options.width;
+		if (cut == 0)
+			cut = 1;
+		widths[widest] -= cut;
+		total -= cut;
+	}
+}
+
+static bool right_aligned(const struct field *f)
+{
+	return field_is_number(f->type) && f->type != FIELD_KEY && f->type != FIELD_TIME && f->type != FIELD_MODE;
+}
+
+const char *state_color(struct span value)
+{
+	static const struct {
+		const char *state, *sgr;
+	} colors[] = {
+		{ "in-use", "\033[32m" }, { "idle", "\033[36m" },  { "orphaned", "\033[31m" },
+		{ "stale", "\033[33m" },  { "unknown", "\033[35m" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(colors); i++)
+		if (span_is(value, colors[i].state))
+			return colors[i].sgr;
+	return "";
+}
+
+static void put_cell(const struct renderer *r, const struct field *f, const struct cell *cell, size_t width,
+		     bool last, struct buf *out)
+{
+	const char *color = r->options.color && strcmp(f->name, "state") == 0 ? state_color(cell->text) : "";
+	size_t shown = cell->width, bytes = cell->text.len, pad;
+
+	/* Only where shrink() took columns away; else every cell fits. */
+	if (cell->width > width)
+		bytes = display_prefix(cell->text, width - 1, &shown);
+	pad = width - shown - (bytes < cell->text.len);
+	if (right_aligned(f))
+		buf_fill(out, ' ', pad);
+	buf_puts(out, color);
+	buf_put(out, cell->text.ptr, bytes);
+	if (bytes < cell->text.len)
+		buf_puts(out, "\xe2\x80\xa6"); /* an ellipsis, one column wide */
+	if (color[0])
+		buf_puts(out, "\033[0m");
+	if (!right_aligned(f) && !last)
+		buf_fill(out, ' ', pad);
+}
+
+static void put_headings(const struct renderer *r, const size_t *widths, struct buf *out)
+{
+	size_t n = r->view->ncolumns;
+
+	if (r->options.color)
+		buf_puts(out, "\033[1m");
+	for (size_t c = 0; c < n; c++) {
+		const char *name = r->view->columns[c].name;
+		size_t len = strlen(name), pad = widths[c] > len ? widths[c] - len : 0;
+
+		if (c > 0)
+			buf_puts(out, "  ");
+		if (right_aligned(r->view->columns[c].field))
+			buf_fill(out, ' ', pad);
+		put_heading(out, name);
+		if (!right_aligned(r->view->columns[c].field) && c + 1 < n)
+			buf_fill(out, ' ', pad);
+	}
+	if (r->options.color)
+		buf_puts(out, "\033[0m");
+	buf_putc(out, '\n');
+}
+
+static void end(struct renderer *r, const struct document *d _unused_, struct buf *out)
+{
+	size_t n = r->view->ncolumns;
+	_cleanup_(free_ptr) size_t *widths = calloc(n + 1, sizeof(*widths));
+
+	if (!widths) {
+		out->failed = true;
+		return;
+	}
+	measure(r, widths);
+	if (r->options.truncate && r->options.width > 0)
+		shrink(r, widths);
+	if (r->options.headings)
+		put_headings(r, widths, out);
+	for (size_t row = 0; r->table && row < r->table->rows; row++) {
+		for (size_t c = 0; c < n; c++) {
+			if (c > 0)
+				buf_puts(out, "  ");
+			put_cell(r, r->view->columns[c].field, &r->table->cells[row * n + c], widths[c], c + 1 == n,
+				 out);
+		}
+		buf_putc(out, '\n');
+	}
+}
+
+const struct render_ops render_table = { .serial = true, .begin = begin, .record = record, .end = end };
+
+void renderer_free(struct renderer *r)
+{
+	if (!r->table)
+		return;
+	arena_free(&r->table->arena);
+	buf_free(&r->table->text);
+	free(r->table->cells);
+	free(r->table);
+	r->table = NULL;
+}

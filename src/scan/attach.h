@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Processes that have a System V segment attached: mappings of "/SYSV%08x (deleted)"
+ * (the key as it was at creation) whose inode number is the segment's id.
+ */
+#pragma once
+
+#include "lib/base.h"
+
+struct attach {
+	uint32_t pid;
+	uint64_t start, end; /* addresses in that process */
+	bool hugetlb, noreserve;
+	uint64_t page_size; /* bytes; of the mapping */
+};
+
+/*
+ * Finds one process of this IPC namespace that has the whole segment (of size
+ * bytes) mapped. Returns 1 with *attach filled in, 0 if nobody has, -EACCES if
+ * nobody was found but some processes could not be read, or -ENOMEM.
+ */
+int attach_find(int proc, uint32_t id, uint64_t size, struct attach *attach) _must_check_;
+/* A descriptor for reading the segment itself through that mapping, without
+ * attaching it; -EPERM without CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE. */
+int attach_open(int proc, const struct attach *attach) _must_check_;

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* Lines of /proc/PID/maps (proc(5)). */
+#pragma once
+
+#include "lib/base.h"
+
+struct map_line {
+	uint64_t start, end; /* addresses */
+	bool read, write, shared;
+	uint64_t offset; /* in the file, bytes */
+	uint64_t major, minor, inode;
+	struct span path; /* as printed: newline is \012, and nothing else is escaped */
+};
+
+/* 0 or -EINVAL. path points into line. */
+int maps_parse(struct span line, struct map_line *out) _must_check_;

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* Lines of /proc/PID/mountinfo (proc(5)). */
+#pragma once
+
+#include "lib/buf.h"
+
+struct mount_line {
+	uint64_t id;
+	uint64_t major, minor; /* of the file system: sb->s_dev */
+	struct span target;    /* where it is mounted, still escaped */
+	struct span fstype;
+	struct span super; /* options of the file system */
+};
+
+/* 0 or -EINVAL. Spans point into line. */
+int mountinfo_parse(struct span line, struct mount_line *out) _must_check_;
+/* Appends a path with its octal escapes (space, tab, newline, backslash) undone. */
+void mountinfo_unescape(struct span path, struct buf *out);

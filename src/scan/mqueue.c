@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+#include "scan/mqueue.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <mqueue.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "lib/file.h"
+#include "lib/parse.h"
+#include "scan/mountinfo.h"
+
+/* linux/mount.h clashes with sys/mount.h in places; these numbers are the kernel's ABI. */
+#ifndef SYS_fsopen
+#define SYS_fsopen 430
+#define SYS_fsconfig 431
+#define SYS_fsmount 432
+#endif
+enum { IPCCTL_FSOPEN_CLOEXEC = 1, IPCCTL_FSCONFIG_CMD_CREATE = 6, IPCCTL_FSMOUNT_CLOEXEC = 1, IPCCTL_MOUNT_ATTR_RDONLY = 1 };
+
+/* A directory descriptor of the mqueue file system, mounted nowhere. */
+static int open_detached(void)
+{
+	_cleanup_(close_fd) int context = (int)syscall(SYS_fsopen, "mqueue", IPCCTL_FSOPEN_CLOEXEC);
+	_cleanup_(close_fd) int mount = -1;
+	int fd;
+
+	if (context < 0 || syscall(SYS_fsconfig, context, IPCCTL_FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -errno;
+	mount = (int)syscall(SYS_fsmount, context, IPCCTL_FSMOUNT_CLOEXEC, IPCCTL_MOUNT_ATTR_RDONLY);
+	if (mount < 0)
+		return -errno;
+	fd = openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * Whether a mounted mqueue file system is that of this IPC namespace, as far as
+ * can be told: its first queue must exist here under the same identity. An
+ * empty one tells nothing, and then hides nothing that could be shown.
+ */
+static bool is_ours(int dir)
+{
+	int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	bool ours = true;
+	struct dirent *entry;
+
+	if (!d) {
+		close_fd(&copy);
+		return false;
+	}
+	while ((entry = readdir(d)) != NULL) {
+		struct stat here, there;
+		int fd;
+
+		if (entry->d_name[0] == '.' &&
+		    (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0))
+			continue;
+		/* The raw call takes the name without slash, and any name. */
+		fd = (int)syscall(SYS_mq_open, entry->d_name, O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0, NULL);
+		if (fd < 0 && errno == ENOENT) {
+			ours = fstatat(dir, entry->d_name, &there, AT_SYMLINK_NOFOLLOW) < 0;
+			if (!ours)
+				break;
+			continue;
+		}
+		if (fd < 0)
+			continue;
+		ours = fstat(fd, &here) == 0 && fstatat(dir, entry->d_name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+		       here.st_dev == there.st_dev;
+		close_fd(&fd);
+		break;
+	}
+	closedir(d);
+	return ours;
+}
+
+static int open_mounted(int proc)
+{
+	_cleanup_(buf_free) struct buf text = { 0 };
+	struct span rest, line;
+	int r = read_file_at(proc, "self/mountinfo", &text);
+
+	if (r < 0)
+		return r;
+	rest = buf_span(&text);
+	while (next_line(&rest, &line)) {
+		_cleanup_(buf_free) struct buf path = { 0 };
+		struct mount_line mount;
+		int fd;
+
+		if (mountinfo_parse(line, &mount) < 0 || !span_is(mount.fstype, "mqueue"))
+			continue;
+		mountinfo_unescape(mount.target, &path);
+		if (!buf_cstr(&path))
+			return -ENOMEM;
+		fd = open(path.data, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		if (fd >= 0 && is_ours(fd))
+			return fd;
+		close_fd(&fd);
+	}
+	return -ENOENT;
+}
+
+static int add_entry(struct mqueue *q, const char *name)
+{
+	struct mqueue_entry *e;
+	struct stat st;
+
+	if (q->count == q->cap) {
+		size_t cap = q->cap ? q->cap * 2 : 64;
+
+		e = reallocarray(q->items, cap, sizeof(*e));
+		if (!e)
+			return -ENOMEM;
+		q->items = e;
+		q->cap = cap;
+	}
+	if (fstatat(q->root, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT || errno == ENAMETOOLONG ? 0 : -errno;
+	e = &q->items[q->count];
+	*e = (struct mqueue_entry){
+		.name = arena_span(&q->arena, span_of(name)),
+		.dev = st.st_dev,
+		.ino = st.st_ino,
+		.mode = st.st_mode,
+		.uid = st.st_uid,
+		.gid = st.st_gid,
+		.atime = st.st_atim.tv_sec,
+		.mtime = st.st_mtim.tv_sec,
+		.ctime = st.st_ctim.tv_sec,
+		.ctime_nsec = (uint32_t)st.st_ctim.tv_nsec,
+	};
+	if (!e->name.ptr)
+		return -ENOMEM;
+	q->count++;
+	return 0;
+}
+
+static int read_all(struct mqueue *q)
+{
+	int copy = openat(q->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *entry;
+	int r = 0;
+
+	if (!d) {
+		r = -errno;
+		close_fd(&copy);
+		return r;
+	}
+	for (errno = 0; r == 0 && (entry = readdir(d)) != NULL; errno = 0)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			r = add_entry(q, entry->d_name);
+	if (r == 0 && errno)
+		r = -errno;
+	closedir(d);
+	return r;
+}
+
+static int read_names(struct mqueue *q, const struct name_list *names)
+{
+	for (size_t i = 0; i < names->count; i++) {
+		struct span s = names->items[i];
+		char name[NAME_MAX + 1];
+		int r;
+
+		if (s.len == 0 || s.len > NAME_MAX || memchr(s.ptr, '/', s.len) || memchr(s.ptr, '\0', s.len) ||
+		    span_is(s, ".") || span_is(s, ".."))
+			continue;
+		memcpy(name, s.ptr, s.len);
+		name[s.len] = '\0';
+		r = add_entry(q, name);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int mqueue_read(struct mqueue *q, int proc, const struct name_list *names)
+{
+	int detached;
+
+	*q = (struct mqueue){ .root = -1 };
+	detached = open_detached();
+	q->root = detached;
+	if (detached < 0) {
+		/* ENODEV: no such file system. No right, or an old kernel: a mount may do. */
+		if (detached == -ENODEV)
+			return -ENOSYS;
+		q->root = open_mounted(proc);
+	}
+	if (q->root < 0)
+		return q->root == -ENOENT ? (detached == -ENOSYS ? -EPERM : detached) : q->root;
+	return names->count > 0 ? read_names(q, names) : read_all(q);
+}
+
+void mqueue_free(struct mqueue *q)
+{
+	close_fd(&q->root);
+	free(q->items);
+	arena_free(&q->arena);
+	*q = (struct mqueue){ .root = -1 };
+}
+
+static int compare_identity(const struct stat *st, const struct mqueue_entry *e)
+{
+	return st->st_dev == e->dev && st->st_ino == e->ino ? 0 : -ESTALE;
+}
+
+int mqueue_check(const struct mqueue *q, const struct mqueue_entry *e)
+{
+	struct stat st;
+
+	if (fstatat(q->root, e->name.ptr, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	return compare_identity(&st, e);
+}
+
+int mqueue_open(const struct mqueue *q, const struct mqueue_entry *e)
+{
+	int fd = openat(q->root, e->name.ptr, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = fstat(fd, &st) < 0 ? -errno : compare_identity(&st, e);
+	if (r < 0) {
+		close_fd(&fd);
+		return r;
+	}
+	return fd;
+}
+
+int mqueue_get_attr(int fd, struct mqueue_attr *attr)
+{
+	struct mq_attr a;
+
+	if (syscall(SYS_mq_getsetattr, fd, NULL, &a) < 0)
+		return -errno;
+	*attr = (struct mqueue_attr){ (uint64_t)a.mq_maxmsg, (uint64_t)a.mq_msgsize, (uint64_t)a.mq_curmsgs };
+	return 0;
+}
+
+/* The number behind a label such as "QSIZE:", padded on its right. */
+static int labelled(struct span *rest, const char *label, uint64_t *out)
+{
+	struct span word;
+
+	if (!next_word(rest, &word) || !span_starts(word, label))
+		return -EINVAL;
+	return parse_u64(span_from(word, strlen(label)), out);
+}
+
+int mqueue_status_parse(struct span line, struct mqueue_status *status)
+{
+	uint64_t bytes, method, signal, pid;
+
+	if (line.len > 0 && line.ptr[line.len - 1] == '\n')
+		line.len--;
+	if (labelled(&line, "QSIZE:", &bytes) < 0 || labelled(&line, "NOTIFY:", &method) < 0 ||
+	    labelled(&line, "SIGNO:", &signal) < 0 || labelled(&line, "NOTIFY_PID:", &pid) < 0 ||
+	    pid > INT32_MAX || signal > INT32_MAX || method > INT32_MAX)
+		return -EINVAL;
+	*status = (struct mqueue_status){ bytes, (uint32_t)pid, (uint32_t)signal, (int)method };
+	return 0;
+}
+
+int mqueue_get_status(int fd, struct mqueue_status *status)
+{
+	_cleanup_(buf_free) struct buf line = { 0 };
+	int r = pread_into(fd, 0, 256, &line);
+
+	return r < 0 ? r : mqueue_status_parse(buf_span(&line), status);
+}

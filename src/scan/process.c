@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+#include "scan/process.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "lib/file.h"
+#include "lib/parse.h"
+
+int process_stat_parse(struct span text, struct process_stat *out)
+{
+	/* Field 22 counted from 1; state is field 3, the first behind the name. */
+	enum { FIELD_STATE = 3, FIELD_START = 22 };
+	const char *open = memchr(text.ptr, '(', text.len);
+	const char *close = memrchr(text.ptr, ')', text.len);
+	struct span rest, word;
+
+	if (!open || !close || close < open)
+		return -EINVAL;
+	out->command = (struct span){ open + 1, (size_t)(close - open - 1) };
+	rest = span_from(text, (size_t)(close + 1 - text.ptr));
+	for (int field = FIELD_STATE; next_word(&rest, &word); field++) {
+		if (field == FIELD_STATE)
+			out->state = word.ptr[0];
+		if (field == FIELD_START)
+			return parse_u64(word, &out->start_ticks);
+	}
+	return -EINVAL;
+}
+
+/* Ticks since boot as seconds since the epoch. */
+static int64_t wall_clock(uint64_t ticks)
+{
+	const int64_t second = 1000000000;
+	struct timespec real, boot;
+	long hz = sysconf(_SC_CLK_TCK);
+	int64_t ns;
+
+	if (hz <= 0)
+		hz = 100;
+	clock_gettime(CLOCK_REALTIME, &real);
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	ns = real.tv_nsec - boot.tv_nsec + (int64_t)(ticks % (uint64_t)hz) * (second / hz);
+	/* Rounds down: ns may be negative by less than a second. */
+	return (int64_t)(real.tv_sec - boot.tv_sec) + (int64_t)(ticks / (uint64_t)hz) +
+	       (ns + second) / second - 1;
+}
+
+static void read_process(struct process *p, int proc, struct arena *arena)
+{
+	_cleanup_(buf_free) struct buf text = { 0 };
+	struct process_stat stat;
+	char path[32];
+
+	snprintf(path, sizeof(path), "%u/stat", p->pid);
+	p->error = read_file_at(proc, path, &text);
+	if (p->error == -ESRCH)
+		p->error = -ENOENT;
+	if (p->error == 0)
+		p->error = process_stat_parse(buf_span(&text), &stat);
+	if (p->error < 0)
+		return;
+	p->state = stat.state;
+	p->start = wall_clock(stat.start_ticks);
+	p->command = arena_span(arena, stat.command);
+	if (!p->command.ptr)
+		p->error = -ENOMEM;
+}
+
+const struct process *process_get(struct processes *p, int proc, uint32_t pid)
+{
+	const struct hash_slot *slot = hash_find(&p->index, pid, NULL);
+	struct process *items;
+
+	if (slot)
+		return &p->items[slot->value];
+	/* Doubles at each power of two. */
+	if ((p->count & (p->count - 1)) == 0) {
+		items = reallocarray(p->items, p->count ? p->count * 2 : 1, sizeof(*items));
+		if (!items)
+			return NULL;
+		p->items = items;
+	}
+	if (hash_add(&p->index, pid, (uint32_t)p->count) < 0)
+		return NULL;
+	p->items[p->count] = (struct process){ .pid = pid };
+	read_process(&p->items[p->count], proc, &p->arena);
+	return &p->items[p->count++];
+}
+
+void processes_free(struct processes *p)
+{
+	hash_free(&p->index);
+	free(p->items);
+	arena_free(&p->arena);
+	*p = (struct processes){ 0 };
+}

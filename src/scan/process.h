@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* Processes by number: is it alive, since when, what is it called (proc(5), /proc/PID/stat). */
+#pragma once
+
+#include "lib/arena.h"
+#include "lib/hash.h"
+
+struct process {
+	uint32_t pid;
+	int error;	     /* 0, or -errno why it could not be read; -ENOENT: no such process */
+	char state;	     /* R S D Z T ... */
+	int64_t start;	     /* seconds since the epoch, as the clock is set now */
+	struct span command; /* the raw bytes of comm, at most 15 */
+};
+
+struct processes {
+	struct hash index;
+	struct process *items;
+	size_t count;
+	struct arena arena;
+};
+
+/* The process as it was when first asked for; NULL only for lack of memory.
+ * Valid until the next call. proc: directory descriptor of /proc. */
+const struct process *process_get(struct processes *p, int proc, uint32_t pid);
+void processes_free(struct processes *p);
+
+/* Fields of /proc/PID/stat that matter here. */
+struct process_stat {
+	struct span command;   /* may hold any byte, ") R 1 (" included */
+	char state;
+	uint64_t start_ticks;  /* since boot, in ticks of sysconf(_SC_CLK_TCK) */
+};
+
+/* 0 or -EINVAL. The command points into text. */
+int process_stat_parse(struct span text, struct process_stat *out) _must_check_;

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+#include "scan/scan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "lib/parallel.h"
+
+int scan_context_open(struct scan_context *context, const char *procfs)
+{
+	context->own_proc = !procfs;
+	context->proc = open(procfs ? procfs : "/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (context->proc < 0)
+		return -errno;
+	/* Every proc has it, with subset=pid too; a recorded tree brings its own. */
+	if (faccessat(context->proc, "self", F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
+	    faccessat(context->proc, "sysvipc", F_OK, 0) < 0) {
+		close_fd(&context->proc);
+		return -ENOTDIR;
+	}
+	return 0;
+}
+
+void scan_context_close(struct scan_context *context)
+{
+	close_fd(&context->proc);
+}
+
+void scan_request_free(struct scan_request *request)
+{
+	name_list_free(&request->shm_names);
+	name_list_free(&request->queue_names);
+	arena_free(&request->arena);
+}
+
+static int take_sysv(struct snapshot *s, enum sysv_kind kind, struct warnings *warnings)
+{
+	static const char *const subjects[] = { "sysvipc/shm", "sysvipc/sem", "sysvipc/msg" };
+	struct sysv_table *t = &s->sysv[kind];
+	int r = s->context->own_proc ? sysv_table_stat(t) : -EOPNOTSUPP;
+
+	if (r < 0 && r != -ENOMEM)
+		r = s->context->proc < 0 ? -ENOENT : sysv_table_read(t, s->context->proc);
+	if (r == -ENOMEM)
+		return r;
+	if (r == -ENOENT)
+		warnings_add(warnings, &(struct warning){ .subject = subjects[kind],
+							  .error = EACCES,
+							  .text = "not in this /proc (no System V IPC in the "
+								  "kernel, or mounted with subset=pid)" });
+	else if (r < 0)
+		warnings_add(warnings, &(struct warning){ .subject = subjects[kind], .error = -r });
+	if (t->bad_rows)
+		warnings_add(warnings, &(struct warning){ .subject = subjects[kind],
+							  .error = EBADMSG,
+							  .text = "rows that could not be understood are left out" });
+	return 0;
+}
+
+static int take_shmtree(struct snapshot *s, const struct name_list *names, struct warnings *warnings)
+{
+	int r = shmtree_read(&s->shm, names, warnings);
+
+	if (r == -ENOMEM)
+		return r;
+	/* Without /dev/shm there are no segments: nothing is hidden. */
+	if (r < 0)
+		warnings_add(warnings, &(struct warning){ .subject = "/dev/shm", .error = r == -ENOENT ? 0 : -r,
+							  .text = r == -ENOENT ? "does not exist" : NULL });
+	return 0;
+}
+
+static int take_mqueue(struct snapshot *s, const struct name_list *names, struct warnings *warnings)
+{
+	int r = mqueue_read(&s->queues, s->context->proc, names);
+
+	if (r == -ENOMEM)
+		return r;
+	if (r == -ENOSYS)
+		warnings_add(warnings,
+			     &(struct warning){ .subject = "posix-mq", .text = "the kernel has no POSIX queues" });
+	else if (r == -EPERM || r == -EACCES)
+		warnings_add(warnings, &(struct warning){ .subject = "posix-mq",
+							  .error = EPERM,
+							  .text = "message queues cannot be seen: that takes "
+								  "CAP_SYS_ADMIN or a mounted mqueue file system" });
+	else if (r < 0)
+		warnings_add(warnings, &(struct warning){ .subject = "posix-mq", .error = -r });
+	return 0;
+}
+
+/* One source, gathered by whichever thread is free; its warnings are its own. */
+struct gathering {
+	struct snapshot *snapshot;
+	const struct scan_request *request;
+	struct {
+		enum source source;
+		struct warnings warnings;
+		int result;
+	} jobs[5];
+};
+
+static void gather(void *context, size_t i)
+{
+	struct gathering *g = context;
+	struct snapshot *s = g->snapshot;
+	struct warnings *w = &g->jobs[i].warnings;
+	int *r = &g->jobs[i].result;
+
+	switch (g->jobs[i].source) {
+	case SOURCE_SYSV_SHM:
+		*r = take_sysv(s, SYSV_SHM, w);
+		break;
+	case SOURCE_SYSV_SEM:
+		*r = take_sysv(s, SYSV_SEM, w);
+		break;
+	case SOURCE_SYSV_MSG:
+		*r = take_sysv(s, SYSV_MSG, w);
+		break;
+	case SOURCE_SHMTREE:
+		*r = take_shmtree(s, &g->request->shm_names, w);
+		break;
+	case SOURCE_MQUEUE:
+		*r = take_mqueue(s, &g->request->queue_names, w);
+		break;
+	}
+}
+
+int snapshot_take(struct snapshot *s, const struct scan_context *context, const struct scan_request *request,
+		  struct warnings *warnings)
+{
+	/* The slowest first, so that the last to finish is a short one. */
+	static const enum source order[] = { SOURCE_SHMTREE, SOURCE_SYSV_MSG, SOURCE_SYSV_SEM, SOURCE_SYSV_SHM,
+					     SOURCE_MQUEUE };
+	struct gathering g = { .snapshot = s, .request = request };
+	size_t n = 0;
+	int r = 0;
+
+	*s = (struct snapshot){
+		.context = context,
+		.depth = request->depth,
+		.sources = request->sources,
+		.shm.root = -1,
+		.queues.root = -1,
+	};
+	for (enum sysv_kind kind = SYSV_SHM; kind <= SYSV_MSG; kind++)
+		s->sysv[kind].kind = kind;
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++)
+		if (request->sources & order[i])
+			g.jobs[n++].source = order[i];
+	parallel_run(&(struct parallel_work){ gather, &g, n }, processor_count());
+	for (size_t i = 0; i < n; i++) {
+		if (g.jobs[i].result < 0)
+			r = g.jobs[i].result;
+		if (g.jobs[i].warnings.incomplete)
+			s->failed |= g.jobs[i].source;
+		warnings_merge(warnings, &g.jobs[i].warnings);
+		warnings_free(&g.jobs[i].warnings);
+	}
+	s->taken = time(NULL);
+	return r;
+}
+
+void snapshot_free(struct snapshot *s)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(s->sysv); i++)
+		sysv_table_free(&s->sysv[i]);
+	shmtree_free(&s->shm);
+	mqueue_free(&s->queues);
+}
+
+void projector_free(struct projector *p)
+{
+	users_free(&p->users);
+	processes_free(&p->processes);
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What can be gathered from the system, and the snapshot it is gathered into.
+ *
+ * A command asks its kinds which sources they need, takes one snapshot of
+ * exactly those, and hands it to the kinds to project into records. A snapshot
+ * does not change once taken.
+ */
+#pragma once
+
+#include <time.h>
+
+#include "model/warnings.h"
+#include "scan/hugepages.h"
+#include "scan/mqueue.h"
+#include "scan/process.h"
+#include "scan/shmtree.h"
+#include "scan/sysvipc.h"
+#include "scan/users.h"
+
+enum source {
+	SOURCE_SYSV_SHM = 1 << 0, /* /proc/sysvipc/shm */
+	SOURCE_SYSV_SEM = 1 << 1, /* /proc/sysvipc/sem */
+	SOURCE_SYSV_MSG = 1 << 2, /* /proc/sysvipc/msg */
+	SOURCE_SHMTREE = 1 << 3,  /* what is in /dev/shm */
+	SOURCE_MQUEUE = 1 << 4,	  /* the mqueue file system of this IPC namespace */
+};
+
+/* Where to look. */
+struct scan_context {
+	int proc;      /* directory descriptor of /proc, or of --procfs */
+	bool own_proc; /* it is /proc: system calls and it speak of the same system */
+};
+
+/* How closely to look; all off is the harmless look that leaves no trace. */
+struct scan_depth {
+	bool content;	      /* contents too (--content) */
+	uint64_t content_max; /* at most so many bytes of each object */
+	bool attach;	      /* shmat(2) is allowed: moves times and lpid (--attach) */
+	bool status;	      /* a queue's status line is read: moves atime and ctime (--status) */
+	bool no_processes;    /* processes are not looked at for a verdict (--no-holders) */
+};
+
+struct scan_request {
+	unsigned sources; /* of enum source */
+	struct scan_depth depth;
+	/* Only these names are looked up in /dev/shm or mqueue, unless count is 0. */
+	struct name_list shm_names;
+	struct name_list queue_names;
+	struct arena arena; /* for names that have to be made up */
+};
+
+void scan_request_free(struct scan_request *request);
+
+struct snapshot {
+	const struct scan_context *context;
+	struct scan_depth depth;
+	unsigned sources; /* what was asked for */
+	unsigned failed;  /* sources whose part is empty or cut short because of an error */
+	time_t taken;	  /* seconds since the epoch */
+	struct sysv_table sysv[3]; /* of enum sysv_kind */
+	struct shmtree shm;
+	struct mqueue queues;
+};
+
+/*
+ * What one thread needs to turn a snapshot into records: the snapshot, which
+ * nobody changes, and caches of its own for what is looked up by number.
+ */
+struct projector {
+	const struct snapshot *snapshot;
+	struct fieldset want; /* of the schema that is being projected */
+	struct users users;
+	struct processes processes;
+	struct huge_pages huge_pages;
+};
+
+void projector_free(struct projector *p);
+
+/*
+ * Opens the context on a directory of a proc file system (NULL: /proc).
+ * 0 or -errno; -ENOTDIR also if it is no proc file system of any sort.
+ */
+int scan_context_open(struct scan_context *context, const char *procfs) _must_check_;
+void scan_context_close(struct scan_context *context);
+
+/*
+ * Gathers what the request asks for. A source that cannot be read leaves a
+ * warning and an empty table, not an error: -ENOMEM is the only one. The
+ * caller frees *snapshot in any case.
+ */
+int snapshot_take(struct snapshot *snapshot, const struct scan_context *context,
+		  const struct scan_request *request, struct warnings *warnings) _must_check_;
+void snapshot_free(struct snapshot *snapshot);

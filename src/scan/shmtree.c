@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+#include "scan/shmtree.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+
+#define SHM_DIR "/dev/shm"
+#define GETDENTS_BUFFER ((size_t)128 << 10)
+#define STATX_WANTED (STATX_BASIC_STATS)
+
+/* linux_dirent64 of getdents64(2). */
+struct dirent_record {
+	uint64_t ino;
+	int64_t off;
+	unsigned short reclen;
+	unsigned char type;
+	char name[];
+};
+
+/* A directory still to be read: its path below the root, "" for the root. */
+struct pending {
+	struct span path;
+	unsigned depth;
+};
+
+struct walk {
+	struct shmtree *tree;
+	struct warnings *warnings;
+	struct pending *stack;
+	size_t count;
+	size_t cap;
+	char *buffer;
+};
+
+static int add_entry(struct shmtree *t, struct span path, const struct statx *stx)
+{
+	struct shm_entry *e;
+
+	if (t->count == t->cap) {
+		size_t cap = t->cap ? t->cap * 2 : 64;
+
+		e = reallocarray(t->items, cap, sizeof(*e));
+		if (!e)
+			return -ENOMEM;
+		t->items = e;
+		t->cap = cap;
+	}
+	e = &t->items[t->count];
+	*e = (struct shm_entry){
+		.path = path,
+		.dev = makedev(stx->stx_dev_major, stx->stx_dev_minor),
+		.ino = stx->stx_ino,
+		.mode = stx->stx_mode,
+		.uid = stx->stx_uid,
+		.gid = stx->stx_gid,
+		.links = stx->stx_nlink,
+		.size = stx->stx_size,
+		.allocated = stx->stx_blocks * 512,
+		.atime = stx->stx_atime.tv_sec,
+		.mtime = stx->stx_mtime.tv_sec,
+		.ctime = stx->stx_ctime.tv_sec,
+		.ctime_nsec = stx->stx_ctime.tv_nsec,
+	};
+	e->mounted = e->dev != t->dev;
+	t->count++;
+	return 0;
+}
+
+/* Looks at one name in a directory and adds it under path. */
+static int look(struct shmtree *t, int dir, const char *name, struct span path)
+{
+	struct statx stx;
+
+	/* NO_AUTOMOUNT and DONT_SYNC: whatever is mounted there, it is not woken. */
+	if (statx(dir, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, STATX_WANTED, &stx) < 0)
+		return -errno;
+	return add_entry(t, path, &stx);
+}
+
+static int push(struct walk *w, struct span path, unsigned depth)
+{
+	if (w->count == w->cap) {
+		size_t cap = w->cap ? w->cap * 2 : 16;
+		struct pending *stack = reallocarray(w->stack, cap, sizeof(*stack));
+
+		if (!stack)
+			return -ENOMEM;
+		w->stack = stack;
+		w->cap = cap;
+	}
+	w->stack[w->count++] = (struct pending){ path, depth };
+	return 0;
+}
+
+static struct span join(struct arena *a, struct span dir, const char *name)
+{
+	size_t n = strlen(name);
+	char *p = arena_alloc(a, dir.len + n + 2);
+	char *end = p;
+
+	if (!p)
+		return (struct span){ 0 };
+	if (dir.len > 0) {
+		memcpy(end, dir.ptr, dir.len);
+		end += dir.len;
+		*end++ = '/';
+	}
+	memcpy(end, name, n + 1);
+	return (struct span){ p, (size_t)(end - p) + n };
+}
+
+/* One name of a directory: looks at it, and remembers it if it is to be entered. */
+static int visit(struct walk *w, int dir, const struct pending *in, const char *name)
+{
+	struct shmtree *t = w->tree;
+	struct span path = join(&t->arena, in->path, name);
+	const struct shm_entry *e;
+	int r;
+
+	if (!path.ptr)
+		return -ENOMEM;
+	r = look(t, dir, name, path);
+	if (r == -ENOENT)
+		return 0; /* gone meanwhile */
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0) {
+		warnings_add(w->warnings, &(struct warning){ .subject = SHM_DIR, .error = -r, .count = 1 });
+		return 0;
+	}
+	e = &t->items[t->count - 1];
+	if (!S_ISDIR(e->mode) || e->mounted)
+		return 0;
+	if (in->depth + 1 > SHMTREE_DEPTH) {
+		warnings_add(w->warnings, &(struct warning){ .subject = SHM_DIR,
+							     .error = EACCES,
+							     .text = "directories more than 32 deep are not entered" });
+		return 0;
+	}
+	return push(w, path, in->depth + 1);
+}
+
+static int read_directory(struct walk *w, int dir, const struct pending *in)
+{
+	for (;;) {
+		long n = syscall(SYS_getdents64, dir, w->buffer, GETDENTS_BUFFER);
+
+		if (n <= 0)
+			return n < 0 ? -errno : 0;
+		for (long at = 0; at < n;) {
+			const struct dirent_record *d = (const void *)(w->buffer + at);
+			int r;
+
+			at += d->reclen;
+			if (strcmp(d->name, ".") == 0 || strcmp(d->name, "..") == 0)
+				continue;
+			r = visit(w, dir, in, d->name);
+			if (r < 0)
+				return r;
+		}
+	}
+}
+
+/* A directory for reading, found again from the root component by component. */
+static int open_directory(const struct shmtree *t, struct span path)
+{
+	_cleanup_(close_fd) int parent = -1;
+	const char *leaf;
+	int fd;
+
+	if (path.len == 0) {
+		fd = openat(t->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOATIME);
+		if (fd < 0 && errno == EPERM)
+			fd = openat(t->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		return fd < 0 ? -errno : fd;
+	}
+	parent = shmtree_open_parent(t, path, &leaf);
+	if (parent < 0)
+		return parent;
+	fd = openat(parent, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NOATIME);
+	if (fd < 0 && errno == EPERM)
+		fd = openat(parent, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int walk_all(struct walk *w)
+{
+	int r = push(w, SPAN(""), 0);
+
+	while (r == 0 && w->count > 0) {
+		struct pending next = w->stack[--w->count];
+		_cleanup_(close_fd) int dir = open_directory(w->tree, next.path);
+
+		if (dir >= 0)
+			r = read_directory(w, dir, &next);
+		else
+			r = dir;
+		if (r == -ENOMEM || next.depth == 0)
+			continue;
+		/* Gone, or replaced by a link, since it was seen: no news. */
+		if (r < 0 && r != -ENOENT && r != -ELOOP && r != -ENOTDIR)
+			warnings_add(w->warnings, &(struct warning){ .subject = SHM_DIR,
+								     .field = "contents",
+								     .error = -r,
+								     .count = 1,
+								     .example = next.path });
+		r = 0;
+	}
+	return r;
+}
+
+static int look_up_names(struct shmtree *t, const struct name_list *names)
+{
+	for (size_t i = 0; i < names->count; i++) {
+		struct span path = arena_span(&t->arena, names->items[i]);
+		_cleanup_(close_fd) int parent = -1;
+		const char *leaf;
+		int r;
+
+		if (!path.ptr)
+			return -ENOMEM;
+		parent = shmtree_open_parent(t, path, &leaf);
+		r = parent < 0 ? parent : look(t, parent, leaf, path);
+		if (r == -ENOMEM)
+			return r;
+		/* A name that is not there, or cannot be, is found by nobody. */
+	}
+	return 0;
+}
+
+int shmtree_read(struct shmtree *t, const struct name_list *names, struct warnings *warnings)
+{
+	struct walk w = { .tree = t, .warnings = warnings };
+	struct stat st;
+	int r;
+
+	*t = (struct shmtree){ .root = open(SHM_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC) };
+	if (t->root < 0 || fstat(t->root, &st) < 0)
+		return -errno;
+	t->dev = st.st_dev;
+	if (names->count > 0)
+		return look_up_names(t, names);
+	w.buffer = malloc(GETDENTS_BUFFER);
+	r = w.buffer ? walk_all(&w) : -ENOMEM;
+	free(w.buffer);
+	free(w.stack);
+	return r;
+}
+
+void shmtree_free(struct shmtree *t)
+{
+	close_fd(&t->root);
+	free(t->items);
+	arena_free(&t->arena);
+	*t = (struct shmtree){ .root = -1 };
+}
+
+static bool is_dots(struct span s)
+{
+	return span_is(s, ".") || span_is(s, "..");
+}
+
+int shmtree_open_parent(const struct shmtree *t, struct span path, const char **leaf)
+{
+	int fd = openat(t->root, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (memchr(path.ptr, '\0', path.len))
+		goto invalid;
+	while (fd >= 0) {
+		const char *slash = memchr(path.ptr, '/', path.len);
+		struct span part = { path.ptr, slash ? (size_t)(slash - path.ptr) : path.len };
+		char name[NAME_MAX + 1];
+		struct stat st;
+		int next;
+
+		if (part.len == 0 || part.len > NAME_MAX || is_dots(part))
+			goto invalid;
+		if (!slash) {
+			*leaf = path.ptr;
+			return fd;
+		}
+		memcpy(name, part.ptr, part.len);
+		name[part.len] = '\0';
+		next = openat(fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		close_fd(&fd);
+		if (next >= 0 && (fstat(next, &st) < 0 || st.st_dev != t->dev)) {
+			close_fd(&next);
+			return -EXDEV;
+		}
+		fd = next;
+		path = span_from(path, part.len + 1);
+	}
+	return -errno;
+invalid:
+	close_fd(&fd);
+	return -EINVAL;
+}
+
+static int compare_identity(const struct stat *st, const struct shm_entry *e)
+{
+	return st->st_dev == e->dev && st->st_ino == e->ino && (st->st_mode & S_IFMT) == (e->mode & S_IFMT) ?
+		       0 :
+		       -ESTALE;
+}
+
+int shmtree_check(int parent, const char *leaf, const struct shm_entry *e)
+{
+	struct stat st;
+
+	if (fstatat(parent, leaf, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
+		return -errno;
+	return compare_identity(&st, e);
+}
+
+int shmtree_open_file(const struct shmtree *t, const struct shm_entry *e)
+{
+	const char *leaf;
+	_cleanup_(close_fd) int parent = shmtree_open_parent(t, e->path, &leaf);
+	struct stat st;
+	int fd, r;
+
+	if (parent < 0)
+		return parent;
+	r = shmtree_check(parent, leaf, e);
+	if (r == 0 && !S_ISREG(e->mode))
+		r = -EINVAL;
+	if (r < 0)
+		return r;
+	fd = openat(parent, leaf, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC | O_NOATIME);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		r = -errno;
+	else
+		r = compare_identity(&st, e);
+	if (r < 0) {
+		close_fd(&fd);
+		return r;
+	}
+	return fd;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What lies in /dev/shm: POSIX segments and named semaphores, and whatever else
+ * somebody put there. Any user may; so nothing is followed, nothing but a
+ * regular file is opened, and what was opened is compared with what was seen.
+ */
+#pragma once
+
+#include <sys/stat.h>
+
+#include "lib/arena.h"
+#include "lib/hash.h"
+#include "model/warnings.h"
+#include "scan/names.h"
+
+/* Directories deeper than this are listed but not entered. */
+#define SHMTREE_DEPTH 32
+
+struct shm_entry {
+	struct span path; /* relative to /dev/shm, terminated */
+	dev_t dev;
+	ino_t ino;
+	uint32_t mode; /* type and permissions, as st_mode */
+	uint32_t uid, gid, links;
+	uint64_t size, allocated; /* bytes */
+	int64_t atime, mtime, ctime;
+	uint32_t ctime_nsec;
+	bool mounted; /* another file system is mounted on it */
+};
+
+struct shmtree {
+	int root;  /* O_PATH descriptor of /dev/shm, or -1 */
+	dev_t dev; /* of the root */
+	struct shm_entry *items;
+	size_t count;
+	size_t cap;
+	struct arena arena; /* paths */
+};
+
+/*
+ * Opens /dev/shm and reads its entries: all, directories descended, or only
+ * the names asked for (paths relative to it). What could not be read is added
+ * to the warnings. 0 or -errno of the root itself.
+ */
+int shmtree_read(struct shmtree *t, const struct name_list *names, struct warnings *warnings) _must_check_;
+void shmtree_free(struct shmtree *t);
+
+/*
+ * The directory that holds path, as an O_PATH descriptor reached without
+ * following a link or leaving the file system. *leaf is the last component
+ * (inside path). Returns the descriptor (the caller's) or -errno; -EINVAL for
+ * a path with empty, "." or ".." components.
+ */
+int shmtree_open_parent(const struct shmtree *t, struct span path, const char **leaf) _must_check_;
+
+/*
+ * Opens a regular file for reading without disturbing it: not its access time,
+ * no waiting, no terminal. The entry's identity is compared before and after.
+ * Returns a descriptor or -errno: -ESTALE if something else has that name by now,
+ * -ENOENT if nothing has, -EPERM if reading would move the access time.
+ */
+int shmtree_open_file(const struct shmtree *t, const struct shm_entry *e) _must_check_;
+
+/* Whether the name still means this entry: 0, -ESTALE, -ENOENT or -errno. */
+int shmtree_check(int parent, const char *leaf, const struct shm_entry *e) _must_check_;

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* System V tables from semctl(2) and msgctl(2): see sysv_table_stat(). */
+#include <errno.h>
+#include <sys/msg.h>
+#include <sys/sem.h>
+
+#include "scan/sysvipc.h"
+
+/* Linux 4.17: like *_STAT, without asking for read permission. */
+#ifndef SEM_STAT_ANY
+#define SEM_STAT_ANY 20
+#endif
+#ifndef MSG_STAT_ANY
+#define MSG_STAT_ANY 13
+#endif
+
+/* semctl(2): the caller defines it. */
+union semun {
+	int val;
+	struct semid_ds *buf;
+	struct seminfo *info;
+};
+
+static struct sysv_perm copy_perm(int id, const struct ipc_perm *perm)
+{
+	return (struct sysv_perm){
+		.id = (uint32_t)id,
+		.key = (uint32_t)perm->__key,
+		.perms = perm->mode,
+		.uid = perm->uid,
+		.gid = perm->gid,
+		.cuid = perm->cuid,
+		.cgid = perm->cgid,
+	};
+}
+
+/* The row at an index of the kernel's table: 1, 0 if that is free, or -errno. */
+static int stat_sem(int index, void *row)
+{
+	struct semid_ds ds;
+	int id = semctl(index, 0, SEM_STAT_ANY, (union semun){ .buf = &ds });
+
+	if (id < 0)
+		return errno == EINVAL || errno == EIDRM ? 0 : -errno;
+	*(struct sysv_sem_row *)row = (struct sysv_sem_row){
+		.perm = copy_perm(id, &ds.sem_perm),
+		.nsems = (uint32_t)ds.sem_nsems,
+		.otime = ds.sem_otime,
+		.ctime = ds.sem_ctime,
+	};
+	return 1;
+}
+
+static int stat_msg(int index, void *row)
+{
+	struct msqid_ds ds;
+	int id = msgctl(index, MSG_STAT_ANY, &ds);
+
+	if (id < 0)
+		return errno == EINVAL || errno == EIDRM ? 0 : -errno;
+	*(struct sysv_msg_row *)row = (struct sysv_msg_row){
+		.perm = copy_perm(id, &ds.msg_perm),
+		.lspid = (uint32_t)ds.msg_lspid,
+		.lrpid = (uint32_t)ds.msg_lrpid,
+		.cbytes = ds.__msg_cbytes,
+		.qnum = ds.msg_qnum,
+		.qbytes = ds.msg_qbytes,
+		.stime = ds.msg_stime,
+		.rtime = ds.msg_rtime,
+		.ctime = ds.msg_ctime,
+	};
+	return 1;
+}
+
+/* Highest index in use and how many are, from *_INFO. */
+static int table_extent(enum sysv_kind kind, int *highest, int *used)
+{
+	struct seminfo sem = { 0 };
+	struct msginfo msg = { 0 };
+
+	if (kind == SYSV_SEM) {
+		*highest = semctl(0, 0, SEM_INFO, (union semun){ .info = &sem });
+		*used = sem.semusz;
+	} else {
+		*highest = msgctl(0, MSG_INFO, (struct msqid_ds *)&msg);
+		*used = msg.msgpool;
+	}
+	return *highest < 0 ? -errno : 0;
+}
+
+int sysv_table_stat(struct sysv_table *t)
+{
+	const size_t row_size =
+		t->kind == SYSV_SEM ? sizeof(struct sysv_sem_row) : sizeof(struct sysv_msg_row);
+	int (*stat_row)(int, void *) = t->kind == SYSV_SEM ? stat_sem : stat_msg;
+	int highest, used, r;
+
+	if (t->kind == SYSV_SHM)
+		return -EOPNOTSUPP;
+	r = table_extent(t->kind, &highest, &used);
+	if (r < 0)
+		return r == -EINVAL ? -EOPNOTSUPP : r;
+	/* A free index costs a system call too: a nearly empty table is better printed. */
+	if (used < highest / 8)
+		return -EOPNOTSUPP;
+	t->rows = calloc((size_t)highest + 1, row_size);
+	if (!t->rows)
+		return -ENOMEM;
+	t->cap = (size_t)highest + 1;
+	for (int i = 0; i <= highest; i++) {
+		r = stat_row(i, (char *)t->rows + t->count * row_size);
+		if (r < 0) {
+			sysv_table_free(t);
+			return r;
+		}
+		t->count += (size_t)r;
+	}
+	if (t->count == 0 && used > 0) {
+		/* A kernel that does not know the command says EINVAL each time. */
+		sysv_table_free(t);
+		return -EOPNOTSUPP;
+	}
+	t->from_stat = true;
+	return 0;
+}

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""Every test gets an IPC namespace and a /dev/shm of its own, in private mount,
+PID and network namespaces that die with the test run.
+
+Environment: IPCCTL, the program (./ipcctl); FACTORY (build/tests/factory);
+IPCCTL_WRAPPER, a command prefix such as valgrind.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+
+import kernel
+import namespaces
+import pytest
+from program import Ipcctl, Factory
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def pytest_cmdline_main(config):
+    if namespaces.inside():
+        return
+    prefix = namespaces.entering()
+    if not prefix:
+        pytest.exit("no private namespaces can be made here (unshare(1), user namespaces)", 77)
+    os.environ[namespaces.MARK] = namespaces.current()
+    config.pluginmanager.getplugin("capturemanager").suspend_global_capture(in_=True)
+    os.execvp(prefix[0], [*prefix, sys.executable, "-m", "pytest", *config.invocation_params.args])
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "real_root: needs more users than one (skipped elsewhere)")
+    if namespaces.inside():
+        # Nothing mounted from here on is seen outside, and no queue of outside is in sight.
+        kernel.mount("none", "/", "none", kernel.MS_REC | kernel.MS_PRIVATE)
+        for target in mqueue_mounts():
+            kernel.unmount(target)
+
+
+def mqueue_mounts():
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as f:
+        return [line.split()[4] for line in f if " - mqueue " in line]
+
+
+def one_user_only():
+    """Whether this user namespace knows but one user."""
+    with open("/proc/self/uid_map", encoding="ascii") as f:
+        return sum(int(line.split()[2]) for line in f) < 65535
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("real_root") and one_user_only():
+        pytest.skip("needs root outside of a user namespace: only one user here")
+
+
+@pytest.fixture(autouse=True)
+def isolated():
+    """A new IPC namespace and an empty /dev/shm; no mqueue file system is mounted."""
+    assert namespaces.inside()
+    kernel.unshare(kernel.CLONE_NEWIPC)
+    kernel.mount("tmpfs", "/dev/shm", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=1777,size=64m")
+    for target in mqueue_mounts():
+        kernel.unmount(target)
+    yield
+    kernel.unmount("/dev/shm")
+
+
+@pytest.fixture
+def mqueue_mounted(isolated):
+    """An mqueue file system of the test's namespace on /dev/mqueue, or elsewhere."""
+    target = "/dev/mqueue" if os.path.isdir("/dev/mqueue") else "/mnt"
+    kernel.mount("mqueue", target, "mqueue")
+    yield target
+    kernel.unmount(target)
+
+
+@pytest.fixture(scope="session")
+def ipcctl():
+    return Ipcctl(os.path.join(TOP, os.environ.get("IPCCTL", "ipcctl")), TOP)
+
+
+@pytest.fixture(scope="session")
+def top():
+    return TOP
+
+
+@pytest.fixture
+def factory(isolated):
+    """Makes things; what they hold is let go when the test ends."""
+    with contextlib.ExitStack() as stack:
+        yield Factory(os.path.join(TOP, os.environ.get("FACTORY", "build/tests/factory")), stack)
+
+
+@pytest.fixture
+def background():
+    """Starts a process that is ended with the test."""
+    started = []
+
+    def start(*command, **options):
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, **options)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()

@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: MIT
+"""The kernel's own answer, by system calls and by an independent reading of /proc.
+
+Nothing here knows ipcctl. Names of values are those of the manual pages,
+shortened as ipcctl's field names are, so that tests can compare by name.
+"""
+
+import ctypes
+import ctypes.util
+import errno
+import os
+import platform
+import sys
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWIPC = 0x08000000
+MNT_DETACH = 2
+MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 2, 4, 8, 0x4000, 0x40000
+
+IPC_CREAT, IPC_EXCL, IPC_NOWAIT = 0o1000, 0o2000, 0o4000
+IPC_PRIVATE, IPC_RMID, IPC_SET, IPC_STAT, IPC_INFO = 0, 0, 1, 2, 3
+SHM_INFO, SEM_INFO, MSG_INFO = 14, 19, 12
+SHM_STAT_ANY, SEM_STAT_ANY, MSG_STAT_ANY = 15, 20, 13
+GETPID, GETVAL, GETALL, GETNCNT, GETZCNT, SETVAL, SETALL = 11, 12, 13, 14, 15, 16, 17
+SHM_DEST, SHM_LOCKED = 0o1000, 0o2000
+MSG_COPY, MSG_NOERROR = 0o40000, 0o10000
+
+libc = ctypes.CDLL(None, use_errno=True)
+SUPPORTED = sys.maxsize > 2**32 and sys.byteorder == "little"
+
+
+def call(name, *args):
+    """Calls a function of libc that returns -1 and sets errno."""
+    result = getattr(libc, name)(*args)
+    if result == -1:
+        code = ctypes.get_errno()
+        raise OSError(code, f"{name}: {os.strerror(code)}")
+    return result
+
+
+# Namespaces and mounts
+
+
+def unshare(flags):
+    call("unshare", ctypes.c_int(flags))
+
+
+def mount(source, target, fstype, flags=0, data=None):
+    call("mount", os.fsencode(source), os.fsencode(target), fstype.encode(), ctypes.c_ulong(flags),
+         data.encode() if data else None)
+
+
+def unmount(target):
+    call("umount2", os.fsencode(target), ctypes.c_int(MNT_DETACH))
+
+
+# Structures of 64-bit Linux: include/uapi/asm-generic/{ipcbuf,shmbuf,msgbuf}.h;
+# sem differs on x86-64 (arch/x86/include/uapi/asm/sembuf.h).
+
+
+class IpcPerm(ctypes.Structure):
+    _fields_ = [("key", ctypes.c_uint32), ("uid", ctypes.c_uint32), ("gid", ctypes.c_uint32),
+                ("cuid", ctypes.c_uint32), ("cgid", ctypes.c_uint32), ("mode", ctypes.c_uint32),
+                ("seq", ctypes.c_uint16), ("pad", ctypes.c_uint16),
+                ("unused1", ctypes.c_ulong), ("unused2", ctypes.c_ulong)]
+
+
+class ShmDs(ctypes.Structure):
+    _fields_ = [("perm", IpcPerm), ("size", ctypes.c_size_t),
+                ("atime", ctypes.c_long), ("dtime", ctypes.c_long), ("ctime", ctypes.c_long),
+                ("cpid", ctypes.c_int), ("lpid", ctypes.c_int), ("nattch", ctypes.c_ulong),
+                ("unused", ctypes.c_ulong * 2)]
+
+
+class SemDs(ctypes.Structure):
+    if platform.machine() in ("x86_64", "AMD64"):
+        _fields_ = [("perm", IpcPerm), ("otime", ctypes.c_long), ("unused1", ctypes.c_ulong),
+                    ("ctime", ctypes.c_long), ("unused2", ctypes.c_ulong), ("nsems", ctypes.c_ulong),
+                    ("unused", ctypes.c_ulong * 2)]
+    else:
+        _fields_ = [("perm", IpcPerm), ("otime", ctypes.c_long), ("ctime", ctypes.c_long),
+                    ("nsems", ctypes.c_ulong), ("unused", ctypes.c_ulong * 2)]
+
+
+class MsgDs(ctypes.Structure):
+    _fields_ = [("perm", IpcPerm), ("stime", ctypes.c_long), ("rtime", ctypes.c_long),
+                ("ctime", ctypes.c_long), ("bytes", ctypes.c_ulong), ("messages", ctypes.c_ulong),
+                ("qbytes", ctypes.c_ulong), ("lspid", ctypes.c_int), ("lrpid", ctypes.c_int),
+                ("unused", ctypes.c_ulong * 2)]
+
+
+class ShmInfo(ctypes.Structure):
+    _fields_ = [("used_ids", ctypes.c_int), ("shm_tot", ctypes.c_ulong), ("shm_rss", ctypes.c_ulong),
+                ("shm_swp", ctypes.c_ulong), ("swap_attempts", ctypes.c_ulong),
+                ("swap_successes", ctypes.c_ulong)]
+
+
+class SemInfo(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_int) for name in
+                ("semmap", "semmni", "semmns", "semmnu", "semmsl", "semopm", "semume", "semusz",
+                 "semvmx", "semaem")]
+
+
+class MsgInfo(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_int) for name in
+                ("msgpool", "msgmap", "msgmax", "msgmnb", "msgmni", "msgssz", "msgtql")] + [
+                    ("msgseg", ctypes.c_ushort)]
+
+
+class MqAttr(ctypes.Structure):
+    _fields_ = [("flags", ctypes.c_long), ("maxmsg", ctypes.c_long), ("msgsize", ctypes.c_long),
+                ("curmsgs", ctypes.c_long), ("reserved", ctypes.c_long * 4)]
+
+
+class MsgBuf(ctypes.Structure):
+    _fields_ = [("type", ctypes.c_long), ("body", ctypes.c_char * 65536)]
+
+
+def _perm(ds):
+    p = ds.perm
+    return {"key": p.key, "uid": p.uid, "gid": p.gid, "cuid": p.cuid, "cgid": p.cgid,
+            "mode": p.mode & 0o777, "flags": p.mode & ~0o777}
+
+
+def shm(shmid):
+    ds = ShmDs()
+    call("shmctl", shmid, IPC_STAT, ctypes.byref(ds))
+    return {"id": shmid, **_perm(ds), "size": ds.size, "nattch": ds.nattch, "cpid": ds.cpid,
+            "lpid": ds.lpid, "atime": ds.atime, "dtime": ds.dtime, "ctime": ds.ctime}
+
+
+def sem(semid):
+    ds = SemDs()
+    call("semctl", semid, 0, IPC_STAT, ctypes.byref(ds))
+    return {"id": semid, **_perm(ds), "nsems": ds.nsems, "otime": ds.otime, "ctime": ds.ctime}
+
+
+def sem_each(semid):
+    """What semctl says of each semaphore of a set."""
+    n = sem(semid)["nsems"]
+    values = (ctypes.c_ushort * n)()
+    call("semctl", semid, 0, GETALL, values)
+    return [{"index": i, "value": values[i], "pid": call("semctl", semid, i, GETPID),
+             "ncount": call("semctl", semid, i, GETNCNT), "zcount": call("semctl", semid, i, GETZCNT)}
+            for i in range(n)]
+
+
+def msg(msqid):
+    ds = MsgDs()
+    call("msgctl", msqid, IPC_STAT, ctypes.byref(ds))
+    return {"id": msqid, **_perm(ds), "bytes": ds.bytes, "messages": ds.messages, "qbytes": ds.qbytes,
+            "lspid": ds.lspid, "lrpid": ds.lrpid, "stime": ds.stime, "rtime": ds.rtime,
+            "ctime": ds.ctime}
+
+
+def msg_drain(msqid):
+    """Receives every message: [(type, body)]."""
+    out, buffer = [], MsgBuf()
+    while True:
+        try:
+            n = call("msgrcv", msqid, ctypes.byref(buffer), ctypes.c_size_t(65536), ctypes.c_long(0),
+                     IPC_NOWAIT)
+        except OSError as error:
+            if error.errno == errno.ENOMSG:
+                return out
+            raise
+        out.append((buffer.type, ctypes.string_at(ctypes.addressof(buffer) + MsgBuf.body.offset, n)))
+
+
+def msg_send(msqid, mtype, body):
+    buffer = MsgBuf(mtype)
+    ctypes.memmove(ctypes.addressof(buffer) + MsgBuf.body.offset, body, len(body))
+    call("msgsnd", msqid, ctypes.byref(buffer), ctypes.c_size_t(len(body)), IPC_NOWAIT)
+
+
+def shm_info():
+    info = ShmInfo()
+    call("shmctl", 0, SHM_INFO, ctypes.byref(info))
+    return {name: getattr(info, name) for name, _ in ShmInfo._fields_}
+
+
+def sem_info():
+    info = SemInfo()
+    call("semctl", 0, 0, SEM_INFO, ctypes.byref(info))
+    return {name: getattr(info, name) for name, _ in SemInfo._fields_}
+
+
+def msg_info():
+    info = MsgInfo()
+    call("msgctl", 0, MSG_INFO, ctypes.byref(info))
+    return {name: getattr(info, name) for name, _ in MsgInfo._fields_}
+
+
+def shmget(key, size, flags):
+    return call("shmget", ctypes.c_int(key), ctypes.c_size_t(size), ctypes.c_int(flags))
+
+
+def semget(key, nsems, flags):
+    return call("semget", ctypes.c_int(key), nsems, flags)
+
+
+def msgget(key, flags):
+    return call("msgget", ctypes.c_int(key), flags)
+
+
+REMOVERS = {
+    "sysv-shm": lambda i: call("shmctl", i, IPC_RMID, None),
+    "sysv-sem": lambda i: call("semctl", i, 0, IPC_RMID),
+    "sysv-msg": lambda i: call("msgctl", i, IPC_RMID, None),
+}
+
+
+def exists(kind, ident):
+    try:
+        {"sysv-shm": shm, "sysv-sem": sem, "sysv-msg": msg}[kind](ident)
+        return True
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.EIDRM):
+            return False
+        if error.errno == errno.EACCES:
+            return True
+        raise
+
+
+def ftok(path, project):
+    """As ftok(3) documents it for glibc and musl."""
+    st = os.stat(path)
+    return (project & 0xFF) << 24 | (st.st_dev & 0xFF) << 16 | st.st_ino & 0xFFFF
+
+
+# POSIX message queues (on Linux a queue descriptor is a file descriptor)
+
+
+def mq_open(name, flags=os.O_RDONLY):
+    return call("mq_open", os.fsencode(name), flags)
+
+
+def mq_exists(name):
+    try:
+        os.close(mq_open(name))
+        return True
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            return False
+        raise
+
+
+def mq(name):
+    """Attributes and inode of a queue; opening it disturbs nothing but a notification of ours."""
+    fd = mq_open(name)
+    try:
+        attr = MqAttr()
+        call("mq_getattr", fd, ctypes.byref(attr))
+        st = os.fstat(fd)
+        return {"maxmsg": attr.maxmsg, "msgsize": attr.msgsize, "curmsgs": attr.curmsgs,
+                "inode": st.st_ino, "uid": st.st_uid, "gid": st.st_gid, "mode": st.st_mode & 0o7777,
+                "atime": int(st.st_atime), "mtime": int(st.st_mtime), "ctime": int(st.st_ctime),
+                "times_ns": (st.st_atime_ns, st.st_mtime_ns, st.st_ctime_ns)}
+    finally:
+        os.close(fd)
+
+
+def mq_receive_all(name):
+    """Takes every message, first of the highest priority: [(priority, body)]."""
+    fd = mq_open(name, os.O_RDWR | os.O_NONBLOCK)
+    out = []
+    try:
+        attr = MqAttr()
+        call("mq_getattr", fd, ctypes.byref(attr))
+        body, priority = ctypes.create_string_buffer(attr.msgsize), ctypes.c_uint()
+        while True:
+            try:
+                n = call("mq_receive", fd, body, ctypes.c_size_t(attr.msgsize), ctypes.byref(priority))
+            except OSError as error:
+                if error.errno == errno.EAGAIN:
+                    return out
+                raise
+            out.append((priority.value, body.raw[:n]))
+    finally:
+        os.close(fd)
+
+
+# Files
+
+
+def files(directory="/dev/shm"):
+    """Every entry below a directory: bytes path relative to it -> lstat."""
+    out = {}
+    for root, directories, names in os.walk(os.fsencode(directory)):
+        for name in directories + names:
+            path = os.path.join(root, name)
+            out[os.path.relpath(path, os.fsencode(directory))] = os.lstat(path)
+    return out
+
+
+# /proc
+
+
+def sysvipc(which):
+    """Rows of /proc/sysvipc/WHICH as {column: number}; perms is octal."""
+    with open(f"/proc/sysvipc/{which}", encoding="ascii") as f:
+        head, *rows = f.read().splitlines()
+    names = head.split()
+    out = []
+    for row in rows:
+        values = dict(zip(names, row.split()))
+        out.append({name: int(v, 8) if name == "perms" else int(v) for name, v in values.items()})
+    return out
+
+
+def sysctl(name):
+    with open("/proc/sys/" + name, encoding="ascii") as f:
+        return [int(word) for word in f.read().split()]
+
+
+def command(pid):
+    with open(f"/proc/{pid}/comm", "rb") as f:
+        return f.read().removesuffix(b"\n")

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+"""The private namespaces that tests run in, and how to get into them."""
+
+import os
+import subprocess
+
+# Names the IPC namespace outside, so that the inside can be told from it.
+MARK = "IPCCTL_TEST_OUTSIDE"
+
+_WANTED = [
+    ["--ipc", "--mount", "--net", "--pid", "--mount-proc"],
+    # Where the kernel refuses another /proc (some containers): all but the processes.
+    ["--ipc", "--mount", "--net"],
+]
+
+
+def entering():
+    """The command prefix that enters new namespaces, or None where none may be made."""
+    users = [[]] if os.geteuid() == 0 else []
+    users.append(["--user", "--map-root-user"])
+    for user in users:
+        for wanted in _WANTED:
+            prefix = ["unshare", *user, *wanted, "--fork", "--kill-child"]
+            # Ubuntu lets everybody make a user namespace and then forbids its use.
+            probe = prefix + ["mount", "-t", "tmpfs", "none", "/dev/shm"]
+            try:
+                if subprocess.run(probe, stdin=subprocess.DEVNULL, capture_output=True).returncode == 0:
+                    return prefix
+            except FileNotFoundError:
+                return None
+    return None
+
+
+def current():
+    return os.readlink("/proc/self/ns/ipc")
+
+
+def inside():
+    return os.environ.get(MARK, current()) != current()

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""Objects that come and go while they are looked at: no error, no crash, no lie."""
+
+import os
+
+import kernel
+import pytest
+from program import Churn
+
+
+def rounds(ipcctl):
+    return 10 if ipcctl.slow else 200
+
+
+def churn_sysv():
+    made = [("sysv-shm", kernel.shmget(0, 4096, kernel.IPC_CREAT | 0o600)),
+            ("sysv-sem", kernel.semget(0, 2, kernel.IPC_CREAT | 0o600)),
+            ("sysv-msg", kernel.msgget(0, kernel.IPC_CREAT | 0o600))]
+    for kind, ident in made:
+        kernel.REMOVERS[kind](ident)
+
+
+def churn_files():
+    for name in ("x", "sem.x", "y"):
+        with open("/dev/shm/" + name, "wb") as f:
+            f.write(b"\0" * 32)
+    os.mkdir("/dev/shm/d")
+    open("/dev/shm/d/x", "wb").close()
+    os.symlink("x", "/dev/shm/l")
+    os.unlink("/dev/shm/d/x")
+    for name in ("x", "sem.x", "y", "l"):
+        os.unlink("/dev/shm/" + name)
+    os.rmdir("/dev/shm/d")
+
+
+def churn_queues():
+    os.close(kernel.call("mq_open", b"/x", os.O_RDWR | os.O_CREAT, 0o600, None))
+    kernel.call("mq_unlink", b"/x")
+
+
+def churn_types():
+    """The same name is now a file, now a FIFO, now a link, now a directory."""
+    path = "/dev/shm/x"
+    open(path, "wb").close()
+    os.unlink(path)
+    os.mkfifo(path)
+    os.unlink(path)
+    os.symlink("/etc/passwd", path)
+    os.unlink(path)
+    os.mkdir(path)
+    os.rmdir(path)
+
+
+CHURNS = {"sysv": churn_sysv, "posix": churn_files, "posix-mq": churn_queues, "posix-shm": churn_types}
+
+
+@pytest.mark.parametrize("kind", CHURNS)
+def test_listing(ipcctl, kind):
+    with Churn(CHURNS[kind]):
+        for i in range(rounds(ipcctl)):
+            words = [["--json"], ["--raw", "-o", "all"], ["-0"]][i % 3]
+            result = ipcctl("list", kind, *words, clean="-0" not in words)
+            assert result.err == b"", result
+            if words == ["--json"]:
+                document = result.json()
+                assert document["complete"] is True and document["warnings"] == [], document
+
+
+@pytest.mark.parametrize("ref", ["posix-shm:/x", "posix-sem:/x", "posix-mq:/x", "posix-shm:/d/x"])
+def test_describing(ipcctl, ref):
+    """Either it is described, or it is not there; nothing between."""
+    churn = churn_queues if ref.startswith("posix-mq") else churn_files
+    with Churn(churn):
+        for _ in range(rounds(ipcctl) // 2):
+            result = ipcctl("describe", ref, "--content", "--json", status=None)
+            assert result.status in (0, 1), result
+            if result.status == 1:
+                assert len(result.errors) == 1, result
+                assert "No such file or directory" in result.errors[0] or "another" in result.errors[0], result
+            else:
+                assert result.json()["objects"][0]["ref"] == ref
+
+
+def test_describing_something_that_changes_its_type(ipcctl):
+    with Churn(churn_types):
+        for _ in range(rounds(ipcctl) // 2):
+            result = ipcctl("describe", "posix-shm:/x", "--content", "--json", status=None, timeout=60)
+            assert result.status in (0, 1), result
+            if result.status == 0:
+                for o in result.json()["objects"]:
+                    assert not o.get("content"), o
+
+
+def test_removing_what_somebody_else_removes(ipcctl):
+    """Gone already, or removed by us: never an error of another sort, never something else."""
+    def make():
+        try:
+            open("/dev/shm/x", "xb").close()
+        except FileExistsError:
+            pass
+    with Churn(make):
+        for _ in range(rounds(ipcctl) // 2):
+            result = ipcctl("remove", "posix-shm:/x", status=None)
+            assert result.status in (0, 1), result
+            assert len(result.errors) <= 1, result
+
+
+def test_never_the_type_that_was_not_meant(ipcctl):
+    """A name that becomes a directory, a link or a FIFO under our eyes is not removed as one."""
+    with Churn(churn_types) as churn:
+        for _ in range(rounds(ipcctl) // 2):
+            result = ipcctl("remove", "posix-shm:/x", status=None)
+            assert result.status in (0, 1), result
+            # The other side may find its file gone: that is what was asked for.
+            if result.status == 0:
+                break
+        churn.stop.set()
+        churn.thread.join()
+        if isinstance(churn.error, FileNotFoundError):
+            churn.error = None
+
+
+def test_summary_and_limits_while_everything_moves(ipcctl):
+    with Churn(churn_sysv), Churn(churn_files), Churn(churn_queues):
+        for _ in range(rounds(ipcctl) // 4):
+            assert ipcctl("summary").err == b""
+            assert ipcctl("limits", "--json").json()["complete"] is True

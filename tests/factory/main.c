@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* Failures leave with _exit(2): no half-made truth is ever printed. */
+#include "factory.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const struct thing {
+	const char *name;
+	make_fn *make;
+	const char *help;
+} things[] = {
+	{ "sysv-shm", make_sysv_shm,
+	  "key= size= mode= uid= gid= attach=N content=|contenthex= touch=BYTES lock=1 hugetlb=BYTES "
+	  "noreserve=1 rmid=1" },
+	{ "sysv-sem", make_sysv_sem, "key= nsems= mode= uid= gid= values=V,V.. block=INDEX:OP,.." },
+	{ "sysv-msg", make_sysv_msg,
+	  "key= mode= uid= gid= qbytes= messages=TYPE:SIZE,.. receivers=TYPE,.. senders=SIZE,.." },
+	{ "file", make_file,
+	  "name= (a path) type= mode= uid= gid= size= content=|contenthex= at=OFFSET target= links=N "
+	  "atime= mtime= open=1 map=1" },
+	{ "posix-shm", make_posix_shm, "name= mode= size= map=1" },
+	{ "posix-sem", make_posix_sem, "name= mode= value= block=N" },
+	{ "posix-sem-file", make_posix_sem_file,
+	  "path= layout=glibc-64|glibc-32|musl-64|musl-32 value= waiters= mode=" },
+	{ "posix-mq", make_posix_mq,
+	  "name= mode= uid= gid= maxmsg= msgsize= messages=PRIORITY:SIZE,.. notify=signal|none|thread "
+	  "signal= receivers=N" },
+};
+
+__attribute__((format(printf, 1, 0))) static void complain(const char *fmt, va_list ap, const char *tail)
+{
+	fputs("factory: ", stderr);
+	vfprintf(stderr, fmt, ap);
+	fprintf(stderr, "%s%s\n", tail ? ": " : "", tail ? tail : "");
+}
+
+void die(const char *fmt, ...)
+{
+	int error = errno;
+	va_list ap;
+
+	va_start(ap, fmt);
+	complain(fmt, ap, strerror(error));
+	va_end(ap);
+	_exit(1);
+}
+
+void wrong(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	complain(fmt, ap, NULL);
+	va_end(ap);
+	_exit(2);
+}
+
+void cannot(const char *fmt, ...)
+{
+	int error = errno;
+	va_list ap;
+
+	va_start(ap, fmt);
+	complain(fmt, ap, strerror(error));
+	va_end(ap);
+	_exit(CANNOT);
+}
+
+static const struct thing *find_thing(const char *name)
+{
+	for (size_t i = 0; i < sizeof(things) / sizeof(things[0]); i++)
+		if (strcmp(things[i].name, name) == 0)
+			return &things[i];
+	return NULL;
+}
+
+static void usage(FILE *out)
+{
+	fputs("usage: factory THING [NAME=VALUE...] [hold=1]\n", out);
+	for (size_t i = 0; i < sizeof(things) / sizeof(things[0]); i++)
+		fprintf(out, "  %-16s%s\n", things[i].name, things[i].help);
+}
+
+static void wait_for_end_of_input(void)
+{
+	char c;
+	ssize_t n;
+
+	do
+		n = read(STDIN_FILENO, &c, 1);
+	while (n > 0 || (n < 0 && errno == EINTR));
+}
+
+int main(int argc, char **argv)
+{
+	const struct thing *thing = argc > 1 ? find_thing(argv[1]) : NULL;
+	struct job job = { 0 };
+	bool hold;
+
+	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+		usage(stdout);
+		return 0;
+	}
+	if (!thing) {
+		usage(stderr);
+		return 2;
+	}
+	/* Modes are made as asked for. */
+	umask(0);
+	args_parse(&job.args, argc - 2, argv + 2);
+	hold = arg_u64(&job.args, "hold", 0);
+	truth_begin(&job.truth, thing->name);
+	truth_u64(&job.truth, "pid", getpid());
+	thing->make(&job);
+	args_all_used(&job.args);
+	tasks_truth(&job.tasks, &job.truth);
+	truth_end(&job.truth);
+	if (hold)
+		wait_for_end_of_input();
+	tasks_end(&job.tasks);
+	free(job.args.items);
+	return 0;
+}

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+# The tests. Uses of the Makefile: CC CFLAGS LDFLAGS need_* DEPFLAGS BUILD PROGRAM
+# LIBRARY PYTHON Q SUDO. tests/run says how tests are found and counted.
+
+FACTORY := $(BUILD)/tests/factory
+FACTORY_OBJECTS := $(patsubst %.c,$(BUILD)/objects/%.o,$(sort $(wildcard tests/factory/*.c)))
+
+# Each tests/unit/NAME.c is a program of its own, linked to everything but main().
+UNIT_SOURCES := $(sort $(wildcard tests/unit/*.c))
+UNIT_OBJECTS := $(UNIT_SOURCES:%.c=$(BUILD)/objects/%.o)
+UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/unit/%)
+
+$(BUILD)/objects/tests/%.o: tests/%.c Makefile tests/tests.mk
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	$(Q)$(CC) $(need_CPPFLAGS) $(CPPFLAGS) $(need_CFLAGS) $(CFLAGS) $(DEPFLAGS) -c -o $@ $<
+
+$(FACTORY): $(FACTORY_OBJECTS)
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -pthread -lrt
+
+$(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/objects/tests/unit/%.o $(LIBRARY)
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBRARY) -lcmocka $(need_LIBS) $(LIBS)
+
+.SECONDARY: $(UNIT_OBJECTS) $(FACTORY_OBJECTS)
+-include $(FACTORY_OBJECTS:.o=.d) $(UNIT_OBJECTS:.o=.d)
+
+.PHONY: check check-user check-valgrind check-compilers sanitize test-programs deps-test
+
+test-programs: $(PROGRAM) $(FACTORY) $(UNIT_TESTS)
+
+# TESTS="tests/cli/test_list.py build/tests/unit/parse" narrows any of these.
+RUN_TESTS = IPCCTL=$(PROGRAM) FACTORY=$(FACTORY) $(PYTHON) tests/run
+TEST_LIST = $(or $(TESTS),$(UNIT_TESTS) tests/cli)
+
+check: test-programs ## build and run all tests
+	$(Q)$(RUN_TESTS) $(TEST_LIST)
+
+check-user: test-programs ## run all tests as an ordinary user (when started as root)
+	$(Q)$(RUN_TESTS) --as-user $(TEST_LIST)
+
+SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+sanitize: ## run all tests on a build with the address and undefined sanitizers
+	$(Q)$(MAKE) BUILD=$(BUILD)/asan PROGRAM=$(BUILD)/asan/ipcctl CFLAGS="-O1 -g $(SANITIZERS)" \
+		LDFLAGS="$(SANITIZERS)" check
+
+VALGRIND ?= valgrind
+VALGRIND_OPTIONS := --quiet --error-exitcode=99 --leak-check=full --show-leak-kinds=all \
+	--errors-for-leak-kinds=all --track-fds=no
+check-valgrind: test-programs ## run all tests under valgrind
+	$(Q)IPCCTL_WRAPPER="$(VALGRIND) $(VALGRIND_OPTIONS)" $(RUN_TESTS) $(TEST_LIST)
+
+COMPILERS ?= gcc clang
+check-compilers: ## build everything with each of COMPILERS, warnings being errors
+	$(Q)for cc in $(COMPILERS); do \
+		$(MAKE) CC=$$cc BUILD=$(BUILD)/$$cc PROGRAM=$(BUILD)/$$cc/ipcctl test-programs || exit 1; done
+
+lint: ## check scripts, manual pages and C with the linters that are there
+	$(Q)$(PYTHON) tests/lint
+
+deps-test: ## install what the tests need (as root, or a user with sudo)
+	@if command -v apt-get >/dev/null; then \
+		$(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			python3 python3-pytest python3-jsonschema libcmocka-dev valgrind clang mandoc shellcheck \
+			util-linux bash bash-completion libc6-dbg; \
+	elif command -v dnf >/dev/null; then $(SUDO) dnf install -y python3 python3-pytest python3-jsonschema \
+		libcmocka-devel valgrind clang libasan libubsan mandoc ShellCheck util-linux bash-completion; \
+	elif command -v apk >/dev/null; then $(SUDO) apk add python3 py3-pytest py3-jsonschema cmocka-dev \
+		valgrind clang mandoc shellcheck util-linux util-linux-misc setpriv bash bash-completion; \
+	elif command -v pacman >/dev/null; then $(SUDO) pacman -S --needed --noconfirm python python-pytest \
+		python-jsonschema cmocka valgrind clang mandoc shellcheck util-linux bash-completion; \
+	else echo "Unknown package manager: install Python with pytest and jsonschema, cmocka, valgrind, clang," \
+		"mandoc, shellcheck, util-linux and bash-completion." >&2; exit 1; fi
+
+-include tests/bench/bench.mk
+-include tests/fuzz/fuzz.mk

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit.h"
+
+#include "lib/parse.h"
+
+#define UNTOUCHED 0x5555555555555555u
+
+struct expectation {
+	const char *word;
+	int result;
+	uint64_t value;
+};
+
+typedef int parser_fn(struct span s, uint64_t *out);
+
+static void expect_all(parser_fn *parse, const struct expectation *e, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct span word = exact(span_of(e[i].word));
+		uint64_t v = UNTOUCHED;
+		int r = parse(word, &v);
+
+		if (r != e[i].result || v != (r < 0 ? UNTOUCHED : e[i].value))
+			fail_msg("\"%s\": got %d, %llu; expected %d, %llu", e[i].word, r,
+				 (unsigned long long)v, e[i].result, (unsigned long long)e[i].value);
+		free((void *)word.ptr);
+	}
+}
+
+static void unsigned_numbers(void **state)
+{
+	static const struct expectation e[] = {
+		{ "0", 0, 0 },
+		{ "42", 0, 42 },
+		{ "007", 0, 7 },
+		{ "18446744073709551615", 0, UINT64_MAX },
+		{ "18446744073692774399", 0, 18446744073692774399u },
+		{ "0xffffffffffffffff", 0, UINT64_MAX },
+		{ "0XfF", 0, 255 },
+		{ "18446744073709551616", -ERANGE, 0 },
+		{ "0x10000000000000000", -ERANGE, 0 },
+		{ "99999999999999999999999999999999999999", -ERANGE, 0 },
+		{ "99999999999999999999999999999999999999x", -EINVAL, 0 },
+		{ "", -EINVAL, 0 },
+		{ "0x", -EINVAL, 0 },
+		{ "x", -EINVAL, 0 },
+		{ " 1", -EINVAL, 0 },
+		{ "1 ", -EINVAL, 0 },
+		{ "+1", -EINVAL, 0 },
+		{ "-1", -EINVAL, 0 },
+		{ "-0", -EINVAL, 0 },
+		{ "1a", -EINVAL, 0 },
+		{ "0xg", -EINVAL, 0 },
+		{ "1\n", -EINVAL, 0 },
+		{ "1.0", -EINVAL, 0 },
+		{ "1e3", -EINVAL, 0 },
+		{ "\xd9\xa1", -EINVAL, 0 }, /* ARABIC-INDIC DIGIT ONE */
+	};
+	struct span zero = { "1\0002", 3 };
+	uint64_t v = UNTOUCHED;
+
+	(void)state;
+	expect_all(parse_u64, e, ARRAY_SIZE(e));
+	assert_int_equal(parse_u64(zero, &v), -EINVAL);
+	assert_int_equal(v, UNTOUCHED);
+}
+
+static void signed_numbers(void **state)
+{
+	static const struct {
+		const char *word;
+		int result;
+		int64_t value;
+	} e[] = {
+		{ "0", 0, 0 },
+		{ "-0", 0, 0 },
+		{ "-1", 0, -1 },
+		{ "9223372036854775807", 0, INT64_MAX },
+		{ "-9223372036854775808", 0, INT64_MIN },
+		{ "9223372036854775808", -ERANGE, 0 },
+		{ "-9223372036854775809", -ERANGE, 0 },
+		{ "--1", -EINVAL, 0 },
+		{ "-", -EINVAL, 0 },
+		{ "+1", -EINVAL, 0 },
+		{ "- 1", -EINVAL, 0 },
+		{ "", -EINVAL, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(e); i++) {
+		int64_t v = -77;
+
+		assert_int_equal(parse_i64(span_of(e[i].word), &v), e[i].result);
+		assert_true(v == (e[i].result < 0 ? -77 : e[i].value));
+	}
+}
+
+static void ranges(void **state)
+{
+	uint64_t v = 0;
+
+	(void)state;
+	assert_int_equal(parse_u64_in(SPAN("5"), 5, 7, &v), 0);
+	assert_int_equal(v, 5);
+	assert_int_equal(parse_u64_in(SPAN("7"), 5, 7, &v), 0);
+	assert_int_equal(v, 7);
+	assert_int_equal(parse_u64_in(SPAN("4"), 5, 7, &v), -ERANGE);
+	assert_int_equal(parse_u64_in(SPAN("8"), 5, 7, &v), -ERANGE);
+	assert_int_equal(parse_u64_in(SPAN("z"), 5, 7, &v), -EINVAL);
+	assert_int_equal(v, 7);
+}
+
+static void sizes(void **state)
+{
+	static const struct expectation e[] = {
+		{ "0", 0, 0 },
+		{ "4096", 0, 4096 },
+		{ "1K", 0, 1024 },
+		{ "1k", 0, 1024 },
+		{ "64KiB", 0, 65536 },
+		{ "3M", 0, 3u << 20 },
+		{ "2G", 0, 2ull << 30 },
+		{ "5T", 0, 5ull << 40 },
+		{ "0x1000", 0, 4096 },
+		{ "16777215T", 0, 16777215ull << 40 },
+		{ "16777216T", -ERANGE, 0 },
+		{ "18446744073709551615", 0, UINT64_MAX },
+		{ "18014398509481984K", -ERANGE, 0 },
+		{ "18446744073709551616", -ERANGE, 0 },
+		{ "", -EINVAL, 0 },
+		{ "K", -EINVAL, 0 },
+		{ "1KB", -EINVAL, 0 },
+		{ "1KK", -EINVAL, 0 },
+		{ "1 K", -EINVAL, 0 },
+		{ "1.5M", -EINVAL, 0 },
+		{ "-1", -EINVAL, 0 },
+		{ "1Q", -EINVAL, 0 },
+	};
+
+	(void)state;
+	expect_all(parse_size, e, ARRAY_SIZE(e));
+}
+
+static void ages(void **state)
+{
+	static const struct expectation e[] = {
+		{ "0", 0, 0 },
+		{ "90", 0, 90 },
+		{ "90s", 0, 90 },
+		{ "10m", 0, 600 },
+		{ "2h", 0, 7200 },
+		{ "1d", 0, 86400 },
+		{ "1w", 0, 604800 },
+		{ "1h30m", 0, 5400 },
+		{ "18446744073709551615s", 0, UINT64_MAX },
+		{ "18446744073709551615m", -ERANGE, 0 },
+		{ "18446744073709551615s1s", -ERANGE, 0 },
+		{ "", -EINVAL, 0 },
+		{ "m", -EINVAL, 0 },
+		{ "1h30", -EINVAL, 0 },
+		{ "1y", -EINVAL, 0 },
+		{ "-1h", -EINVAL, 0 },
+		{ "1hh", -EINVAL, 0 },
+	};
+
+	(void)state;
+	expect_all(parse_age, e, ARRAY_SIZE(e));
+}
+
+static void modes(void **state)
+{
+	unsigned mode = 1;
+
+	(void)state;
+	assert_int_equal(parse_mode(SPAN("0640"), 0777, &mode), 0);
+	assert_int_equal(mode, 0640);
+	assert_int_equal(parse_mode(SPAN("0"), 0777, &mode), 0);
+	assert_int_equal(mode, 0);
+	assert_int_equal(parse_mode(SPAN("1000"), 0777, &mode), -ERANGE);
+	assert_int_equal(parse_mode(SPAN("888"), 0777, &mode), -EINVAL);
+	assert_int_equal(parse_mode(SPAN(""), 0777, &mode), -EINVAL);
+	assert_int_equal(parse_mode(SPAN("u+rw"), 0777, &mode), -EINVAL);
+	assert_int_equal(parse_mode(SPAN("-600"), 0777, &mode), -EINVAL);
+	assert_int_equal(mode, 0);
+}
+
+static void hexadecimal(void **state)
+{
+	static const struct expectation e[] = {
+		{ "0", 0, 0 },
+		{ "c0ffEE01", 0, 0xc0ffee01 },
+		{ "ffffffffffffffff", 0, UINT64_MAX },
+		{ "10000000000000000", -ERANGE, 0 },
+		{ "0x1", -EINVAL, 0 },
+		{ "", -EINVAL, 0 },
+		{ "g", -EINVAL, 0 },
+	};
+
+	(void)state;
+	expect_all(parse_hex, e, ARRAY_SIZE(e));
+}
+
+static void lines(void **state)
+{
+	struct span text = exact(SPAN("one\n\nthree"));
+	struct span rest = text, line;
+
+	(void)state;
+	assert_true(next_line(&rest, &line));
+	assert_span(line, SPAN("one"));
+	assert_true(next_line(&rest, &line));
+	assert_span(line, SPAN(""));
+	assert_true(next_line(&rest, &line));
+	assert_span(line, SPAN("three"));
+	assert_false(next_line(&rest, &line));
+	free((void *)text.ptr);
+}
+
+static void columns(void **state)
+{
+	struct span text = exact(SPAN("  -12\t 18446744073709551615 1640 word 08 "));
+	struct span rest = text, word;
+	int64_t i;
+	uint64_t u;
+
+	(void)state;
+	assert_int_equal(next_i64(&rest, &i), 0);
+	assert_int_equal(i, -12);
+	assert_int_equal(next_u64(&rest, &u), 0);
+	assert_true(u == UINT64_MAX);
+	assert_int_equal(next_octal(&rest, &u), 0);
+	assert_int_equal(u, 01640);
+	assert_true(next_word(&rest, &word));
+	assert_span(word, SPAN("word"));
+	assert_int_equal(next_octal(&rest, &u), -EINVAL);
+	assert_false(next_word(&rest, &word));
+	assert_int_equal(next_u64(&rest, &u), -ENOENT);
+	assert_int_equal(next_i64(&rest, &i), -ENOENT);
+	assert_int_equal(next_octal(&rest, &u), -ENOENT);
+	free((void *)text.ptr);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(unsigned_numbers), cmocka_unit_test(signed_numbers),
+		cmocka_unit_test(ranges),	    cmocka_unit_test(sizes),
+		cmocka_unit_test(ages),		    cmocka_unit_test(modes),
+		cmocka_unit_test(hexadecimal),	    cmocka_unit_test(lines),
+		cmocka_unit_test(columns),
+	};
+
+	return cmocka_run_group_tests_name("parse", tests, NULL, NULL);
+}
