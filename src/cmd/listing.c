@@ -2,11 +2,12 @@
 #include "cmd/listing.h"
 
 #include <errno.h>
+#include <pthread.h>
 
 #include "lib/parallel.h"
 
-#define BATCH 512 /* records rendered at a time by one thread */
-#define WAVE 16	  /* batches that may wait for their turn to be written */
+/* Records that one thread renders at a time: their text stays in its cache. */
+#define BATCH 128
 
 int listing_init_kinds(struct listing *l, struct context *c, const struct kind_list *list)
 {
@@ -111,90 +112,109 @@ static int show_serial(void *data, size_t index _unused_, const struct record *r
 	return sheet_add(data, r);
 }
 
-/* What one slot of a wave keeps from batch to batch: caches and buffers. */
-struct slot {
+/* What one thread keeps from batch to batch: caches and buffers. */
+struct hand {
 	struct projector projector;
 	struct sheet_worker worker;
 	struct arena values, arena;
+};
+
+/* Batches of all kinds, rendered by several threads and written in order. */
+struct crew {
+	struct listing *listing;
+	size_t *first; /* number of each kind's first batch; behind the last: all */
+	struct hand hands[MOST_THREADS];
+	pthread_mutex_t lock;
+	pthread_cond_t turn_came;
+	size_t turn; /* the batch that is to be written next */
 	int error;
 };
 
-struct wave {
-	struct listing *listing;
-	size_t kind, start, end; /* indices of this kind */
-	struct slot slots[WAVE];
-};
-
-static void run_batch(void *context, size_t number)
+static int render_batch(struct listing *l, struct hand *h, size_t kind, size_t start)
 {
-	struct wave *w = context;
-	struct listing *l = w->listing;
-	const struct kind *k = l->kinds[w->kind];
-	struct slot *slot = &w->slots[number];
-	size_t start = w->start + number * BATCH;
-	size_t end = w->end - start < BATCH ? w->end : start + BATCH;
+	const struct kind *k = l->kinds[kind];
+	size_t n = k->count(&l->snapshot), end = n - start < BATCH ? n : start + BATCH;
 	struct record r;
+	int e;
 
-	arena_reset(&slot->values);
-	slot->projector.snapshot = &l->snapshot;
-	slot->projector.want = sheet_fields(&l->sheet, w->kind);
-	slot->error = record_init(&r, l->schemas[w->kind], &slot->values);
-	r.arena = &slot->arena;
-	for (size_t i = start; slot->error == 0 && i < end; i++) {
+	arena_reset(&h->values);
+	h->projector.snapshot = &l->snapshot;
+	h->projector.want = sheet_fields(&l->sheet, kind);
+	e = record_init(&r, l->schemas[kind], &h->values);
+	r.arena = &h->arena;
+	for (size_t i = start; e == 0 && i < end; i++) {
 		if (k->owns && !k->owns(&l->snapshot, i))
 			continue;
 		record_clear(&r);
-		arena_reset(&slot->arena);
-		slot->error = k->project(&slot->projector, i, &r);
-		if (slot->error == 0)
-			slot->error = sheet_render(&l->sheet, &slot->worker, &r);
-		else if (slot->error == PROJECT_SKIP)
-			slot->error = 0;
-	}
-}
-
-/* Shows the objects of one kind, batches in parallel, written in order. */
-static int show_parallel(struct wave *w, size_t kind)
-{
-	struct listing *l = w->listing;
-	size_t n = l->kinds[kind]->count(&l->snapshot);
-	int e = 0;
-
-	w->kind = kind;
-	w->end = n;
-	for (w->start = 0; e == 0 && w->start < n; w->start += (size_t)BATCH * WAVE) {
-		size_t batches = (n - w->start + BATCH - 1) / BATCH;
-
-		if (batches > WAVE)
-			batches = WAVE;
-		parallel_run(&(struct parallel_work){ run_batch, w, batches }, processor_count());
-		for (size_t i = 0; i < batches; i++) {
-			if (w->slots[i].error < 0)
-				e = w->slots[i].error;
-			sheet_take(&l->sheet, &w->slots[i].worker);
-		}
+		arena_reset(&h->arena);
+		e = k->project(&h->projector, i, &r);
+		if (e == 0)
+			e = sheet_render(&l->sheet, &h->worker, &r);
+		else if (e == PROJECT_SKIP)
+			e = 0;
 	}
 	return e;
 }
 
+static void run_batch(void *context, unsigned thread, size_t number)
+{
+	struct crew *c = context;
+	struct hand *h = &c->hands[thread];
+	size_t kind = 0;
+	int e;
+
+	while (number >= c->first[kind + 1])
+		kind++;
+	e = render_batch(c->listing, h, kind, (number - c->first[kind]) * BATCH);
+	/* Batches are begun in order, so the one whose turn it is is never waiting. */
+	pthread_mutex_lock(&c->lock);
+	while (c->turn != number)
+		pthread_cond_wait(&c->turn_came, &c->lock);
+	if (e < 0)
+		c->error = e;
+	sheet_take(&c->listing->sheet, &h->worker);
+	c->turn++;
+	pthread_cond_broadcast(&c->turn_came);
+	pthread_mutex_unlock(&c->lock);
+}
+
+static void crew_free(struct crew *c)
+{
+	for (size_t i = 0; i < MOST_THREADS; i++) {
+		struct hand *h = &c->hands[i];
+
+		warnings_merge(&c->listing->sheet.warnings, &h->worker.warnings);
+		projector_free(&h->projector);
+		sheet_worker_free(&h->worker);
+		arena_free(&h->values);
+		arena_free(&h->arena);
+	}
+	pthread_mutex_destroy(&c->lock);
+	pthread_cond_destroy(&c->turn_came);
+	free(c->first);
+	free(c);
+}
+
 static int show_all_parallel(struct listing *l)
 {
-	struct wave *w = calloc(1, sizeof(*w));
+	struct crew *c = calloc(1, sizeof(*c));
 	int e = 0;
 
-	if (!w)
+	if (!c)
 		return -ENOMEM;
-	w->listing = l;
+	c->listing = l;
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_cond_init(&c->turn_came, NULL);
+	c->first = calloc(l->nkinds + 1, sizeof(*c->first));
+	if (!c->first)
+		e = -ENOMEM;
 	for (size_t i = 0; e == 0 && i < l->nkinds; i++)
-		e = show_parallel(w, i);
-	for (size_t i = 0; i < WAVE; i++) {
-		warnings_merge(&l->sheet.warnings, &w->slots[i].worker.warnings);
-		projector_free(&w->slots[i].projector);
-		sheet_worker_free(&w->slots[i].worker);
-		arena_free(&w->slots[i].values);
-		arena_free(&w->slots[i].arena);
-	}
-	free(w);
+		c->first[i + 1] = c->first[i] + (l->kinds[i]->count(&l->snapshot) + BATCH - 1) / BATCH;
+	if (e == 0)
+		parallel_run(&(struct parallel_work){ run_batch, c, c->first[l->nkinds] }, processor_count());
+	if (e == 0)
+		e = c->error;
+	crew_free(c);
 	return e;
 }
 

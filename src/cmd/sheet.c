@@ -128,7 +128,7 @@ void sheet_free(struct sheet *s)
 struct fieldset sheet_fields(const struct sheet *s, size_t i)
 {
 	const struct schema *schema = s->view.schemas[i];
-	struct fieldset set = view_fields(&s->view, i);
+	struct fieldset set = s->view.shown[i].set;
 
 	set.bits |= filters_fields(&s->filters, schema).bits | sort_fields(&s->sort, schema).bits;
 	return set;
@@ -148,14 +148,13 @@ void sheet_begin(struct sheet *s, int64_t time)
 /* Whether a record is to be shown; what is unknown about it is noted. */
 static bool passes(const struct sheet *s, const struct record *r, struct warnings *warnings)
 {
-	size_t schema = view_schema(&s->view, r->schema);
 	enum match m = s->filters.count ? filters_match(&s->filters, r) : MATCH_YES;
 
 	if (m == MATCH_UNKNOWN)
 		/* Left out because it cannot be judged: that is to be said. */
 		warnings_tally(warnings, r, filters_fields(&s->filters, r->schema));
-	else if (m == MATCH_YES)
-		warnings_tally(warnings, r, view_fields(&s->view, schema));
+	else if (m == MATCH_YES && r->unknowns)
+		warnings_tally(warnings, r, s->view.shown[view_schema(&s->view, r->schema)].set);
 	return m == MATCH_YES;
 }
 

@@ -73,6 +73,10 @@ void record_state(struct projector *p, struct record *r, size_t state, const cha
 	record_text(r, state, value);
 	if (!wants(p->want, reason))
 		return;
+	if (!strchr(fmt, '%')) {
+		record_text(r, reason, fmt);
+		return;
+	}
 	va_start(ap, fmt);
 	if (vasprintf(&text, fmt, ap) < 0)
 		text = NULL;

@@ -8,9 +8,10 @@
 extern const char *const state_values[];
 
 /* Fields that mean the same in every kind. */
-#define COMMON_KIND                                                                                         \
+#define COMMON_KIND(word)                                                                                   \
 	{                                                                                                   \
-		.name = "kind", .type = FIELD_STR, .help = "kind of object"                                  \
+		.name = "kind", .type = FIELD_STR, .values = (const char *const[]){ (word), NULL },          \
+		.help = "kind of object"                                                                    \
 	}
 #define COMMON_REF                                                                                          \
 	{                                                                                                   \
@@ -69,6 +70,7 @@ void record_time(struct record *r, size_t field, int64_t t);
  * is 0; the command is absent if that process is gone or was started after
  * `before` (then it is another process of the same number). */
 void record_pid(struct projector *p, struct record *r, size_t field, uint32_t pid, int64_t before);
+/* State, one of state_values, and the short phrase that gives the reason. */
 void record_state(struct projector *p, struct record *r, size_t state, const char *value, size_t reason,
 		  const char *fmt, ...) _printf_(6, 7);
 

@@ -40,7 +40,7 @@ enum {
 static const char *const method_values[] = { "signal", "none", "thread", NULL };
 
 static const struct field fields[] = {
-	[MQ_KIND] = COMMON_KIND,
+	[MQ_KIND] = COMMON_KIND("posix-mq"),
 	[MQ_REF] = COMMON_REF,
 	[MQ_NAME] = { .name = "name",
 		      .type = FIELD_STR,

@@ -25,7 +25,7 @@ static const char *const layout_values[] = {
 };
 
 static const struct field fields[] = {
-	SHMFILE_FIELDS(0, 0),
+	SHMFILE_FIELDS("posix-sem", 0, 0),
 	[SEM_LAYOUT] = { .name = "layout",
 			 .type = FIELD_STR,
 			 .flags = FIELD_DEFAULT,

@@ -28,8 +28,8 @@ enum shmfile_field {
 extern const char *const file_type_values[];
 
 /* Flags of the fields in which the kinds differ. */
-#define SHMFILE_FIELDS(type_flags, size_flags)                                                              \
-	[FILE_KIND] = COMMON_KIND, [FILE_REF] = COMMON_REF,                                                 \
+#define SHMFILE_FIELDS(kind, type_flags, size_flags)                                                              \
+	[FILE_KIND] = COMMON_KIND(kind), [FILE_REF] = COMMON_REF,                                                 \
 	[FILE_NAME] = { .name = "name", .type = FIELD_STR, .flags = FIELD_SHRINK,                           \
 			.help = "name with its leading slash" },                                            \
 	[FILE_TYPE] = { .name = "type", .type = FIELD_STR, .flags = (type_flags),                           \
@@ -37,7 +37,8 @@ extern const char *const file_type_values[];
 	[FILE_OWNER] = COMMON_OWNER, [FILE_GROUP] = COMMON_GROUP, [FILE_UID] = COMMON_UID,                  \
 	[FILE_GID] = COMMON_GID, [FILE_MODE] = COMMON_MODE,                                                 \
 	[FILE_SIZE] = { .name = "size", .type = FIELD_BYTES, .flags = (size_flags), .help = "length" },     \
-	[FILE_ALLOCATED] = { .name = "allocated", .type = FIELD_BYTES, .flags = (size_flags),               \
+	[FILE_ALLOCATED] = { .name = "allocated", .type = FIELD_BYTES,                                      \
+			     .flags = (size_flags) & ~FIELD_MIXED,               \
 			     .help = "memory it really takes" },                                            \
 	[FILE_LINKS] = { .name = "links", .type = FIELD_U64, .help = "names it has" },                      \
 	[FILE_INODE] = { .name = "inode", .type = FIELD_U64, .help = "inode number" },                      \

@@ -24,8 +24,8 @@ enum sysv_field {
 	SYSV_NEXT, /* first field of the kind's own */
 };
 
-#define SYSV_HEAD_FIELDS                                                                                    \
-	[SYSV_KIND] = COMMON_KIND, [SYSV_REF] = COMMON_REF,                                                 \
+#define SYSV_HEAD_FIELDS(kind)                                                                              \
+	[SYSV_KIND] = COMMON_KIND(kind), [SYSV_REF] = COMMON_REF,                                                 \
 	[SYSV_ID] = { .name = "id", .type = FIELD_U64, .help = "identifier, as the system calls take it" }, \
 	[SYSV_KEY] = { .name = "key", .type = FIELD_KEY, .flags = FIELD_DEFAULT,                            \
 		       .help = "key under which it is found; 0x00000000: private or removed" },             \

@@ -42,7 +42,7 @@ static const struct field message_fields[] = {
 static const struct schema message_schema = { "messages", message_fields, ARRAY_SIZE(message_fields) };
 
 static const struct field fields[] = {
-	SYSV_HEAD_FIELDS,
+	SYSV_HEAD_FIELDS("sysv-msg"),
 	[MSG_BYTES] = { .name = "bytes",
 			.type = FIELD_BYTES,
 			.flags = FIELD_DEFAULT | FIELD_GAUGE,

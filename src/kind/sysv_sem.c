@@ -44,7 +44,7 @@ static const struct field semaphore_fields[] = {
 static const struct schema semaphore_schema = { "semaphores", semaphore_fields, ARRAY_SIZE(semaphore_fields) };
 
 static const struct field fields[] = {
-	SYSV_HEAD_FIELDS,
+	SYSV_HEAD_FIELDS("sysv-sem"),
 	[SEM_NSEMS] = { .name = "nsems",
 			.type = FIELD_U64,
 			.flags = FIELD_DEFAULT | FIELD_GAUGE,

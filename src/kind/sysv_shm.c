@@ -39,7 +39,7 @@ enum {
 };
 
 static const struct field fields[] = {
-	SYSV_HEAD_FIELDS,
+	SYSV_HEAD_FIELDS("sysv-shm"),
 	[SHM_SIZE] = { .name = "size",
 		       .type = FIELD_BYTES,
 		       .flags = FIELD_DEFAULT | FIELD_MIXED | FIELD_GAUGE,

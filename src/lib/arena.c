@@ -51,14 +51,14 @@ static bool next_block(struct arena *a, size_t n)
 	return true;
 }
 
-void *arena_alloc(struct arena *a, size_t n)
+void *arena_alloc_block(struct arena *a, size_t n)
 {
 	char *p;
 
 	if (n > PTRDIFF_MAX - sizeof(max_align_t) - sizeof(struct arena_block))
 		return NULL;
 	n = (n + sizeof(max_align_t) - 1) & ~(sizeof(max_align_t) - 1);
-	if (n > (size_t)(a->end - a->next) && !next_block(a, n))
+	if (!next_block(a, n))
 		return NULL;
 	p = a->next;
 	a->next += n;

@@ -17,8 +17,21 @@ struct arena {
 	size_t total; /* bytes taken from the system */
 };
 
+/* The slow half of arena_alloc(): n bytes from another block. */
+void *arena_alloc_block(struct arena *a, size_t n);
+
 /* n bytes aligned for any object and not cleared, or NULL (no memory). */
-void *arena_alloc(struct arena *a, size_t n);
+static inline void *arena_alloc(struct arena *a, size_t n)
+{
+	size_t rounded = (n + sizeof(max_align_t) - 1) & ~(sizeof(max_align_t) - 1);
+	char *p = a->next;
+
+	if (rounded < n || rounded > (size_t)(a->end - a->next))
+		return arena_alloc_block(a, n);
+	a->next += rounded;
+	return p;
+}
+
 /* The same, cleared; n * size may not overflow (NULL if it does). */
 void *arena_calloc(struct arena *a, size_t n, size_t size);
 /* A copy of s, with a zero byte behind it that its length does not count.

@@ -74,6 +74,16 @@ static bool is_unsafe(uint32_t c)
 	return in_ranges(c, unsafe, ARRAY_SIZE(unsafe)) || (c & 0xfffe) == 0xfffe;
 }
 
+/* Eight bytes at a time: whether none of them is a control, a backslash, DEL or
+ * beyond ASCII (the usual test for a byte below n or equal to one, in parallel). */
+static bool plain_word(uint64_t w)
+{
+	const uint64_t ones = 0x0101010101010101u, high = ones << 7;
+	uint64_t backslash = w ^ (ones * '\\'), del = w ^ (ones * 0x7f);
+
+	return ((w | (w - ones * 0x20) | (backslash - ones) | (del - ones)) & high) == 0;
+}
+
 /* How many leading bytes of s may stand as they are. */
 static size_t safe_prefix(struct span s)
 {
@@ -82,8 +92,16 @@ static size_t safe_prefix(struct span s)
 	while (i < s.len) {
 		unsigned char c = (unsigned char)s.ptr[i];
 		uint32_t code;
+		uint64_t word;
 		size_t n = 1;
 
+		if (s.len - i >= sizeof(word)) {
+			memcpy(&word, s.ptr + i, sizeof(word));
+			if (plain_word(word)) {
+				i += sizeof(word);
+				continue;
+			}
+		}
 		if (c < 0x20 || c == 0x7f || c == '\\')
 			break;
 		if (c >= 0x80) {

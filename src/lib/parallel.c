@@ -6,20 +6,20 @@
 #include <signal.h>
 #include <stdatomic.h>
 
-#define MOST_THREADS 64
-
 struct crew {
 	const struct parallel_work *work;
 	atomic_size_t next;
+	atomic_uint threads; /* that have begun */
 };
 
 static void *labour(void *argument)
 {
 	struct crew *crew = argument;
+	unsigned thread = atomic_fetch_add(&crew->threads, 1);
 	size_t i;
 
 	while ((i = atomic_fetch_add(&crew->next, 1)) < crew->work->count)
-		crew->work->run(crew->work->context, i);
+		crew->work->run(crew->work->context, thread, i);
 	return NULL;
 }
 

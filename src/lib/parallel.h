@@ -4,15 +4,20 @@
 
 #include "lib/base.h"
 
-/* Does item i of the work. Items run in any order, and several at a time. */
+#define MOST_THREADS 64
+
+/*
+ * Items are begun in order, and several run at a time. thread is below the number of
+ * threads: a place for what one thread keeps from item to item.
+ */
 struct parallel_work {
-	void (*run)(void *context, size_t item);
+	void (*run)(void *context, unsigned thread, size_t item);
 	void *context;
 	size_t count;
 };
 
 /*
- * Runs all items on at most `threads` threads, the caller's among them; as many
+ * Runs all items on at most `threads` threads (and MOST_THREADS), the caller's among them; as many
  * as could be started do the work, if only the caller's. Signals stay with the caller.
  */
 void parallel_run(const struct parallel_work *work, unsigned threads);

@@ -44,7 +44,7 @@ struct field {
 	enum field_type type;
 	unsigned flags;
 	unsigned sources; /* what the scan must gather for it; see scan/scan.h */
-	const char *const *values; /* FIELD_STR: the only values, NULL-terminated; or NULL */
+	const char *const *values; /* FIELD_STR: its only values, plain words, NULL-terminated; or NULL */
 	const struct schema *items; /* FIELD_LIST */
 	const char *help;	    /* one line */
 };

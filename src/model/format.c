@@ -73,20 +73,27 @@ static void format_time(struct buf *b, int64_t seconds)
 		buf_i64(b, seconds);
 }
 
-static void format_mode(struct buf *b, uint64_t mode)
+size_t format_mode(char out[static 6], uint64_t mode)
 {
-	buf_putc(b, '0');
+	size_t n = 0;
+
+	out[n++] = '0';
 	for (int shift = mode > 0777 ? 9 : 6; shift >= 0; shift -= 3)
-		buf_putc(b, (char)('0' + (mode >> shift & 7)));
+		out[n++] = (char)('0' + (mode >> shift & 7));
+	out[n] = '\0';
+	return n;
 }
 
-static void format_key(struct buf *b, uint64_t key)
+size_t format_key(char out[static 11], uint64_t key)
 {
 	static const char hex[] = "0123456789abcdef";
 
-	buf_puts(b, "0x");
-	for (int shift = 28; shift >= 0; shift -= 4)
-		buf_putc(b, hex[key >> shift & 15]);
+	out[0] = '0';
+	out[1] = 'x';
+	for (size_t i = 0; i < 8; i++)
+		out[2 + i] = hex[key >> (28 - 4 * i) & 15];
+	out[10] = '\0';
+	return 10;
 }
 
 static void format_percent(struct buf *b, uint64_t hundredths)
@@ -123,6 +130,8 @@ static void format_list(struct buf *b, const struct list *list, enum format_styl
 void format_value(struct buf *b, const struct field *field, const struct value *v,
 		  enum format_style style)
 {
+	char short_text[11];
+
 	if (v->state != VALUE_SET) {
 		buf_putc(b, v->state == VALUE_ABSENT ? '-' : '?');
 		return;
@@ -147,10 +156,10 @@ void format_value(struct buf *b, const struct field *field, const struct value *
 		format_percent(b, v->u64);
 		break;
 	case FIELD_MODE:
-		format_mode(b, v->u64);
+		buf_put(b, short_text, format_mode(short_text, v->u64));
 		break;
 	case FIELD_KEY:
-		format_key(b, v->u64);
+		buf_put(b, short_text, format_key(short_text, v->u64));
 		break;
 	case FIELD_TIME:
 		if (style == FORMAT_MACHINE)

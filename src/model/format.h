@@ -17,6 +17,9 @@ enum format_style {
  */
 void format_value(struct buf *b, const struct field *field, const struct value *v,
 		  enum format_style style);
+/* "0x0000162e" of a key and "0600" of a mode, terminated; return the length. */
+size_t format_key(char out[static 11], uint64_t key);
+size_t format_mode(char out[static 6], uint64_t mode);
 /* Appends a string as a cell: escaped; an empty one, "-" and "?" are told from
  * absent and unknown by a preceding backslash escape. */
 void format_str(struct buf *b, struct span s);

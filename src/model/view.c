@@ -96,18 +96,53 @@ static int map_columns(struct view *v)
 	return 0;
 }
 
+static int compare_numbers(const void *pa, const void *pb)
+{
+	const size_t *a = pa, *b = pb;
+
+	return (*a > *b) - (*a < *b);
+}
+
+static int list_shown(struct view *v, bool as_named)
+{
+	v->shown = calloc(v->nschemas + 1, sizeof(*v->shown));
+	if (!v->shown)
+		return -ENOMEM;
+	for (size_t s = 0; s < v->nschemas; s++) {
+		struct shown *shown = &v->shown[s];
+
+		shown->fields = calloc(v->ncolumns + 1, sizeof(*shown->fields));
+		if (!shown->fields)
+			return -ENOMEM;
+		for (size_t c = 0; c < v->ncolumns; c++) {
+			int i = v->index[s * v->ncolumns + c];
+
+			if (i < 0)
+				continue;
+			shown->fields[shown->count++] = (size_t)i;
+			shown->set.bits |= (uint64_t)1 << i;
+		}
+		if (!as_named)
+			qsort(shown->fields, shown->count, sizeof(*shown->fields), compare_numbers);
+	}
+	return 0;
+}
+
 int view_init(struct view *view, const struct schema *const *schemas, size_t nschemas, const char *spec,
 	      enum view_default start, struct field_error *error)
 {
+	bool adds = spec && spec[0] == '+';
 	int r = 0;
 
 	*view = (struct view){ .schemas = schemas, .nschemas = nschemas };
-	if (!spec || spec[0] == '+')
+	if (!spec || adds)
 		r = add_defaults(view, start);
 	if (r == 0 && spec)
-		r = add_spec(view, span_of(spec[0] == '+' ? spec + 1 : spec), error);
+		r = add_spec(view, span_of(adds ? spec + 1 : spec), error);
 	if (r == 0)
 		r = map_columns(view);
+	if (r == 0)
+		r = list_shown(view, spec && !adds);
 	if (r < 0)
 		view_free(view);
 	return r;
@@ -115,6 +150,9 @@ int view_init(struct view *view, const struct schema *const *schemas, size_t nsc
 
 void view_free(struct view *view)
 {
+	for (size_t s = 0; view->shown && s < view->nschemas; s++)
+		free(view->shown[s].fields);
+	free(view->shown);
 	free(view->columns);
 	free(view->index);
 	*view = (struct view){ 0 };
@@ -127,17 +165,4 @@ size_t view_schema(const struct view *view, const struct schema *schema)
 	while (i + 1 < view->nschemas && view->schemas[i] != schema)
 		i++;
 	return i;
-}
-
-struct fieldset view_fields(const struct view *view, size_t schema)
-{
-	struct fieldset set = { 0 };
-
-	for (size_t c = 0; c < view->ncolumns; c++) {
-		int i = view->index[schema * view->ncolumns + c];
-
-		if (i >= 0)
-			set.bits |= (uint64_t)1 << i;
-	}
-	return set;
 }

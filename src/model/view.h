@@ -22,6 +22,17 @@ struct view {
 	struct column *columns;
 	size_t ncolumns;
 	int *index; /* [schema * ncolumns + column]: field of the schema, or -1 */
+	struct shown *shown; /* for each schema */
+};
+
+/*
+ * The shown fields of one schema, for output that is not bound to columns: in
+ * the order of -o, or of the schema where -o does not choose.
+ */
+struct shown {
+	size_t *fields;
+	size_t count;
+	struct fieldset set;
 };
 
 /* What a view starts from when -o does not name the fields. */
@@ -41,8 +52,6 @@ int view_init(struct view *view, const struct schema *const *schemas, size_t nsc
 void view_free(struct view *view);
 /* Position of schema in the view; the schema must be one of the view's. */
 size_t view_schema(const struct view *view, const struct schema *schema);
-/* The fields of a schema that the view shows. */
-struct fieldset view_fields(const struct view *view, size_t schema);
 /* Field of the record behind a column, or NULL if its schema has none. */
 static inline const struct value *view_value(const struct view *view, size_t schema, size_t column,
 					     const struct record *r)

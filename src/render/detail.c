@@ -120,21 +120,20 @@ static int put_list(struct renderer *r, const struct list *list, struct buf *out
 	return e;
 }
 
-static int put_field(struct renderer *r, const struct column *column, const struct value *v, size_t width,
+static int put_field(struct renderer *r, const struct field *f, const struct value *v, size_t width,
 		     struct buf *out)
 {
-	const struct field *f = column->field;
 	const char *color;
 	int e;
 
 	if (v->state == VALUE_SET && f->type == FIELD_LIST && v->list->count > 0) {
-		buf_printf(out, "%*s:\n", (int)width, column->name);
+		buf_printf(out, "%*s:\n", (int)width, f->name);
 		e = put_list(r, v->list, out);
 		if (e == 0 && v->list->total)
 			buf_printf(out, "    ... cut; there are %llu in all\n", (unsigned long long)v->list->total);
 		return e;
 	}
-	buf_printf(out, "%*s: ", (int)width, column->name);
+	buf_printf(out, "%*s: ", (int)width, f->name);
 	color = r->options.color && v->state == VALUE_SET && strcmp(f->name, "state") == 0 ? state_color(v->str) : "";
 	buf_puts(out, color);
 	format_value(out, f, v, r->options.exact_bytes ? FORMAT_HUMAN_BYTES : FORMAT_HUMAN);
@@ -148,21 +147,21 @@ static int put_field(struct renderer *r, const struct column *column, const stru
 
 static int record(struct renderer *r, struct arena *scratch _unused_, const struct record *rec, struct buf *out)
 {
-	const struct view *view = r->view;
-	size_t schema = view_schema(view, rec->schema), width = 0;
+	const struct shown *shown = &r->view->shown[view_schema(r->view, rec->schema)];
+	size_t width = 0;
 	int e = 0;
 
-	for (size_t c = 0; c < view->ncolumns; c++) {
-		const struct value *v = view_value(view, schema, c, rec);
+	for (size_t i = 0; i < shown->count; i++) {
+		const struct field *f = &rec->schema->fields[shown->fields[i]];
 
-		if (v && v->state != VALUE_ABSENT && strlen(view->columns[c].name) > width)
-			width = strlen(view->columns[c].name);
+		if (rec->values[shown->fields[i]].state != VALUE_ABSENT && strlen(f->name) > width)
+			width = strlen(f->name);
 	}
-	for (size_t c = 0; e == 0 && c < view->ncolumns; c++) {
-		const struct value *v = view_value(view, schema, c, rec);
+	for (size_t i = 0; e == 0 && i < shown->count; i++) {
+		const struct value *v = &rec->values[shown->fields[i]];
 
-		if (v && v->state != VALUE_ABSENT)
-			e = put_field(r, &view->columns[c], v, width + 2, out);
+		if (v->state != VALUE_ABSENT)
+			e = put_field(r, &rec->schema->fields[shown->fields[i]], v, width + 2, out);
 	}
 	return e;
 }

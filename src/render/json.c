@@ -22,12 +22,13 @@ struct tree {
 	bool failed;
 };
 
-/* Quotes, colon, comma, and the worst that cJSON makes of an escaped byte. */
-#define NODE_OVERHEAD 8
+/* Bound of a key with its quotes, colon and comma. */
+#define NODE_OVERHEAD 64
 
-static cJSON *add(struct tree *t, cJSON *parent, const char *key, int type)
+/* A new node at the end of parent, with `extra` bytes behind it for its text. */
+static inline cJSON *add_with_room(struct tree *t, cJSON *parent, const char *key, int type, size_t extra)
 {
-	cJSON *item = arena_alloc(t->arena, sizeof(*item));
+	cJSON *item = arena_alloc(t->arena, sizeof(*item) + extra);
 
 	if (!item) {
 		t->failed = true;
@@ -39,7 +40,7 @@ static cJSON *add(struct tree *t, cJSON *parent, const char *key, int type)
 	item->type = type | cJSON_StringIsConst;
 	item->valuestring = NULL;
 	item->string = (char *)(uintptr_t)key;
-	t->length += NODE_OVERHEAD + (key ? strlen(key) : 0);
+	t->length += NODE_OVERHEAD;
 	if (!parent) {
 		item->prev = item;
 		return item;
@@ -58,16 +59,34 @@ static cJSON *add(struct tree *t, cJSON *parent, const char *key, int type)
 	return item;
 }
 
-static void add_text(struct tree *t, cJSON *parent, const char *key, int type, struct span text)
+static cJSON *add(struct tree *t, cJSON *parent, const char *key, int type)
+{
+	return add_with_room(t, parent, key, type, 0);
+}
+
+/* A value whose text is terminated and lives as long as the tree. */
+static void add_constant(struct tree *t, cJSON *parent, const char *key, int type, struct span text)
 {
 	cJSON *item = add(t, parent, key, type);
-	struct span copy = arena_span(t->arena, text);
 
-	if (!item || !copy.ptr) {
-		t->failed = true;
+	if (!item)
 		return;
-	}
-	item->valuestring = (char *)(uintptr_t)copy.ptr;
+	item->valuestring = (char *)(uintptr_t)text.ptr;
+	/* A backslash or quote takes two bytes; controls were escaped before. */
+	t->length += type == cJSON_String ? 2 * text.len : text.len;
+}
+
+static void add_text(struct tree *t, cJSON *parent, const char *key, int type, struct span text)
+{
+	cJSON *item = add_with_room(t, parent, key, type, text.len + 1);
+	char *copy = (char *)(item + 1);
+
+	if (!item)
+		return;
+	if (text.len)
+		memcpy(copy, text.ptr, text.len);
+	copy[text.len] = '\0';
+	item->valuestring = copy;
 	/* A backslash or quote takes two bytes; controls were escaped before. */
 	t->length += type == cJSON_String ? 2 * text.len : text.len;
 }
@@ -87,20 +106,27 @@ static void add_string(struct tree *t, cJSON *parent, const char *key, struct sp
 /* Digits, not copied through a buffer: most values are numbers. */
 static void add_number(struct tree *t, cJSON *parent, const char *key, uint64_t magnitude, bool negative)
 {
-	cJSON *item = add(t, parent, key, cJSON_Raw);
-	char *p = arena_alloc(t->arena, 22);
+	cJSON *item = add_with_room(t, parent, key, cJSON_Raw, 22);
+	char *p = (char *)(item + 1);
 	size_t n;
 
-	if (!item || !p) {
-		t->failed = true;
+	if (!item)
 		return;
-	}
 	if (negative)
 		p[0] = '-';
 	n = negative + format_u64(p + negative, magnitude);
 	p[n] = '\0';
 	item->valuestring = p;
 	t->length += n;
+}
+
+/* A key or mode: digits in quotes. */
+static void add_short(struct tree *t, cJSON *parent, const struct field *f, uint64_t v)
+{
+	char text[11];
+
+	add_text(t, parent, f->name, cJSON_String,
+		 (struct span){ text, f->type == FIELD_KEY ? format_key(text, v) : format_mode(text, v) });
 }
 
 static void add_record(struct tree *t, cJSON *object, const struct record *r);
@@ -144,15 +170,18 @@ static void add_value(struct tree *t, cJSON *object, const struct field *f, cons
 	}
 	switch (f->type) {
 	case FIELD_STR:
+		if (f->values) {
+			add_constant(t, object, f->name, cJSON_String, v->str);
+			break;
+		}
+		__attribute__((fallthrough));
 	case FIELD_REF:
 	case FIELD_BLOB:
 		add_string(t, object, f->name, v->str);
 		break;
 	case FIELD_MODE:
 	case FIELD_KEY:
-		buf_reset(&t->text);
-		format_value(&t->text, f, v, FORMAT_MACHINE);
-		add_text(t, object, f->name, cJSON_String, buf_span(&t->text));
+		add_short(t, object, f, v->u64);
 		break;
 	case FIELD_PERCENT:
 		buf_reset(&t->text);
@@ -196,18 +225,13 @@ static int print(struct tree *t, cJSON *root, struct buf *out)
 
 static int record(struct renderer *r, struct arena *scratch, const struct record *rec, struct buf *out)
 {
-	const struct view *view = r->view;
-	size_t schema = view_schema(view, rec->schema);
+	const struct shown *shown = &r->view->shown[view_schema(r->view, rec->schema)];
 	struct tree t = { .arena = scratch, .twins = r->options.twins };
 	cJSON *object = add(&t, NULL, NULL, cJSON_Object);
 	int error;
 
-	for (size_t c = 0; object && c < view->ncolumns; c++) {
-		const struct value *v = view_value(view, schema, c, rec);
-
-		if (v)
-			add_value(&t, object, view->columns[c].field, v);
-	}
+	for (size_t i = 0; object && i < shown->count; i++)
+		add_value(&t, object, &rec->schema->fields[shown->fields[i]], &rec->values[shown->fields[i]]);
 	error = print(&t, object, out);
 	buf_free(&t.text);
 	return error;

@@ -100,7 +100,7 @@ struct gathering {
 	} jobs[5];
 };
 
-static void gather(void *context, size_t i)
+static void gather(void *context, unsigned thread _unused_, size_t i)
 {
 	struct gathering *g = context;
 	struct snapshot *s = g->snapshot;
