@@ -29,12 +29,13 @@ static int parse_leading(struct context *c, int argc, char **argv, size_t *consu
 	struct opt_rest rest = { 0 };
 	int r;
 
-	if (option_groups_init(&g, OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_SELECT, &c->options) < 0)
+	if (option_groups_init(&g, OPTIONS_LEADING, &c->options) < 0)
 		return out_of_memory(c);
-	r = opt_parse(&(struct opt_parse){ g.groups, g.count, .first_word_ends = true }, argc, argv, &rest, &c->diag);
+	r = opt_parse(&(struct opt_parse){ .groups = g.groups,
+					   .ngroups = g.count,
+					   .first_word_ends = true,
+					   .hint = "'ipcctl help' lists them" }, argc, argv, &rest, &c->diag);
 	*consumed = r == 0 ? rest.consumed : 0;
-	if (r == 0 && rest.command)
-		r = diag_usage(&c->diag, "a command is expected, not '--'");
 	opt_rest_free(&rest);
 	option_groups_free(&g);
 	return r == -ENOMEM ? out_of_memory(c) : r == 0 ? -1 : r;

@@ -62,7 +62,7 @@ struct context {
 enum option_set {
 	OPTIONS_GLOBAL = 1 << 0, /* every command */
 	OPTIONS_OUTPUT = 1 << 1,
-	OPTIONS_SELECT = 1 << 2,
+	OPTIONS_SELECT = 1 << 2,	/* filters, order */
 	OPTIONS_LETTERS = 1 << 3, /* -m -q -s -M -Q -S choose kinds */
 	OPTIONS_DEPTH = 1 << 4,   /* --status */
 	OPTIONS_DESCRIBE = 1 << 5,
@@ -70,6 +70,10 @@ enum option_set {
 	OPTIONS_REMOVE = 1 << 7,
 	OPTIONS_CREATE = 1 << 8,
 	OPTIONS_KINDS = 1 << 9,
+	OPTIONS_OWNER = 1 << 10,     /* --user */
+	OPTIONS_PROCESSES = 1 << 11, /* --no-holders */
+	/* What may stand before the command. */
+	OPTIONS_LEADING = OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_OWNER | OPTIONS_PROCESSES,
 };
 
 struct command {

@@ -200,7 +200,7 @@ static const struct opt *pending_option(const struct completion *c, const char *
 static int load_groups(struct completion *c, struct option_groups *g)
 {
 	unsigned set = c->command ? c->command->options :
-				    (unsigned)OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_SELECT;
+				    (unsigned)OPTIONS_LEADING;
 
 	option_groups_free(g);
 	if (option_groups_init(g, set, &c->context->options) < 0)

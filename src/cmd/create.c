@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <stdio.h>
 
 #include "cmd/listing.h"
 #include "cmd/options.h"
@@ -91,7 +92,7 @@ static void print_kind_help(const struct kind *k, struct buf *b)
 	buf_printf(b, "Usage: ipcctl create %s%s%s [OPTION...]\n\n%s, made by %s.\n", k->name, k->name_arg ? " " : "",
 		   k->name_arg ? k->name_arg : "", k->title, k->create_means);
 	opt_help(&g, b);
-	buf_puts(b, "\n'ipcctl create --help' shows the options of every kind.\n");
+	buf_puts(b, "\n'ipcctl create --help' shows the options that all kinds take.\n");
 }
 
 /* What follows the kind: its options, the common ones, and perhaps a name. */
@@ -99,12 +100,15 @@ static int parse_rest(struct context *c, const struct kind *k, struct create_arg
 		      struct opt_rest *rest)
 {
 	struct option_groups g;
+	char hint[80];
 	int r;
 
+	snprintf(hint, sizeof(hint), "'ipcctl create %s --help' lists them", k->name);
 	if (option_groups_init(&g, command_create.options, &c->options) < 0)
 		return out_of_memory(c);
 	g.groups[g.count++] = (struct opt_group){ NULL, k->create_opts, k->ncreate_opts, args };
-	r = opt_parse(&(struct opt_parse){ .groups = g.groups, .ngroups = g.count }, argc, argv, rest, &c->diag);
+	r = opt_parse(&(struct opt_parse){ .groups = g.groups, .ngroups = g.count, .hint = hint }, argc, argv, rest,
+		      &c->diag);
 	option_groups_free(&g);
 	if (r == -ENOMEM)
 		return out_of_memory(c);
@@ -114,8 +118,6 @@ static int parse_rest(struct context *c, const struct kind *k, struct create_arg
 		print_kind_help(k, out_buf(&c->out));
 		return EXIT_DONE;
 	}
-	if (rest->command)
-		return diag_usage(&c->diag, "create %s takes no command: the object outlives it", k->name);
 	if (rest->count > (k->name_arg ? 1 : 0))
 		return diag_usage(&c->diag, "create %s: '%s' is one word too many", k->name,
 				  rest->words[k->name_arg ? 1 : 0]);
@@ -136,7 +138,11 @@ static int run(struct context *c, int argc, char **argv)
 	/* Options before the kind: only those that every kind takes. */
 	if (option_groups_init(&g, command_create.options, &c->options) < 0)
 		return out_of_memory(c);
-	r = opt_parse(&(struct opt_parse){ g.groups, g.count, .first_word_ends = true }, argc, argv, &head, &c->diag);
+	r = opt_parse(&(struct opt_parse){ .groups = g.groups,
+					   .ngroups = g.count,
+					   .first_word_ends = true,
+					   .hint = "the kind comes first: ipcctl create KIND [NAME] [OPTION...]" },
+		      argc, argv, &head, &c->diag);
 	option_groups_free(&g);
 	if (r != 0)
 		status = r == -ENOMEM ? out_of_memory(c) : r;
@@ -161,7 +167,8 @@ const struct command command_create = {
 	.aliases = (const char *const[]){ "mk", NULL },
 	.arguments = "KIND [NAME]",
 	.summary = "Make an object and print its reference",
-	.text = "An object that exists is an error, unless --exist-ok is said; it is never changed.\n",
+	.text = "An object that exists is an error, unless --exist-ok is said; it is never changed.\n"
+		"'ipcctl create KIND --help' shows the options of that kind.\n",
 	.options = OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_CREATE,
 	.words = COMPLETE_KIND,
 	.run = run,

@@ -65,8 +65,10 @@ static int run(struct context *c, int argc, char **argv)
 	struct opt_rest rest;
 	int status = command_parse(c, &command_describe, argc, argv, &rest);
 
-	if (status < 0 && (rest.count == 0 || rest.command))
+	if (status < 0 && rest.count == 0)
 		status = diag_usage(&c->diag, "describe needs a reference, such as 'ipcctl list' shows");
+	if (status < 0 && c->options.attach && !c->options.content.set)
+		status = diag_usage(&c->diag, "--attach goes with --content");
 	if (status < 0)
 		status = select_targets(c, rest.words, rest.count, NULL, &targets);
 	if (status < 0 && (kinds_of(&targets, &list) < 0 || targets_request(&targets, &request) < 0))
@@ -91,7 +93,7 @@ const struct command command_describe = {
 	.arguments = "REF...",
 	.summary = "Show all that is known of objects",
 	.text = "REF is KIND:OBJECT as list prints it.\n",
-	.options = OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_DEPTH | OPTIONS_DESCRIBE,
+	.options = OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_PROCESSES | OPTIONS_DEPTH | OPTIONS_DESCRIBE,
 	.words = COMPLETE_REF,
 	.run = run,
 };

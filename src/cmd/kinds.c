@@ -138,6 +138,6 @@ const struct command command_kinds = {
 	.name = "kinds",
 	.arguments = "",
 	.summary = "Compare the kinds: how they are named, held, kept and protected",
-	.options = OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_KINDS,
+	.options = OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_KINDS,
 	.run = run,
 };

@@ -8,7 +8,7 @@
 
 static const char *const unit_values[] = { "bytes", "count", NULL };
 
-/* Value and used are sizes or counts, by their unit; tables scale both alike. */
+/* Value and used are sizes or counts, as their unit says; exact in every format. */
 static const struct field fields[] = {
 	[LIMIT_KIND] = { .name = "kind", .type = FIELD_STR, .flags = FIELD_DEFAULT, .help = "kind that it bounds" },
 	[LIMIT_NAME] = { .name = "name", .type = FIELD_STR, .flags = FIELD_DEFAULT, .help = "name of the limit" },
@@ -24,7 +24,7 @@ static const struct field fields[] = {
 	[LIMIT_PERCENT] = { .name = "percent",
 			    .type = FIELD_PERCENT,
 			    .flags = FIELD_DEFAULT | FIELD_GAUGE,
-			    .help = "used, in percent of the limit" },
+			    .help = "used, in percent; absent where the limit bounds each object" },
 	[LIMIT_UNIT] = { .name = "unit",
 			 .type = FIELD_STR,
 			 .flags = FIELD_DEFAULT,
@@ -37,7 +37,7 @@ static const struct field fields[] = {
 	[LIMIT_SOURCE] = { .name = "source", .type = FIELD_STR, .help = "where it is set" },
 	[LIMIT_REACHED] = { .name = "reached",
 			    .type = FIELD_STR,
-			    .flags = FIELD_DEFAULT | FIELD_SHRINK,
+			    .flags = FIELD_DEFAULT,
 			    .help = "the call that then fails, and its error" },
 };
 
@@ -58,7 +58,7 @@ void limit_project(const struct kind *k, const struct limit *limit, struct snaps
 	limit->read(s, &v);
 	/* A count over what could not be read is no count. */
 	if (limit->sources & s->failed && v.used.state == VALUE_SET)
-		v.used = (struct value){ .state = VALUE_UNKNOWN, .error = EACCES };
+		v.used = (struct value){ .state = VALUE_UNKNOWN, .error = WHY_TOLD };
 	record_text(r, LIMIT_KIND, k->name);
 	record_text(r, LIMIT_NAME, limit->name);
 	r->values[LIMIT_VALUE] = v.limit;
@@ -66,7 +66,8 @@ void limit_project(const struct kind *k, const struct limit *limit, struct snaps
 	r->unknowns |= v.limit.state == VALUE_UNKNOWN || v.used.state == VALUE_UNKNOWN;
 	if (v.limit.state == VALUE_SET && v.used.state == VALUE_SET) {
 		record_u64(r, LIMIT_HEADROOM, v.limit.u64 > v.used.u64 ? v.limit.u64 - v.used.u64 : 0);
-		record_u64(r, LIMIT_PERCENT, limit_percent(v.used.u64, v.limit.u64));
+		if (limit->fills)
+			record_u64(r, LIMIT_PERCENT, limit_percent(v.used.u64, v.limit.u64));
 	}
 	record_text(r, LIMIT_UNIT, limit->unit == FIELD_BYTES ? "bytes" : "count");
 	record_text(r, LIMIT_SCOPE, limit->scope);

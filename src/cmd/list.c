@@ -10,8 +10,6 @@ static int run(struct context *c, int argc, char **argv)
 	struct opt_rest rest;
 	int status = command_parse(c, &command_list, argc, argv, &rest);
 
-	if (status < 0 && rest.command)
-		status = diag_usage(&c->diag, "list takes no '--'");
 	if (status < 0)
 		status = select_kinds(c, rest.words, rest.count, &c->options.kinds, "persistent", &list);
 	if (status < 0)
@@ -36,7 +34,7 @@ const struct command command_list = {
 	.summary = "List objects, a row each",
 	.text = "KIND is a kind or a group of kinds; 'ipcctl kinds' lists them. Without any, the\n"
 		"persistent ones are listed: those that outlive their processes.\n",
-	.options = OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_DEPTH | OPTIONS_LETTERS,
+	.options = OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_OWNER | OPTIONS_PROCESSES | OPTIONS_DEPTH | OPTIONS_LETTERS,
 	.words = COMPLETE_KIND,
 	.run = run,
 };

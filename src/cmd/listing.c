@@ -30,8 +30,7 @@ int listing_init(struct listing *l, struct context *c, const struct kind_list *l
 			  &(struct sheet_plan){ .schemas = l->schemas,
 						.nschemas = l->nkinds,
 						.array = array,
-						.detail = detail,
-						.extra_fields = c->options.content.set ? "+content" : NULL });
+						.detail = detail });
 }
 
 void listing_free(struct listing *l)

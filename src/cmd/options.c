@@ -62,6 +62,10 @@ static const struct opt select_opts[] = {
 	  OPTION(sort),
 	  .complete = COMPLETE_FIELD,
 	  .help = "order by these fields; -FIELD descends" },
+	{ .name = "strict", .type = OPT_FLAG, OPTION(strict), .help = "exit 1 if anything could not be read" },
+};
+
+static const struct opt owner_opts[] = {
 	{ .name = "user",
 	  .letter = 'u',
 	  .type = OPT_STRING,
@@ -69,11 +73,13 @@ static const struct opt select_opts[] = {
 	  OPTION(user),
 	  .complete = COMPLETE_USER,
 	  .help = "only what this user owns" },
+};
+
+static const struct opt process_opts[] = {
 	{ .name = "no-holders",
 	  .type = OPT_FLAG,
 	  OPTION(no_holders),
 	  .help = "look at no processes: quicker, state is then mostly unknown" },
-	{ .name = "strict", .type = OPT_FLAG, OPTION(strict), .help = "exit 1 if anything could not be read" },
 };
 
 static const struct opt depth_opts[] = {
@@ -164,6 +170,10 @@ int option_groups_init(struct option_groups *g, unsigned set, struct options *op
 		add(g, "Contents", describe_opts, ARRAY_SIZE(describe_opts), options);
 	if (set & OPTIONS_SELECT)
 		add(g, "Selection", select_opts, ARRAY_SIZE(select_opts), options);
+	if (set & OPTIONS_OWNER)
+		add(g, NULL, owner_opts, ARRAY_SIZE(owner_opts), options);
+	if (set & OPTIONS_PROCESSES)
+		add(g, "Processes", process_opts, ARRAY_SIZE(process_opts), options);
 	if (set & OPTIONS_DEPTH)
 		add(g, "Depth", depth_opts, ARRAY_SIZE(depth_opts), options);
 	if (set & OPTIONS_OUTPUT)

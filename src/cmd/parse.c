@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Command lines: options into c->options, help on request. */
 #include <errno.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 
 #include "cmd/options.h"
@@ -82,12 +83,15 @@ int command_parse(struct context *c, const struct command *command, int argc, ch
 		  struct opt_rest *rest)
 {
 	struct option_groups g;
+	char hint[64];
 	int r;
 
 	*rest = (struct opt_rest){ 0 };
 	if (option_groups_init(&g, command->options, &c->options) < 0)
 		return out_of_memory(c);
-	r = opt_parse(&(struct opt_parse){ .groups = g.groups, .ngroups = g.count }, argc, argv, rest, &c->diag);
+	snprintf(hint, sizeof(hint), "'ipcctl help %s' lists them", command->name);
+	r = opt_parse(&(struct opt_parse){ .groups = g.groups, .ngroups = g.count, .hint = hint }, argc, argv, rest,
+		      &c->diag);
 	option_groups_free(&g);
 	if (r == -ENOMEM)
 		return out_of_memory(c);
@@ -104,7 +108,5 @@ int refuse_words(struct context *c, const struct command *command, const struct 
 {
 	if (rest->count > 0)
 		return diag_usage(&c->diag, "%s takes no argument, but '%s' was given", command->name, rest->words[0]);
-	if (rest->command)
-		return diag_usage(&c->diag, "%s takes no '--'", command->name);
 	return -1;
 }

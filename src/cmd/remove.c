@@ -171,8 +171,6 @@ static int check_options(struct context *c, const struct opt_rest *rest)
 {
 	const struct options *o = &c->options;
 
-	if (rest->command)
-		return diag_usage(&c->diag, "remove takes no '--'");
 	if (o->all && o->targets.count > 0)
 		return diag_usage(&c->diag, "--all takes kinds, not single objects");
 	if (rest->count == 0 && o->targets.count == 0)

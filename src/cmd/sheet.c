@@ -12,6 +12,9 @@ static int field_usage(struct context *c, const char *option, const struct field
 {
 	int n = (int)e->word.len;
 
+	if (e->expected && e->suggestion)
+		return diag_usage(&c->diag, "%s: '%.*s' is not %s; did you mean '%s'?", option, n, e->word.ptr,
+				  e->expected, e->suggestion);
 	if (e->expected)
 		return diag_usage(&c->diag, "%s: '%.*s' is not %s", option, n, e->word.ptr, e->expected);
 	if (e->suggestion)
@@ -51,8 +54,9 @@ static int init_view(struct sheet *s, const struct sheet_plan *plan)
 {
 	const struct options *o = &s->context->options;
 	bool all = plan->detail || o->json || o->jsonl;
-	enum view_default start = plan->detail ? VIEW_EVERYTHING : all ? VIEW_LISTING : VIEW_TABLE;
-	const char *spec = o->output ? o->output : o->null ? "ref" : plan->extra_fields;
+	enum view_default detail = o->content.set ? VIEW_CONTENTS : VIEW_EVERYTHING;
+	enum view_default start = plan->detail ? detail : all ? VIEW_LISTING : VIEW_TABLE;
+	const char *spec = o->output ? o->output : o->null ? "ref" : NULL;
 	struct field_error error = { 0 };
 	int r = view_init(&s->view, plan->schemas, plan->nschemas, spec, start, &error);
 
@@ -158,13 +162,20 @@ static bool passes(const struct sheet *s, const struct record *r, struct warning
 	return m == MATCH_YES;
 }
 
+static void put_separator(const struct sheet *s, struct buf *out)
+{
+	const struct render_ops *ops = s->renderer.ops;
+
+	if (ops->separator)
+		buf_puts(out, ops->separator + (s->began ? 0 : strlen(ops->separator) - ops->first));
+}
+
 static int emit(struct sheet *s, const struct record *r)
 {
 	struct buf *out = out_buf(&s->context->out);
 	int e;
 
-	if (s->began && s->renderer.ops->separator)
-		buf_puts(out, s->renderer.ops->separator);
+	put_separator(s, out);
 	s->began = true;
 	arena_reset(&s->scratch);
 	e = s->renderer.ops->record(&s->renderer, &s->scratch, r, out);
@@ -198,12 +209,12 @@ int sheet_render(const struct sheet *s, struct sheet_worker *w, const struct rec
 void sheet_take(struct sheet *s, struct sheet_worker *w)
 {
 	struct out *out = &s->context->out;
-	const char *separator = s->renderer.ops->separator;
+	const struct render_ops *ops = s->renderer.ops;
 	struct span text = buf_span(&w->text);
 
 	if (w->records > 0) {
-		if (!s->began && separator)
-			text = span_from(text, strlen(separator));
+		if (!s->began && ops->separator)
+			text = span_from(text, strlen(ops->separator) - ops->first);
 		s->began = true;
 		out_write(out, text);
 	}
@@ -257,6 +268,7 @@ int sheet_end(struct sheet *s)
 
 	if (s->sort.count > 0 && emit_sorted(s) < 0)
 		status = out_of_memory(c);
+	s->document.records = s->shown;
 	s->document.complete = !s->warnings.incomplete;
 	s->renderer.ops->end(&s->renderer, &s->document, out_buf(&c->out));
 	tell_warnings(s);

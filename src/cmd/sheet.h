@@ -32,7 +32,6 @@ struct sheet_plan {
 	size_t nschemas;
 	const char *array;	  /* JSON: name of the array of records */
 	bool detail;		  /* all of each object, a field a line */
-	const char *extra_fields; /* added if -o does not choose: "content", or NULL */
 };
 
 /* Prepares; prints nothing. -1 to go on, or the exit status. Free in any case. */

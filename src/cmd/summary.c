@@ -25,7 +25,7 @@ enum {
 
 static const struct field fields[] = {
 	[SUM_KIND] = { .name = "kind", .type = FIELD_STR, .flags = FIELD_DEFAULT, .help = "kind of object" },
-	[SUM_OBJECTS] = { .name = "objects",
+	[SUM_OBJECTS] = { .name = "count",
 			  .type = FIELD_U64,
 			  .flags = FIELD_DEFAULT | FIELD_GAUGE,
 			  .help = "how many there are" },
@@ -40,9 +40,9 @@ static const struct field fields[] = {
 	[SUM_UNKNOWN] = STATE_FIELD("unknown", "of how many that could not be told"),
 	[SUM_LIMIT] = { .name = "limit",
 			.type = FIELD_STR,
-			.flags = FIELD_DEFAULT,
+			.flags = FIELD_DEFAULT | FIELD_SHRINK,
 			.help = "the limit that is nearest" },
-	[SUM_PERCENT] = { .name = "percent",
+	[SUM_PERCENT] = { .name = "full",
 			  .type = FIELD_PERCENT,
 			  .flags = FIELD_DEFAULT | FIELD_GAUGE,
 			  .help = "how much of it is used" },
@@ -115,7 +115,8 @@ static int project(struct listing *l, size_t i, struct record *r)
 		return e;
 	record_text(r, SUM_KIND, k->name);
 	if (l->snapshot.failed & k->sources && t.objects == 0) {
-		record_unknown_set(r, schema_set(&schema, 0), EACCES);
+		for (size_t f = SUM_OBJECTS; f <= SUM_PERCENT; f++)
+			record_unknown_why(r, f, WHY_TOLD);
 		return 0;
 	}
 	record_u64(r, SUM_OBJECTS, t.objects);
@@ -214,6 +215,6 @@ const struct command command_summary = {
 	.name = "summary",
 	.arguments = "",
 	.summary = "Show how many objects of each kind there are, and how near the limits",
-	.options = OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_SELECT,
+	.options = OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_PROCESSES,
 	.run = run,
 };

@@ -47,7 +47,8 @@ extern const char *const state_values[];
 	}
 #define COMMON_STATE                                                                                        \
 	{                                                                                                   \
-		.name = "state", .type = FIELD_STR, .values = state_values, .help = "verdict on its use"     \
+		.name = "state", .type = FIELD_STR, .flags = FIELD_DEFAULT | FIELD_MIXED,                     \
+		.values = state_values, .help = "verdict on its use"                                         \
 	}
 #define COMMON_REASON                                                                                       \
 	{                                                                                                   \

@@ -71,7 +71,8 @@ struct limit {
 	enum field_type unit; /* FIELD_U64 or FIELD_BYTES */
 	const char *scope;  /* what it bounds: "IPC namespace", "each queue", ... */
 	const char *source; /* where it is set */
-	const char *reached; /* "shmget(2) fails with ENOSPC" */
+	const char *reached; /* "shmget: ENOSPC" */
+	bool fills;	     /* use adds up until it is reached; else it bounds each object */
 	unsigned sources;   /* what `used` needs from the scan */
 	void (*read)(struct snapshot *s, struct limit_value *out);
 };

@@ -5,9 +5,9 @@
 #include <limits.h>
 #include <mqueue.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 
+#include "kind/posix_mq_limits.h"
 #include "kind/registry.h"
 #include "kind/shmfile.h"
 
@@ -107,7 +107,7 @@ static void project_status(struct projector *p, int fd, struct record *r)
 
 	if (!p->snapshot->depth.status) {
 		for (size_t f = MQ_BYTES; f <= MQ_NOTIFY_METHOD; f++)
-			record_unknown_why(r, f, WHY_NOT_ASKED);
+			record_unknown_why(r, f, WHY_NEEDS_STATUS);
 		return;
 	}
 	error = mqueue_get_status(fd, &status);
@@ -206,13 +206,9 @@ static int resolve(struct snapshot *s, struct span id, struct matches *m, struct
 {
 	struct span name;
 	int r = shmfile_name(id, false, &name, report);
+	int64_t i = r < 0 ? r : mqueue_find(&s->queues, name);
 
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < s->queues.count; i++)
-		if (span_eq(s->queues.items[i].name, name))
-			return matches_add(m, i);
-	return 0;
+	return i >= 0 ? matches_add(m, (size_t)i) : i == -ENOENT ? 0 : (int)i;
 }
 
 static int remove_queue(struct snapshot *s, size_t i, struct report *report)
@@ -288,7 +284,7 @@ static int make_queue(const char *name, const struct create_args *args, struct m
 		return -errno;
 	if (args->owner && fchown(fd, uid, gid) < 0) {
 		r = -errno;
-		report_text(report, "--owner '%s': %s", args->owner, error_text(r));
+		report_text(report, "--owner '%s'", args->owner);
 	} else if (fchmod(fd, create_mode(args)) < 0) {
 		r = -errno;
 	}
@@ -343,107 +339,6 @@ static const struct opt create_opts[] = {
 	CREATE_OPT_EXIST_OK,
 };
 
-/* The largest of what the queues have, or their bytes as the kernel accounts them. */
-struct queue_totals {
-	uint64_t maxmsg, msgsize, bytes;
-	int error;
-};
-
-static struct queue_totals total_queues(const struct snapshot *s, uid_t user)
-{
-	/* mqueue_get_inode() in ipc/mqueue.c: each slot costs a struct msg_msg, and
-	 * each of up to 32768 priorities a tree node; both are 48 bytes on 64 bits. */
-	const uint64_t slot = sizeof(void *) == 8 ? 48 : 24, node = sizeof(void *) == 8 ? 48 : 28;
-	const uint64_t priorities = 32768;
-	struct queue_totals t = { 0 };
-
-	for (size_t i = 0; i < s->queues.count; i++) {
-		const struct mqueue_entry *e = &s->queues.items[i];
-		_cleanup_(close_fd) int fd = mqueue_open(&s->queues, e);
-		struct mqueue_attr attr;
-		int r = fd < 0 ? fd : mqueue_get_attr(fd, &attr);
-
-		if (r == -ENOENT || r == -ESTALE)
-			continue;
-		if (r < 0) {
-			t.error = -r;
-			continue;
-		}
-		if (attr.maxmsg > t.maxmsg)
-			t.maxmsg = attr.maxmsg;
-		if (attr.msgsize > t.msgsize)
-			t.msgsize = attr.msgsize;
-		if (e->uid == user)
-			t.bytes += attr.maxmsg * (slot + attr.msgsize) +
-				   (attr.maxmsg < priorities ? attr.maxmsg : priorities) * node;
-	}
-	return t;
-}
-
-static struct value total_value(const struct queue_totals *t, uint64_t v)
-{
-	return t->error ? (struct value){ .state = VALUE_UNKNOWN, .error = t->error } : value_u64(v);
-}
-
-static void limit_queues_max(struct snapshot *s, struct limit_value *out)
-{
-	limit_sysctl(s, "sys/fs/mqueue/queues_max", 0, &out->limit);
-	out->used = value_u64(count(s));
-}
-
-static void limit_msg_max(struct snapshot *s, struct limit_value *out)
-{
-	struct queue_totals t = total_queues(s, geteuid());
-
-	limit_sysctl(s, "sys/fs/mqueue/msg_max", 0, &out->limit);
-	out->used = total_value(&t, t.maxmsg);
-}
-
-static void limit_msgsize_max(struct snapshot *s, struct limit_value *out)
-{
-	struct queue_totals t = total_queues(s, geteuid());
-
-	limit_sysctl(s, "sys/fs/mqueue/msgsize_max", 0, &out->limit);
-	out->used = total_value(&t, t.msgsize);
-}
-
-static void limit_msg_default(struct snapshot *s, struct limit_value *out)
-{
-	limit_sysctl(s, "sys/fs/mqueue/msg_default", 0, &out->limit);
-}
-
-static void limit_msgsize_default(struct snapshot *s, struct limit_value *out)
-{
-	limit_sysctl(s, "sys/fs/mqueue/msgsize_default", 0, &out->limit);
-}
-
-static void limit_rlimit(struct snapshot *s, struct limit_value *out)
-{
-	struct queue_totals t = total_queues(s, geteuid());
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_MSGQUEUE, &limit) < 0)
-		out->limit = (struct value){ .state = VALUE_UNKNOWN, .error = errno };
-	else if (limit.rlim_cur != RLIM_INFINITY)
-		out->limit = value_u64(limit.rlim_cur);
-	out->used = total_value(&t, t.bytes);
-}
-
-static const struct limit limits[] = {
-	{ "queues_max", FIELD_U64, "queues in the IPC namespace", "fs.mqueue.queues_max", "mq_open: ENOSPC",
-	  SOURCE_MQUEUE, limit_queues_max },
-	{ "msg_max", FIELD_U64, "messages one queue may hold (used: the largest)", "fs.mqueue.msg_max",
-	  "mq_open: EINVAL", SOURCE_MQUEUE, limit_msg_max },
-	{ "msgsize_max", FIELD_BYTES, "message size of one queue (used: the largest)", "fs.mqueue.msgsize_max",
-	  "mq_open: EINVAL", SOURCE_MQUEUE, limit_msgsize_max },
-	{ "msg_default", FIELD_U64, "messages of a queue made without attributes", "fs.mqueue.msg_default",
-	  "mq_send: blocks, or EAGAIN", 0, limit_msg_default },
-	{ "msgsize_default", FIELD_BYTES, "message size of a queue made without attributes",
-	  "fs.mqueue.msgsize_default", "mq_send: EMSGSIZE", 0, limit_msgsize_default },
-	{ "rlimit-msgqueue", FIELD_BYTES, "queues of this user, as counted here", "RLIMIT_MSGQUEUE",
-	  "mq_open: EMFILE", SOURCE_MQUEUE, limit_rlimit },
-};
-
 const struct kind kind_posix_mq = {
 	.name = "posix-mq",
 	.groups = GROUP_POSIX | GROUP_PERSISTENT,
@@ -468,6 +363,6 @@ const struct kind kind_posix_mq = {
 	.name_arg = "NAME",
 	.create = create,
 	.remove = remove_queue,
-	.limits = limits,
-	.nlimits = ARRAY_SIZE(limits),
+	.limits = posix_mq_limits,
+	.nlimits = POSIX_MQ_NLIMITS,
 };

@@ -55,22 +55,19 @@ static bool owns(const struct snapshot *s, size_t i)
 	return semaphore_claims(&s->shm, &s->shm.items[i], &sem);
 }
 
-static void project_value(struct projector *p, const struct shm_entry *e, struct record *r)
+static int project_value(struct projector *p, const struct shm_entry *e, struct record *r)
 {
 	struct semaphore sem = { .layout = LAYOUT_NONE };
 	int error = S_ISREG(e->mode) ? semaphore_read(&p->snapshot->shm, e, &sem) : 0;
 
-	if (error < 0) {
-		record_unknown(r, SEM_LAYOUT, error);
-		record_unknown(r, SEM_VALUE, error);
-		record_unknown(r, SEM_WAITERS, error);
-		return;
-	}
+	if (error < 0)
+		return shmfile_unreadable(r, SEM_LAYOUT, SEM_WAITERS, error);
 	record_text(r, SEM_LAYOUT, layout_values[sem.layout]);
 	if (sem.layout != LAYOUT_NONE) {
 		record_u64(r, SEM_VALUE, sem.value);
 		record_u64(r, SEM_WAITERS, sem.waiters);
 	}
+	return 0;
 }
 
 static int project(struct projector *p, size_t i, struct record *r)
@@ -80,10 +77,10 @@ static int project(struct projector *p, size_t i, struct record *r)
 
 	shmfile_project(p, r, e, prefixed ? "" : MUSL_PREFIX, prefixed ? strlen("sem.") : 0);
 	record_age(p, r, SEM_AGE, shmfile_newest(e));
-	if (wants_any(p->want, SEM_LAYOUT, SEM_WAITERS))
-		project_value(p, e, r);
 	if (wants_any(p->want, SEM_STATE, SEM_REASON))
 		record_state(p, r, SEM_STATE, "unknown", SEM_REASON, "holders were not looked for");
+	if (wants_any(p->want, SEM_LAYOUT, SEM_WAITERS))
+		return project_value(p, e, r);
 	return 0;
 }
 
@@ -123,7 +120,7 @@ static int resolve(struct snapshot *s, struct span id, struct matches *m, struct
 {
 	_cleanup_(buf_free) struct buf path = { 0 };
 	int r = file_name(id, &path, report);
-	int64_t i = r < 0 ? r : shmfile_find(&s->shm, buf_span(&path));
+	int64_t i = r < 0 ? r : shmtree_find(&s->shm, buf_span(&path));
 
 	return i >= 0 ? matches_add(m, (size_t)i) : i == -ENOENT ? 0 : (int)i;
 }
@@ -172,10 +169,8 @@ static int create(const struct create_args *args, struct report *report)
 	if (sem_init(&sem, 1, (unsigned)args->value.value) < 0)
 		return -errno;
 	r = shmfile_create(path.data, &sem, sizeof(sem), sizeof(sem), args, report);
-	if (r == -EEXIST && args->exist_ok) {
-		report->existed = true;
-		r = 0;
-	}
+	if (r == -EEXIST && args->exist_ok)
+		r = shmfile_accept(path.data, "semaphore", report);
 	if (r < 0)
 		return r;
 	report->ref = arena_printf(&report->arena, "posix-sem:%s/%s", libc_prefix()[0] ? "" : MUSL_PREFIX, name.ptr);
@@ -199,7 +194,7 @@ static void limit_value_max(struct snapshot *s _unused_, struct limit_value *out
 }
 
 static const struct limit limits[] = {
-	{ "sem-value-max", FIELD_U64, "value of one semaphore", "built in", "sem_post: EOVERFLOW", 0,
+	{ "sem-value-max", FIELD_U64, "value of one semaphore", "built in", "sem_post: EOVERFLOW", false, 0,
 	  limit_value_max },
 };
 

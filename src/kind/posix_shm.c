@@ -49,7 +49,7 @@ static bool owns(const struct snapshot *s, size_t i)
 	return !semaphore_claims(&s->shm, &s->shm.items[i], &sem);
 }
 
-static void project_target(struct projector *p, const struct shm_entry *e, struct record *r)
+static int project_target(struct projector *p, const struct shm_entry *e, struct record *r)
 {
 	const struct shmtree *t = &p->snapshot->shm;
 	char target[PATH_MAX];
@@ -58,25 +58,27 @@ static void project_target(struct projector *p, const struct shm_entry *e, struc
 	ssize_t n = parent < 0 ? -1 : readlinkat(parent, leaf, target, sizeof(target));
 	struct span copy;
 
+	/* Gone, or something else by now: it has no target any more. */
+	if (parent == -ENOENT || (n < 0 && (errno == ENOENT || errno == EINVAL)))
+		return PROJECT_SKIP;
 	if (n < 0) {
-		record_unknown(r, SHM_TARGET, errno);
-		return;
+		record_unknown(r, SHM_TARGET, parent < 0 ? parent : errno);
+		return 0;
 	}
 	copy = arena_span(r->arena, (struct span){ target, (size_t)n });
 	if (copy.ptr)
 		record_str(r, SHM_TARGET, copy);
 	else
 		record_unknown(r, SHM_TARGET, ENOMEM);
+	return 0;
 }
 
 static int project_content(struct projector *p, const struct shm_entry *e, struct record *r)
 {
 	_cleanup_(close_fd) int fd = shmtree_open_file(&p->snapshot->shm, e);
 
-	if (fd < 0) {
-		record_unknown(r, SHM_CONTENT, fd);
-		return 0;
-	}
+	if (fd < 0)
+		return shmfile_unreadable(r, SHM_CONTENT, SHM_CONTENT, fd);
 	return content_read_file(r, SHM_CONTENT, fd, e->size, p->snapshot->depth.content_max);
 }
 
@@ -90,7 +92,7 @@ static int project(struct projector *p, size_t i, struct record *r)
 		record_state(p, r, SHM_STATE, "unknown", SHM_REASON,
 			     S_ISREG(e->mode) ? "holders were not looked for" : "it is no segment");
 	if (wants(p->want, SHM_TARGET) && S_ISLNK(e->mode))
-		project_target(p, e, r);
+		return project_target(p, e, r);
 	if (wants(p->want, SHM_CONTENT) && p->snapshot->depth.content && S_ISREG(e->mode))
 		return project_content(p, e, r);
 	return 0;
@@ -107,7 +109,7 @@ static int resolve(struct snapshot *s, struct span id, struct matches *m, struct
 {
 	struct span name;
 	int r = shmfile_name(id, true, &name, report);
-	int64_t i = r < 0 ? r : shmfile_find(&s->shm, name);
+	int64_t i = r < 0 ? r : shmtree_find(&s->shm, name);
 
 	return i >= 0 ? matches_add(m, (size_t)i) : i == -ENOENT ? 0 : (int)i;
 }
@@ -115,24 +117,6 @@ static int resolve(struct snapshot *s, struct span id, struct matches *m, struct
 static int remove_file(struct snapshot *s, size_t i, struct report *report)
 {
 	return shmfile_remove(s, i, "segment", report);
-}
-
-/* With --exist-ok something of that name is there already: is it a segment? */
-static int accept_existing(const char *name, struct report *report)
-{
-	struct shmtree t;
-	struct span path = span_of(name);
-	struct warnings warnings = { 0 };
-	int r = shmtree_read(&t, &(struct name_list){ &path, 1 }, &warnings);
-
-	if (r == 0 && t.count == 1 && !S_ISREG(t.items[0].mode)) {
-		report_text(report, "what exists there is no segment");
-		r = -EEXIST;
-	}
-	report->existed = r == 0;
-	shmtree_free(&t);
-	warnings_free(&warnings);
-	return r;
 }
 
 static int create(const struct create_args *args, struct report *report)
@@ -149,7 +133,7 @@ static int create(const struct create_args *args, struct report *report)
 	}
 	r = shmfile_create(name.ptr, NULL, 0, args->size.value, args, report);
 	if (r == -EEXIST && args->exist_ok)
-		r = accept_existing(name.ptr, report);
+		r = shmfile_accept(name.ptr, "segment", report);
 	if (r < 0)
 		return r;
 	report->ref = arena_printf(&report->arena, "posix-shm:/%s", name.ptr);
@@ -196,9 +180,9 @@ static void limit_inodes(struct snapshot *s, struct limit_value *out)
 }
 
 static const struct limit limits[] = {
-	{ "shm-size", FIELD_BYTES, "memory of all files in /dev/shm", "mount option size", "write: ENOSPC; mapped: SIGBUS",
+	{ "shm-size", FIELD_BYTES, "memory of all files in /dev/shm", "mount option size", "write: ENOSPC; mapped: SIGBUS", true,
 	  SOURCE_SHMTREE, limit_bytes },
-	{ "shm-inodes", FIELD_U64, "files in /dev/shm", "mount option nr_inodes", "shm_open: ENOSPC",
+	{ "shm-inodes", FIELD_U64, "files in /dev/shm", "mount option nr_inodes", "shm_open: ENOSPC", true,
 	  SOURCE_SHMTREE, limit_inodes },
 };
 

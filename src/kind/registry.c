@@ -39,6 +39,8 @@ const char *kind_suggest(const char *word, bool groups_too)
 	struct suggest s = { 0 };
 
 	for (const struct kind *const *k = kinds; *k; k++) {
+		if (!kind_is_built(*k))
+			continue;
 		suggest_offer(&s, word, (*k)->name);
 		for (const char *const *alias = (*k)->aliases; alias && *alias; alias++)
 			suggest_offer(&s, word, *alias);

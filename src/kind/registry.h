@@ -46,7 +46,7 @@ extern const struct kind_group_name kind_groups[];
 const struct kind *kind_find(struct span name);
 /* The group with this name, or NULL. */
 const struct kind_group_name *kind_group_find(struct span name);
-/* The kind or group name that a mistyped word is nearest to, or NULL. */
+/* The built kind, or the group, that a mistyped word is nearest to, or NULL. */
 const char *kind_suggest(const char *word, bool groups_too);
 /* Whether kind belongs to the group. */
 bool kind_in_group(const struct kind *k, const struct kind_group_name *g);

@@ -96,17 +96,38 @@ int shmfile_name(struct span text, bool nested, struct span *name, struct report
 	return report->usage ? -EINVAL : 0;
 }
 
-int64_t shmfile_find(const struct shmtree *t, struct span path)
-{
-	for (size_t i = 0; i < t->count; i++)
-		if (span_eq(t->items[i].path, path))
-			return (int64_t)i;
-	return -ENOENT;
-}
-
 bool shmfile_is_semaphore_name(const struct shm_entry *e)
 {
 	return span_starts(e->path, "sem.") && e->path.len > 4 && !memchr(e->path.ptr, '/', e->path.len);
+}
+
+int shmfile_unreadable(struct record *r, size_t first, size_t last, int error)
+{
+	if (error == -ENOENT || error == -ESTALE)
+		return PROJECT_SKIP;
+	for (size_t f = first; f <= last; f++)
+		if (error == -EPERM)
+			record_unknown_why(r, f, WHY_MOVES_ATIME);
+		else
+			record_unknown(r, f, error);
+	return 0;
+}
+
+int shmfile_accept(const char *name, const char *noun, struct report *report)
+{
+	struct span path = span_of(name);
+	struct warnings warnings = { 0 };
+	struct shmtree t;
+	int r = shmtree_read(&t, &(struct name_list){ &path, 1 }, &warnings);
+
+	if (r == 0 && t.count == 1 && !S_ISREG(t.items[0].mode)) {
+		report_text(report, "it is a %s, not a %s", file_type(t.items[0].mode), noun);
+		r = -EEXIST;
+	}
+	report->existed = r == 0;
+	shmtree_free(&t);
+	warnings_free(&warnings);
+	return r;
 }
 
 /* Why the kernel refused to unlink, as far as it can be seen. */
@@ -184,7 +205,7 @@ int shmfile_create(const char *name, const void *content, size_t content_size, u
 		return size > INT64_MAX ? -EFBIG : -errno;
 	if (args->owner && fchown(fd, uid, gid) < 0) {
 		r = -errno;
-		report_text(report, "--owner '%s': %s", args->owner, error_text(r));
+		report_text(report, "--owner '%s'", args->owner);
 		return r;
 	}
 	if (fchmod(fd, create_mode(args)) < 0)

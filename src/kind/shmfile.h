@@ -55,10 +55,15 @@ int64_t shmfile_newest(const struct shm_entry *e);
  * "." , "..", too long and (unless nested) inner slashes are refused with
  * report->text. Returns 0 and the rest in *name, or -EINVAL. */
 int shmfile_name(struct span text, bool nested, struct span *name, struct report *report) _must_check_;
-/* The index of the entry with this path: 0 and up, or -ENOENT. */
-int64_t shmfile_find(const struct shmtree *t, struct span path);
 /* Whether it is a file that glibc's sem_open(3) made: "sem.NAME" at the top. */
 bool shmfile_is_semaphore_name(const struct shm_entry *e);
+/*
+ * What the error of shmtree_open_file() makes of the fields [first, last] that were
+ * to be read: PROJECT_SKIP if the file is gone, else 0 with the fields unknown.
+ */
+int shmfile_unreadable(struct record *r, size_t first, size_t last, int error);
+/* With --exist-ok: whether what has that name is a file at all. 0 or -errno. */
+int shmfile_accept(const char *name, const char *noun, struct report *report) _must_check_;
 /* Unlinks exactly this entry; refuses what is no regular file. As kind->remove. */
 int shmfile_remove(struct snapshot *s, size_t i, const char *noun, struct report *report);
 

@@ -48,6 +48,10 @@ int sysv_resolve(struct sysv_table *t, struct span id, struct matches *m, struct
 			report_text(report, "expected a key such as key=0x162e");
 			return -EINVAL;
 		}
+		if (v == IPC_PRIVATE) {
+			report_text(report, "key 0 is IPC_PRIVATE, which is the key of none; use the id");
+			return -EINVAL;
+		}
 		for (size_t i = 0; i < t->count; i++)
 			if (sysv_perm_at(t, i)->key == v && matches_add(m, i) < 0)
 				return -ENOMEM;
@@ -96,11 +100,23 @@ static int choose_key(const struct create_args *args, key_t *key, struct report 
 		if (*key == -1) {
 			int r = -errno;
 
-			report_text(report, "--path '%s': %s", args->path, error_text(r));
+			report_text(report, "--path '%s'", args->path);
 			return r;
 		}
 	}
 	return 0;
+}
+
+/* Says whose the key is. */
+static int taken(const struct sysv_maker *maker, key_t key, struct report *report)
+{
+	int id = maker->get(key, 0, &(struct create_args){ 0 });
+
+	if (id >= 0)
+		report_text(report, "key 0x%08x is that of %s:%d", (unsigned)key, maker->kind, id);
+	else
+		report_text(report, "key 0x%08x", (unsigned)key);
+	return -EEXIST;
 }
 
 /* A new object, or with --exist-ok the one that has the key. The id or -errno. */
@@ -110,8 +126,10 @@ static int get(const struct sysv_maker *maker, const struct create_args *args, k
 	for (int tries = 0; tries < 100; tries++) {
 		int id = maker->get(key, IPC_CREAT | IPC_EXCL | (int)create_mode(args), args);
 
-		if (id >= 0 || errno != EEXIST || !args->exist_ok)
+		if (id >= 0 || errno != EEXIST)
 			return id < 0 ? -errno : id;
+		if (!args->exist_ok)
+			return taken(maker, key, report);
 		report->existed = true;
 		id = maker->get(key, 0, &(struct create_args){ 0 });
 		if (id >= 0 || errno != ENOENT)

@@ -136,29 +136,35 @@ static int project_content(struct projector *p, const struct sysv_msg_row *row, 
 		got = peek(r, list, (int)row->perm.id, (int)i, buffer, size, p->snapshot->depth.content_max);
 	if (got == -ENOMEM)
 		return got;
+	if (got == -EINVAL || got == -EIDRM)
+		return PROJECT_SKIP; /* it is gone */
 	if (got < 0)
 		record_unknown(r, MSG_CONTENT, got);
 	return 0;
 }
 
-static void project_qbytes(struct projector *p, const struct sysv_msg_row *row, struct record *r)
+/* Rows that came as text lack it. 0, or PROJECT_SKIP. */
+static int project_qbytes(struct projector *p, const struct sysv_msg_row *row, struct record *r)
 {
 	struct msqid_ds ds;
 	int id;
 
 	if (p->snapshot->sysv[SYSV_MSG].from_stat) {
 		record_u64(r, MSG_QBYTES, row->qbytes);
-		return;
+		return 0;
 	}
 	if (!p->snapshot->context->own_proc) {
 		record_unknown(r, MSG_QBYTES, EOPNOTSUPP);
-		return;
+		return 0;
 	}
 	id = msgctl((int)row->perm.id, MSG_STAT_ANY, &ds);
+	if ((id < 0 && (errno == EINVAL || errno == EIDRM)) || (id >= 0 && (uint32_t)id != row->perm.id))
+		return PROJECT_SKIP; /* it is gone */
 	if (id < 0)
 		record_unknown(r, MSG_QBYTES, errno);
-	else if ((uint32_t)id == row->perm.id)
+	else
 		record_u64(r, MSG_QBYTES, ds.msg_qbytes);
+	return 0;
 }
 
 static int project(struct projector *p, size_t i, struct record *r)
@@ -168,8 +174,8 @@ static int project(struct projector *p, size_t i, struct record *r)
 	sysv_project(p, r, &row->perm);
 	record_u64(r, MSG_BYTES, row->cbytes);
 	record_u64(r, MSG_MESSAGES, row->qnum);
-	if (wants(p->want, MSG_QBYTES))
-		project_qbytes(p, row, r);
+	if (wants(p->want, MSG_QBYTES) && project_qbytes(p, row, r) == PROJECT_SKIP)
+		return PROJECT_SKIP;
 	record_pid(p, r, MSG_LSPID, row->lspid, row->stime);
 	record_pid(p, r, MSG_LRPID, row->lrpid, row->rtime);
 	record_time(r, MSG_STIME, row->stime);
@@ -228,8 +234,7 @@ static int finish_queue(int id, const struct create_args *args, uint32_t uid, ui
 		ds.msg_qbytes = (msglen_t)args->qbytes.value;
 	if (msgctl(id, IPC_SET, &ds) < 0) {
 		r = -errno;
-		report_text(report, "owner or --qbytes cannot be set: %s%s", error_text(r),
-			    r == -EPERM && args->qbytes.set ? " (over msgmnb it takes CAP_SYS_RESOURCE)" : "");
+		report_text(report, args->qbytes.set ? "--qbytes over msgmnb takes CAP_SYS_RESOURCE" : "--owner");
 		return r;
 	}
 	return 0;
@@ -289,11 +294,11 @@ static void limit_msgmax(struct snapshot *s, struct limit_value *out)
 }
 
 static const struct limit limits[] = {
-	{ "msgmni", FIELD_U64, "queues in the IPC namespace", "kernel.msgmni", "msgget: ENOSPC", SOURCE_SYSV_MSG,
+	{ "msgmni", FIELD_U64, "queues in the IPC namespace", "kernel.msgmni", "msgget: ENOSPC", true, SOURCE_SYSV_MSG,
 	  limit_msgmni },
 	{ "msgmnb", FIELD_BYTES, "bytes in one new queue (used: the fullest)", "kernel.msgmnb",
-	  "msgsnd: blocks, or EAGAIN", SOURCE_SYSV_MSG, limit_msgmnb },
-	{ "msgmax", FIELD_BYTES, "one message", "kernel.msgmax", "msgsnd: EINVAL", 0, limit_msgmax },
+	  "msgsnd: blocks, or EAGAIN", true, SOURCE_SYSV_MSG, limit_msgmnb },
+	{ "msgmax", FIELD_BYTES, "one message", "kernel.msgmax", "msgsnd: EINVAL", false, 0, limit_msgmax },
 };
 
 const struct kind kind_sysv_msg = {

@@ -236,8 +236,10 @@ static int finish_segment(int id, const struct create_args *args, uint32_t uid, 
 		return -errno;
 	sysv_set_perm(&ds.shm_perm, uid, gid, create_mode(args));
 	if (shmctl(id, IPC_SET, &ds) < 0) {
-		report_text(report, "--owner '%s': %s", args->owner, error_text(errno));
-		return -errno;
+		int r = -errno;
+
+		report_text(report, "--owner '%s'", args->owner);
+		return r;
 	}
 	return 0;
 }
@@ -328,11 +330,11 @@ static void limit_shmmax(struct snapshot *s, struct limit_value *out)
 }
 
 static const struct limit limits[] = {
-	{ "shmmni", FIELD_U64, "segments in the IPC namespace", "kernel.shmmni", "shmget: ENOSPC", SOURCE_SYSV_SHM,
+	{ "shmmni", FIELD_U64, "segments in the IPC namespace", "kernel.shmmni", "shmget: ENOSPC", true, SOURCE_SYSV_SHM,
 	  limit_shmmni },
-	{ "shmall", FIELD_U64, "pages of all segments in the IPC namespace", "kernel.shmall", "shmget: ENOSPC",
+	{ "shmall", FIELD_U64, "pages of all segments in the IPC namespace", "kernel.shmall", "shmget: ENOSPC", true,
 	  SOURCE_SYSV_SHM, limit_shmall },
-	{ "shmmax", FIELD_BYTES, "one segment (used: the largest)", "kernel.shmmax", "shmget: EINVAL",
+	{ "shmmax", FIELD_BYTES, "one segment (used: the largest)", "kernel.shmmax", "shmget: EINVAL", false,
 	  SOURCE_SYSV_SHM, limit_shmmax },
 };
 

@@ -7,15 +7,25 @@
 #include "lib/escape.h"
 #include "lib/out.h"
 
+/* A message longer than this is cut: somebody chose a very long name. */
+#define LONGEST ((size_t)1000)
+
 static void say(struct diag *d, const char *fmt, va_list ap)
 {
 	_cleanup_(free_ptr) char *text = NULL;
 	_cleanup_(buf_free) struct buf line = { 0 };
+	struct span message;
 
 	if (vasprintf(&text, fmt, ap) < 0)
 		text = NULL;
+	message = span_of(text ? text : "out of memory");
 	buf_puts(&line, "ipcctl: ");
-	escape_into(&line, span_of(text ? text : "out of memory"));
+	if (message.len > LONGEST) {
+		escape_into(&line, (struct span){ message.ptr, LONGEST / 2 });
+		buf_printf(&line, " [%zu bytes cut] ", message.len - LONGEST);
+		message = span_from(message, message.len - LONGEST / 2);
+	}
+	escape_into(&line, message);
 	buf_putc(&line, '\n');
 	/* Nobody is left to tell if standard error itself fails. */
 	if (write_all(d->fd, line.data, line.len) < 0)

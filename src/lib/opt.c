@@ -52,7 +52,7 @@ static int unknown_long(const struct opt_parse *p, const char *word, size_t len,
 			suggest_offer(&s, text, p->groups[g].opts[i].name);
 	if (s.best)
 		return diag_usage(d, "unknown option '--%s'; did you mean '--%s'?", text, s.best);
-	return diag_usage(d, "unknown option '--%s'; 'ipcctl help' lists them", text);
+	return diag_usage(d, "unknown option '--%s'; %s", text, p->hint);
 }
 
 static const char *expected(const struct opt *o)
@@ -196,8 +196,7 @@ static int take_letters(const struct opt_parse *p, int argc, char **argv, int *i
 		int r;
 
 		if (!find_letter(p, *c, &f))
-			return diag_usage(d, "unknown option '%s' in '%s'; 'ipcctl help' lists them", spelling,
-					  argv[*i]);
+			return diag_usage(d, "unknown option '%s' in '%s'; %s", spelling, argv[*i], p->hint);
 		if (f.opt->arg && !f.opt->optional) {
 			if (c[1] != '\0')
 				arg = c + 1;
@@ -215,6 +214,7 @@ static int take_letters(const struct opt_parse *p, int argc, char **argv, int *i
 
 int opt_parse(const struct opt_parse *p, int argc, char **argv, struct opt_rest *rest, struct diag *d)
 {
+	bool words_only = false;
 	int i, r;
 
 	*rest = (struct opt_rest){ 0 };
@@ -224,12 +224,16 @@ int opt_parse(const struct opt_parse *p, int argc, char **argv, struct opt_rest 
 	for (i = 0; i < argc; i++) {
 		char *word = argv[i];
 
-		if (strcmp(word, "--") == 0) {
-			rest->command = &argv[i + 1];
-			i = argc;
-			break;
+		if (!words_only && strcmp(word, "--") == 0) {
+			if (p->takes_command) {
+				rest->command = &argv[i + 1];
+				i = argc;
+				break;
+			}
+			words_only = true;
+			continue;
 		}
-		if (word[0] != '-' || word[1] == '\0') {
+		if (words_only || word[0] != '-' || word[1] == '\0') {
 			if (p->first_word_ends)
 				break;
 			rest->words[rest->count++] = word;

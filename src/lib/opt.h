@@ -79,7 +79,7 @@ struct opt_group {
 struct opt_rest {
 	char **words;
 	size_t count;
-	char **command; /* what followed "--", terminated by NULL; NULL: no "--" */
+	char **command; /* takes_command: what followed "--", terminated by NULL; or NULL */
 	size_t consumed; /* how many of argv were read (see first_word_ends) */
 };
 
@@ -87,6 +87,8 @@ struct opt_parse {
 	const struct opt_group *groups;
 	size_t ngroups;
 	bool first_word_ends; /* stop before the first word that is no option */
+	bool takes_command;   /* what follows "--" is a command; else words like others */
+	const char *hint;     /* where the options are listed: "'ipcctl help list' lists them" */
 };
 
 /*

@@ -7,6 +7,7 @@
 
 #include "lib/escape.h"
 #include "lib/parse.h"
+#include "lib/suggest.h"
 #include "model/format.h"
 
 enum op { OP_EQ, OP_NE, OP_LT, OP_LE, OP_GT, OP_GE, OP_RE, OP_NRE };
@@ -49,9 +50,27 @@ static const char *expected_value(enum field_type type)
 		return "a key such as 0x162e";
 	case FIELD_PERCENT:
 		return "a percentage such as 90 or 99.5";
+	case FIELD_STR:
+		return "one of the words that this field can have";
+	case FIELD_LIST:
+		return "comparable: a list can only be matched with ~";
 	default:
 		return "a whole number";
 	}
+}
+
+static const char *suggest_value(const struct field *field, struct span word)
+{
+	struct suggest s = { 0 };
+	char text[32];
+
+	if (word.len >= sizeof(text))
+		return NULL;
+	memcpy(text, word.ptr, word.len);
+	text[word.len] = '\0';
+	for (const char *const *v = field->values; v && *v; v++)
+		suggest_offer(&s, text, *v);
+	return s.best;
 }
 
 static int parse_time(struct span s, int64_t *out)
@@ -96,11 +115,22 @@ static int parse_percent(struct span s, uint64_t *out)
 	return r;
 }
 
+/* A field with a fixed set of words takes no other. */
+static bool is_value(const struct field *field, struct span s)
+{
+	for (const char *const *v = field->values; v && *v; v++)
+		if (span_is(s, *v))
+			return true;
+	return !field->values;
+}
+
 static int parse_string(struct filter *f, struct span s, struct value *v)
 {
 	_cleanup_(buf_free) struct buf raw = { 0 };
 	int r = unescape_into(&raw, s);
 
+	if (!is_value(f->field, s))
+		return -EINVAL;
 	if (r == -EINVAL)
 		v->str = arena_span(&f->arena, s);
 	else if (r == 0)
@@ -165,7 +195,9 @@ static int parse_alternatives(struct filter *f, struct span s, struct field_erro
 		if (r == -ENOMEM)
 			return r;
 		if (r < 0) {
-			*error = (struct field_error){ .word = word, .expected = expected_value(f->field->type) };
+			*error = (struct field_error){ .word = word,
+						       .expected = expected_value(f->field->type),
+						       .suggestion = suggest_value(f->field, word) };
 			return -EINVAL;
 		}
 		if (comma)

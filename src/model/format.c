@@ -96,8 +96,16 @@ size_t format_key(char out[static 11], uint64_t key)
 	return 10;
 }
 
-static void format_percent(struct buf *b, uint64_t hundredths)
+static void format_percent(struct buf *b, uint64_t hundredths, enum format_style style)
 {
+	if (style != FORMAT_MACHINE) {
+		/* Rounded down: 99% is not full. */
+		if (hundredths > 0 && hundredths < 100)
+			buf_putc(b, '<');
+		buf_u64(b, hundredths > 0 && hundredths < 100 ? 1 : hundredths / 100);
+		buf_putc(b, '%');
+		return;
+	}
 	buf_u64(b, hundredths / 100);
 	buf_putc(b, '.');
 	buf_putc(b, (char)('0' + hundredths / 10 % 10));
@@ -153,7 +161,7 @@ void format_value(struct buf *b, const struct field *field, const struct value *
 			buf_u64(b, v->u64);
 		break;
 	case FIELD_PERCENT:
-		format_percent(b, v->u64);
+		format_percent(b, v->u64, style);
 		break;
 	case FIELD_MODE:
 		buf_put(b, short_text, format_mode(short_text, v->u64));

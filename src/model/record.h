@@ -12,9 +12,10 @@ enum value_state { VALUE_ABSENT, VALUE_UNKNOWN, VALUE_SET };
 
 /* Why a value is unknown, where no errno says it. */
 enum why {
-	WHY_NOT_ASKED = 0,     /* deliberately not read */
-	WHY_NOT_ATTACHED = -1, /* only a process that has it attached could tell */
-	WHY_NO_SEMAPHORE = -2, /* what is there is none */
+	WHY_TOLD = 0,	       /* the warning about its source says it */
+	WHY_NEEDS_STATUS = -1, /* reading it moves time stamps */
+	WHY_NOT_ATTACHED = -2, /* only a process that has it attached could tell */
+	WHY_MOVES_ATIME = -3,  /* permission hides it: reading would move the access time */
 };
 
 struct list;

@@ -42,8 +42,10 @@ static bool starts_with(const struct field *f, enum view_default start, bool mix
 		return f->flags & (mixed ? FIELD_MIXED : FIELD_DEFAULT);
 	case VIEW_LISTING:
 		return !(f->flags & (FIELD_ON_DEMAND | FIELD_EXPLICIT));
-	default:
+	case VIEW_EVERYTHING:
 		return !(f->flags & FIELD_EXPLICIT);
+	default:
+		return true;
 	}
 }
 

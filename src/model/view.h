@@ -40,6 +40,7 @@ enum view_default {
 	VIEW_TABLE,    /* the default columns; of several schemas the mixed ones */
 	VIEW_LISTING,  /* everything but what costs a call per object */
 	VIEW_EVERYTHING, /* everything but what needs an option of its own */
+	VIEW_CONTENTS,	 /* that too */
 };
 
 /*

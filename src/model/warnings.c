@@ -7,7 +7,7 @@
 
 static bool hides(int error)
 {
-	return error == EPERM || error == EACCES;
+	return error == EPERM || error == EACCES || error == WHY_MOVES_ATIME;
 }
 
 static bool same_text(const char *a, const char *b)
@@ -17,7 +17,7 @@ static bool same_text(const char *a, const char *b)
 
 static bool same_cause(const struct warning *a, const struct warning *b)
 {
-	return a->error == b->error && same_text(a->field, b->field) && same_text(a->text, b->text) &&
+	return a->error == b->error && same_text(a->fields, b->fields) && same_text(a->text, b->text) &&
 	       strcmp(a->subject, b->subject) == 0;
 }
 
@@ -25,10 +25,8 @@ void warnings_add(struct warnings *w, const struct warning *warning)
 {
 	struct warning *items;
 
-	if (warning->error > 0)
-		w->incomplete = true;
-	if (warning->error > 0 && !hides(warning->error))
-		w->failed = true;
+	w->incomplete |= hides(warning->error) || warning->error > 0;
+	w->failed |= !hides(warning->error) && warning->error > 0;
 	for (size_t i = 0; i < w->count; i++)
 		if (same_cause(&w->items[i], warning)) {
 			w->items[i].count += warning->count;
@@ -42,7 +40,32 @@ void warnings_add(struct warnings *w, const struct warning *warning)
 	w->items = items;
 	items[w->count] = *warning;
 	items[w->count].example = arena_span(&w->arena, warning->example);
+	if (warning->fields)
+		items[w->count].fields = arena_span(&w->arena, span_of(warning->fields)).ptr;
+	w->failed |= warning->fields && !items[w->count].fields;
 	w->count++;
+}
+
+/* The names of the fields in set that are unknown for this cause. */
+static const char *join_fields(const struct record *r, struct fieldset set, int error, struct buf *names)
+{
+	for (size_t i = 0; i < r->schema->nfields; i++) {
+		if (!wants(set, i) || r->values[i].state != VALUE_UNKNOWN || r->values[i].error != error)
+			continue;
+		if (names->len > 0)
+			buf_puts(names, ", ");
+		buf_puts(names, r->schema->fields[i].name);
+	}
+	return buf_cstr(names);
+}
+
+static bool seen_before(const struct record *r, struct fieldset set, size_t field)
+{
+	for (size_t i = 0; i < field; i++)
+		if (wants(set, i) && r->values[i].state == VALUE_UNKNOWN &&
+		    r->values[i].error == r->values[field].error)
+			return true;
+	return false;
 }
 
 void warnings_tally(struct warnings *w, const struct record *r, struct fieldset set)
@@ -52,15 +75,21 @@ void warnings_tally(struct warnings *w, const struct record *r, struct fieldset 
 	if (!r->unknowns)
 		return;
 	ref = schema_find(r->schema, SPAN("ref"));
-	for (size_t i = 0; i < r->schema->nfields; i++)
-		if (wants(set, i) && r->values[i].state == VALUE_UNKNOWN)
-			warnings_add(w, &(struct warning){
-						.subject = r->schema->name,
-						.field = r->schema->fields[i].name,
-						.error = r->values[i].error,
-						.count = 1,
-						.example = ref < 0 ? (struct span){ 0 } : r->values[ref].str,
-					});
+	for (size_t i = 0; i < r->schema->nfields; i++) {
+		_cleanup_(buf_free) struct buf names = { 0 };
+		int error = r->values[i].error;
+
+		if (!wants(set, i) || r->values[i].state != VALUE_UNKNOWN || error == WHY_TOLD ||
+		    seen_before(r, set, i))
+			continue;
+		warnings_add(w, &(struct warning){
+					.subject = r->schema->name,
+					.fields = join_fields(r, set, error, &names),
+					.error = error,
+					.count = 1,
+					.example = ref < 0 ? (struct span){ 0 } : r->values[ref].str,
+				});
+	}
 }
 
 void warnings_merge(struct warnings *w, const struct warnings *from)
@@ -81,12 +110,14 @@ void warnings_free(struct warnings *w)
 static const char *cause(int error)
 {
 	switch (error) {
-	case WHY_NOT_ASKED:
-		return "not read unless asked for";
+	case WHY_TOLD:
+		return "cannot be read";
+	case WHY_NEEDS_STATUS:
+		return "read only with --status, which moves its atime and ctime";
 	case WHY_NOT_ATTACHED:
 		return "only a process that has it attached could tell";
-	case WHY_NO_SEMAPHORE:
-		return "there is no semaphore in it";
+	case WHY_MOVES_ATIME:
+		return "reading would move its access time (not so for its owner, or with CAP_FOWNER)";
 	default:
 		return strerror(error);
 	}
@@ -94,18 +125,17 @@ static const char *cause(int error)
 
 void warning_text(const struct warning *warning, struct buf *b)
 {
-	const char *why = warning->text;
+	const char *why = warning->text ? warning->text : cause(warning->error);
+	bool many = warning->fields && strchr(warning->fields, ',');
 
-	if (!why)
-		why = cause(warning->error);
 	buf_printf(b, "%s: ", warning->subject);
-	if (warning->field && warning->count == 1 && warning->example.ptr) {
-		buf_printf(b, "%s of ", warning->field);
+	if (warning->fields && warning->count == 1 && warning->example.ptr) {
+		buf_printf(b, "%s of ", warning->fields);
 		escape_into(b, warning->example);
-		buf_puts(b, " is unknown: ");
-	} else if (warning->field) {
-		buf_printf(b, "%s of %llu objects is unknown: ", warning->field,
-			   (unsigned long long)warning->count);
+		buf_printf(b, " %s unknown: ", many ? "are" : "is");
+	} else if (warning->fields) {
+		buf_printf(b, "%s of %llu %s unknown: ", warning->fields, (unsigned long long)warning->count,
+			   many || warning->count != 1 ? "are" : "is");
 	}
 	buf_puts(b, why);
 }

@@ -10,8 +10,8 @@
 
 struct warning {
 	const char *subject; /* kind, or source such as "/dev/shm" */
-	const char *field;   /* field that is unknown, or NULL: the whole source */
-	int error;	     /* errno; or of enum why: then the view is still complete */
+	const char *fields;  /* fields that are unknown: "rss, swap"; or NULL: the whole source */
+	int error;	     /* errno, or of enum why */
 	const char *text;    /* explanation that replaces the text of error, or NULL */
 	uint64_t count;	     /* how many objects it concerns; 0: the source itself */
 	struct span example; /* reference of the first of them */
@@ -20,19 +20,19 @@ struct warning {
 struct warnings {
 	struct warning *items;
 	size_t count;
-	struct arena arena; /* examples */
+	struct arena arena; /* fields, examples */
 	bool incomplete;    /* something was hidden or could not be read */
 	bool failed;	    /* a source failed for another reason than permission */
 };
 
-/* Adds one; strings other than example must live for ever. Lack of memory is
- * remembered in `failed`. Error classes: EPERM and EACCES hide, ENOENT is
- * nothing, all others fail. */
+/* Adds one, or counts it with one of the same cause. subject and text must live for
+ * ever. Lack of memory is remembered in `failed`. EPERM, EACCES and
+ * WHY_MOVES_ATIME hide; the other reasons leave the view complete; any other errno is a failure. */
 void warnings_add(struct warnings *w, const struct warning *warning);
-/* Adds one for each unknown value of r that is in set. */
+/* Adds one for each cause of unknown values of r that are in set. */
 void warnings_tally(struct warnings *w, const struct record *r, struct fieldset set);
 /* Adds all of `from` to w; from is left as it is. */
 void warnings_merge(struct warnings *w, const struct warnings *from);
 void warnings_free(struct warnings *w);
-/* The warning as a sentence, escaped: "posix-sem: value of 3 objects unknown: Permission denied". */
+/* The warning as a sentence, escaped: "posix-sem: value of 3 objects is unknown: Permission denied". */
 void warning_text(const struct warning *warning, struct buf *b);

@@ -252,7 +252,7 @@ static void begin(struct renderer *r _unused_, const struct document *d, struct 
 		out->failed = true;
 	else
 		out->len--; /* the object goes on */
-	buf_printf(out, ",\"%s\":[\n", d->array);
+	buf_printf(out, ",\"%s\":[", d->array);
 	buf_free(&t.text);
 	arena_free(&arena);
 }
@@ -275,7 +275,7 @@ static void end(struct renderer *r _unused_, const struct document *d, struct bu
 		warning_text(&d->warnings->items[i], &t.text);
 		add_text(&t, array, NULL, cJSON_String, buf_span(&t.text));
 	}
-	buf_puts(out, "\n],");
+	buf_puts(out, d->records ? "\n]," : "],");
 	start = out->len;
 	if (print(&t, tail, out) < 0)
 		out->failed = true;
@@ -286,7 +286,7 @@ static void end(struct renderer *r _unused_, const struct document *d, struct bu
 	arena_free(&arena);
 }
 
-const struct render_ops render_json = { .separator = ",\n", .begin = begin, .record = record, .end = end };
+const struct render_ops render_json = { .separator = ",\n", .first = 1, .begin = begin, .record = record, .end = end };
 
 static void begin_lines(struct renderer *r _unused_, const struct document *d _unused_, struct buf *out _unused_)
 {

@@ -27,6 +27,7 @@ struct document {
 	int64_t time;	   /* of the snapshot */
 	const char *host;
 	/* Known only at the end: */
+	uint64_t records;
 	bool complete;
 	uint64_t unreadable_processes;
 	const struct warnings *warnings;
@@ -36,8 +37,9 @@ struct renderer;
 
 struct render_ops {
 	bool serial; /* record() must be called in order and in one thread */
-	/* JSON: what stands before each record but the first. */
+	/* What stands before each record, and how much of it before the first. */
 	const char *separator;
+	size_t first; /* so many of its last bytes */
 	void (*begin)(struct renderer *r, const struct document *d, struct buf *out);
 	/* 0 or -ENOMEM. */
 	int (*record)(struct renderer *r, struct arena *scratch, const struct record *rec, struct buf *out);

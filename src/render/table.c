@@ -87,34 +87,65 @@ static void measure(const struct renderer *r, size_t *widths)
 	}
 }
 
-/* Takes from the widest columns that can bear it until the table fits. */
+/* The widest column of a type that may be cut, or ncolumns; *next is the width
+ * that the next narrower one has. */
+static size_t widest_column(const struct renderer *r, const size_t *widths, bool refs, size_t *next)
+{
+	size_t n = r->view->ncolumns, widest = n;
+
+	*next = NARROWEST;
+	for (size_t c = 0; c < n; c++) {
+		const struct field *f = r->view->columns[c].field;
+
+		if (!(f->flags & FIELD_SHRINK) || (f->type == FIELD_REF) != refs || widths[c] <= NARROWEST)
+			continue;
+		if (widest == n || widths[c] > widths[widest]) {
+			*next = widest == n ? NARROWEST : widths[widest];
+			widest = c;
+		} else if (widths[c] > *next) {
+			*next = widths[c];
+		}
+	}
+	return widest;
+}
+
+/* Takes `excess` columns from the widest, as far as they can bear it; what is left over. */
+static size_t cut_columns(const struct renderer *r, size_t *widths, bool refs, size_t excess)
+{
+	while (excess > 0) {
+		size_t next, widest = widest_column(r, widths, refs, &next), cut;
+
+		if (widest == r->view->ncolumns)
+			break;
+		cut = widths[widest] - next;
+		if (cut == 0)
+			cut = 1; /* several are equally wide: in turn */
+		if (cut > excess)
+			cut = excess;
+		widths[widest] -= cut;
+		excess -= cut;
+	}
+	return excess;
+}
+
+/* Makes the table fit. References, which one wants to copy, are cut last, and
+ * not at all if that does not help. */
 static void shrink(const struct renderer *r, size_t *widths)
 {
-	size_t n = r->view->ncolumns, total = n > 0 ? 2 * (n - 1) : 0;
+	size_t n = r->view->ncolumns, total = n > 0 ? 2 * (n - 1) : 0, excess, room = 0;
 
-	for (size_t c = 0; c < n; c++)
+	for (size_t c = 0; c < n; c++) {
+		const struct field *f = r->view->columns[c].field;
+
 		total += widths[c];
-	while (total > r->options.width) {
-		size_t widest = n, second = NARROWEST, cut;
-
-		for (size_t c = 0; c < n; c++)
-			if (r->view->columns[c].field->flags & FIELD_SHRINK && widths[c] > NARROWEST &&
-			    (widest == n || widths[c] > widths[widest]))
-				widest = c;
-		if (widest == n)
-			return;
-		for (size_t c = 0; c < n; c++)
-			if (c != widest && r->view->columns[c].field->flags & FIELD_SHRINK &&
-			    widths[c] > second && widths[c] < widths[widest])
-				second = widths[c];
-		cut = widths[widest] - second;
-		if (cut > total - r->options.width)
-			cut = total - r->options.width;
-		if (cut == 0)
-			cut = 1;
-		widths[widest] -= cut;
-		total -= cut;
+		if (f->flags & FIELD_SHRINK && f->type == FIELD_REF && widths[c] > NARROWEST)
+			room += widths[c] - NARROWEST;
 	}
+	if (total <= r->options.width)
+		return;
+	excess = cut_columns(r, widths, false, total - r->options.width);
+	if (excess <= room)
+		cut_columns(r, widths, true, excess);
 }
 
 static bool right_aligned(const struct field *f)

@@ -204,7 +204,18 @@ void mqueue_free(struct mqueue *q)
 	close_fd(&q->root);
 	free(q->items);
 	arena_free(&q->arena);
+	name_index_free(&q->by_name);
 	*q = (struct mqueue){ .root = -1 };
+}
+
+static struct span name_at(const void *items, size_t i)
+{
+	return ((const struct mqueue_entry *)items)[i].name;
+}
+
+int64_t mqueue_find(struct mqueue *q, struct span name)
+{
+	return name_index_find(&q->by_name, q->items, q->count, name_at, name);
 }
 
 static int compare_identity(const struct stat *st, const struct mqueue_entry *e)

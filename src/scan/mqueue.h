@@ -24,6 +24,7 @@ struct mqueue {
 	size_t count;
 	size_t cap;
 	struct arena arena;
+	struct name_index by_name;
 };
 
 /* What mq_getattr(3) tells. */
@@ -47,6 +48,8 @@ struct mqueue_status {
 int mqueue_read(struct mqueue *q, int proc, const struct name_list *names) _must_check_;
 void mqueue_free(struct mqueue *q);
 
+/* The index of the queue with this name (no slash): 0 and up, -ENOENT or -ENOMEM. */
+int64_t mqueue_find(struct mqueue *q, struct span name);
 /* Opens a queue for reading, disturbing nothing; the identity is compared.
  * Returns a descriptor or -errno (-ESTALE: another queue has that name by now). */
 int mqueue_open(const struct mqueue *q, const struct mqueue_entry *e) _must_check_;

@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 
 #define SHM_DIR "/dev/shm"
 #define GETDENTS_BUFFER ((size_t)128 << 10)
@@ -204,7 +206,7 @@ static int walk_all(struct walk *w)
 		/* Gone, or replaced by a link, since it was seen: no news. */
 		if (r < 0 && r != -ENOENT && r != -ELOOP && r != -ENOTDIR)
 			warnings_add(w->warnings, &(struct warning){ .subject = SHM_DIR,
-								     .field = "contents",
+								     .fields = "contents",
 								     .error = -r,
 								     .count = 1,
 								     .example = next.path });
@@ -256,7 +258,18 @@ void shmtree_free(struct shmtree *t)
 	close_fd(&t->root);
 	free(t->items);
 	arena_free(&t->arena);
+	name_index_free(&t->by_path);
 	*t = (struct shmtree){ .root = -1 };
+}
+
+static struct span path_at(const void *items, size_t i)
+{
+	return ((const struct shm_entry *)items)[i].path;
+}
+
+int64_t shmtree_find(struct shmtree *t, struct span path)
+{
+	return name_index_find(&t->by_path, t->items, t->count, path_at, path);
 }
 
 static bool is_dots(struct span s)
@@ -316,10 +329,30 @@ int shmtree_check(int parent, const char *leaf, const struct shm_entry *e)
 	return compare_identity(&st, e);
 }
 
+#define OPEN_QUIETLY (O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC)
+
+/*
+ * Whether read(2) would move the access time of a file that could not be opened
+ * with O_NOATIME. With relatime it moves if it is not newer than the other times,
+ * or a day old (relatime_need_update() in fs/inode.c); an hour less, to be sure.
+ */
+static bool moves_atime(int fd, const struct stat *st)
+{
+	struct statvfs fs;
+
+	if (fstatvfs(fd, &fs) < 0)
+		return true;
+	if (fs.f_flag & ST_NOATIME)
+		return false;
+	return !(fs.f_flag & ST_RELATIME) || st->st_atim.tv_sec <= st->st_mtim.tv_sec ||
+	       st->st_atim.tv_sec <= st->st_ctim.tv_sec || time(NULL) - st->st_atim.tv_sec > 23 * 3600;
+}
+
 int shmtree_open_file(const struct shmtree *t, const struct shm_entry *e)
 {
 	const char *leaf;
 	_cleanup_(close_fd) int parent = shmtree_open_parent(t, e->path, &leaf);
+	bool unprotected;
 	struct stat st;
 	int fd, r;
 
@@ -330,13 +363,18 @@ int shmtree_open_file(const struct shmtree *t, const struct shm_entry *e)
 		r = -EINVAL;
 	if (r < 0)
 		return r;
-	fd = openat(parent, leaf, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC | O_NOATIME);
+	fd = openat(parent, leaf, OPEN_QUIETLY | O_NOATIME);
+	unprotected = fd < 0 && errno == EPERM;
+	if (unprotected)
+		fd = openat(parent, leaf, OPEN_QUIETLY);
 	if (fd < 0)
 		return -errno;
 	if (fstat(fd, &st) < 0)
 		r = -errno;
 	else
 		r = compare_identity(&st, e);
+	if (r == 0 && unprotected && moves_atime(fd, &st))
+		r = -EPERM;
 	if (r < 0) {
 		close_fd(&fd);
 		return r;

@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 
 #include "lib/arena.h"
-#include "lib/hash.h"
 #include "model/warnings.h"
 #include "scan/names.h"
 
@@ -35,6 +34,7 @@ struct shmtree {
 	size_t count;
 	size_t cap;
 	struct arena arena; /* paths */
+	struct name_index by_path;
 };
 
 /*
@@ -44,6 +44,9 @@ struct shmtree {
  */
 int shmtree_read(struct shmtree *t, const struct name_list *names, struct warnings *warnings) _must_check_;
 void shmtree_free(struct shmtree *t);
+
+/* The index of the entry with this path: 0 and up, -ENOENT or -ENOMEM. */
+int64_t shmtree_find(struct shmtree *t, struct span path);
 
 /*
  * The directory that holds path, as an O_PATH descriptor reached without
@@ -57,7 +60,8 @@ int shmtree_open_parent(const struct shmtree *t, struct span path, const char **
  * Opens a regular file for reading without disturbing it: not its access time,
  * no waiting, no terminal. The entry's identity is compared before and after.
  * Returns a descriptor or -errno: -ESTALE if something else has that name by now,
- * -ENOENT if nothing has, -EPERM if reading would move the access time.
+ * -ENOENT if nothing has, -EPERM if reading would move the access time (only the
+ * owner and CAP_FOWNER may keep it from moving).
  */
 int shmtree_open_file(const struct shmtree *t, const struct shm_entry *e) _must_check_;
 

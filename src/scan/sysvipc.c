@@ -10,7 +10,8 @@
 /* A column of one of the tables and where its number goes. */
 struct column_type {
 	const char *name;
-	unsigned char base;  /* 10, 8; negative numbers are allowed in base 10 */
+	unsigned char base;  /* 10, 8 */
+	bool is_signed;	     /* printed as a signed 32-bit number */
 	unsigned char width; /* bytes of the member */
 	unsigned char offset;
 };
@@ -20,8 +21,13 @@ struct column_type {
 		.name = (text), .base = (radix), .width = sizeof(((struct row *)0)->member),                \
 		.offset = offsetof(struct row, member)                                                      \
 	}
+#define KEY_COLUMN(row)                                                                                     \
+	{                                                                                                   \
+		.name = "key", .base = 10, .is_signed = true, .width = sizeof(uint32_t),                    \
+		.offset = offsetof(struct row, perm.key)                                                    \
+	}
 #define PERM_COLUMNS(row, id_name)                                                                          \
-	COLUMN("key", row, perm.key, 10), COLUMN(id_name, row, perm.id, 10),                                \
+	KEY_COLUMN(row), COLUMN(id_name, row, perm.id, 10),                                                 \
 		COLUMN("perms", row, perm.perms, 8), COLUMN("uid", row, perm.uid, 10),                      \
 		COLUMN("gid", row, perm.gid, 10), COLUMN("cuid", row, perm.cuid, 10),                       \
 		COLUMN("cgid", row, perm.cgid, 10)
@@ -101,7 +107,7 @@ static int parse_head(struct sysv_table *t, struct layout *layout, struct span l
 static bool parse_number(struct span word, const struct column_type *c, uint64_t *out)
 {
 	const char *p = word.ptr, *end = p + word.len;
-	bool negative = p < end && *p == '-';
+	bool negative = c->is_signed && p < end && *p == '-';
 	uint64_t v = 0;
 
 	p += negative;
@@ -113,7 +119,7 @@ static bool parse_number(struct span word, const struct column_type *c, uint64_t
 		if (d >= c->base || __builtin_mul_overflow(v, c->base, &v) || __builtin_add_overflow(v, d, &v))
 			return false;
 	}
-	if (c->width == 4 && v > UINT32_MAX)
+	if (c->width == 4 && v > (negative ? (uint64_t)1 << 31 : UINT32_MAX))
 		return false;
 	*out = negative ? 0 - v : v;
 	return true;
