@@ -32,14 +32,17 @@ OBJECTS := $(SOURCES:src/%.c=$(BUILD)/%.o)
 # Everything but main(), for the unit tests, the fuzzers and the bench to link.
 LIBRARY := $(BUILD)/libipcctl.a
 
-goals_without_build := help deps deps-test clean uninstall dist format
-ifneq ($(filter-out $(goals_without_build),$(or $(MAKECMDGOALS),all)),)
-ifeq ($(shell $(PKG_CONFIG) --exists libcjson 2>/dev/null && echo yes),)
-$(error libcjson was not found by $(PKG_CONFIG). Run "make deps" as root, or install the compiler, \
-pkg-config and libcjson by hand: Debian, Ubuntu: libcjson-dev; Fedora: cjson-devel; Alpine: cjson-dev; Arch: cjson)
-endif
-CJSON_CFLAGS := $(shell $(PKG_CONFIG) --cflags libcjson)
-CJSON_LIBS := $(shell $(PKG_CONFIG) --libs libcjson)
+# Asked when the first file is compiled, so that `make deps all` can install it
+# first; once, for $(eval) replaces the question by its answer.
+libcjson = $(if $(shell $(PKG_CONFIG) --exists libcjson 2>/dev/null && echo yes),$(shell $(PKG_CONFIG) $(1) libcjson),\
+$(error $(PKG_CONFIG) finds no libcjson. Run "make deps" as root, or install a compiler, pkg-config and libcjson by \
+hand. Debian, Ubuntu: libcjson-dev; Fedora: cjson-devel; Alpine: cjson-dev; Arch: cjson))
+CJSON_CFLAGS = $(eval CJSON_CFLAGS := $(call libcjson,--cflags))$(CJSON_CFLAGS)
+CJSON_LIBS = $(eval CJSON_LIBS := $(call libcjson,--libs))$(CJSON_LIBS)
+
+# What is installed must be there before it is used.
+ifneq ($(filter deps deps-test,$(MAKECMDGOALS)),)
+.NOTPARALLEL:
 endif
 
 .DELETE_ON_ERROR:
@@ -92,7 +95,7 @@ clean: ## remove what was built
 	rm -rf build ipcctl dist
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  \1\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  \1\t/' | expand -t 20
 
 # What a bare machine needs to build, and to test. Runs as root, or with sudo.
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <time.h>
 
 #include "cmd/help.h"
 #include "cmd/options.h"
@@ -66,6 +67,7 @@ int main(int argc, char **argv)
 	struct context c = { .diag = { .fd = STDERR_FILENO }, .scan = { .proc = -1 } };
 	int status, error;
 
+	clock_gettime(CLOCK_MONOTONIC, &c.started);
 	if (occupy_standard_descriptors() < 0)
 		return EXIT_FAILED;
 	/* A closed pipe is a failed write like any other: reported, never silent. */

@@ -53,6 +53,7 @@ struct context {
 	struct out out;
 	struct diag diag;
 	struct scan_context scan;
+	struct timespec started; /* CLOCK_MONOTONIC, when the program began */
 	bool terminal; /* standard output is one */
 	size_t width;  /* its columns, or 0 */
 	bool color;    /* colours are wanted */

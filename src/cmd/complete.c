@@ -14,6 +14,8 @@
 #include "kind/registry.h"
 #include "lib/escape.h"
 
+#define MOST_USERS 200 /* a directory service may know a hundred thousand */
+
 struct completion {
 	struct context *context;
 	struct buf *out;
@@ -21,10 +23,12 @@ struct completion {
 	const struct kind *kind;       /* create: the kind that was typed */
 	struct opt_group groups[MOST_GROUPS + 1];
 	size_t ngroups;
+	struct span head; /* what of the word under the cursor stands already: "ref," */
 };
 
 static void offer(struct completion *c, const char *word, const char *help)
 {
+	buf_put_span(c->out, c->head);
 	buf_puts(c->out, word);
 	if (help) {
 		buf_putc(c->out, '\t');
@@ -66,8 +70,14 @@ static void offer_options(struct completion *c)
 		}
 }
 
-static void offer_fields(struct completion *c)
+static void offer_fields(struct completion *c, const char *word)
 {
+	const char *comma = strrchr(word, ',');
+	size_t done = comma ? (size_t)(comma + 1 - word) : 0;
+
+	/* "ref,na", "+st", "-size": the field is what follows. */
+	done += word[done] == '+' || word[done] == '-';
+	c->head = (struct span){ word, done };
 	for (const struct kind *const *k = kinds; *k; k++)
 		for (size_t i = 0; kind_is_built(*k) && i < (*k)->schema->nfields; i++) {
 			const struct field *f = &(*k)->schema->fields[i];
@@ -81,13 +91,17 @@ static void offer_fields(struct completion *c)
 		}
 }
 
-static void offer_users(struct completion *c)
+static void offer_users(struct completion *c, const char *word)
 {
 	struct passwd *pw;
+	int left = MOST_USERS;
 
 	setpwent();
-	while ((pw = getpwent()) != NULL)
-		offer(c, pw->pw_name, NULL);
+	while (left > 0 && (pw = getpwent()) != NULL)
+		if (strncmp(pw->pw_name, word, strlen(word)) == 0) {
+			offer(c, pw->pw_name, NULL);
+			left--;
+		}
 	endpwent();
 }
 
@@ -159,7 +173,7 @@ static void offer_kind_of(struct completion *c, enum opt_complete what, const ch
 {
 	switch (what) {
 	case COMPLETE_FIELD:
-		offer_fields(c);
+		offer_fields(c, word);
 		break;
 	case COMPLETE_KIND:
 		offer_kinds(c);
@@ -171,7 +185,7 @@ static void offer_kind_of(struct completion *c, enum opt_complete what, const ch
 		offer_commands(c);
 		break;
 	case COMPLETE_USER:
-		offer_users(c);
+		offer_users(c, word);
 		break;
 	case COMPLETE_CHOICE:
 		offer_choices(c, choices);

@@ -24,7 +24,10 @@ static const struct field fields[] = {
 	[LIMIT_PERCENT] = { .name = "percent",
 			    .type = FIELD_PERCENT,
 			    .flags = FIELD_DEFAULT | FIELD_GAUGE,
-			    .help = "used, in percent; absent where the limit bounds each object" },
+			    .help = "used, in percent of the limit" },
+	[LIMIT_FILLS] = { .name = "fills",
+			  .type = FIELD_BOOL,
+			  .help = "whether use adds up until the limit is reached; no: it bounds each object" },
 	[LIMIT_UNIT] = { .name = "unit",
 			 .type = FIELD_STR,
 			 .flags = FIELD_DEFAULT,
@@ -66,9 +69,9 @@ void limit_project(const struct kind *k, const struct limit *limit, struct snaps
 	r->unknowns |= v.limit.state == VALUE_UNKNOWN || v.used.state == VALUE_UNKNOWN;
 	if (v.limit.state == VALUE_SET && v.used.state == VALUE_SET) {
 		record_u64(r, LIMIT_HEADROOM, v.limit.u64 > v.used.u64 ? v.limit.u64 - v.used.u64 : 0);
-		if (limit->fills)
-			record_u64(r, LIMIT_PERCENT, limit_percent(v.used.u64, v.limit.u64));
+		record_u64(r, LIMIT_PERCENT, limit_percent(v.used.u64, v.limit.u64));
 	}
+	record_bool(r, LIMIT_FILLS, limit->fills);
 	record_text(r, LIMIT_UNIT, limit->unit == FIELD_BYTES ? "bytes" : "count");
 	record_text(r, LIMIT_SCOPE, limit->scope);
 	record_text(r, LIMIT_SOURCE, limit->source);

@@ -18,7 +18,7 @@ static const struct opt global_opts[] = {
 	  .complete = COMPLETE_CHOICE,
 	  .help = "auto, always or never (auto: on a terminal, unless NO_COLOR is set)" },
 	{ .name = "quiet", .type = OPT_FLAG, OPTION(quiet), .help = "no remarks on standard error, only errors" },
-	{ .name = "verbose", .letter = 'v', .type = OPT_FLAG, OPTION(verbose), .help = "say more" },
+	{ .name = "verbose", .letter = 'v', .type = OPT_FLAG, OPTION(verbose), .help = "say on standard error how much was shown, and how long it took" },
 	{ .name = "procfs",
 	  .type = OPT_STRING,
 	  .arg = "DIR",

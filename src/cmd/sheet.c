@@ -185,8 +185,10 @@ static int emit(struct sheet *s, const struct record *r)
 
 int sheet_add(struct sheet *s, const struct record *r)
 {
-	if (!passes(s, r, &s->warnings))
+	if (!passes(s, r, &s->warnings)) {
+		s->left_out++;
 		return 0;
+	}
 	s->shown++;
 	if (s->sort.count > 0)
 		return rowset_add(&s->rows, r, sheet_fields(s, view_schema(&s->view, r->schema)));
@@ -195,8 +197,10 @@ int sheet_add(struct sheet *s, const struct record *r)
 
 int sheet_render(const struct sheet *s, struct sheet_worker *w, const struct record *r)
 {
-	if (!passes(s, r, &w->warnings))
+	if (!passes(s, r, &w->warnings)) {
+		w->left_out++;
 		return 0;
+	}
 	w->shown++;
 	w->records++;
 	if (s->renderer.ops->separator)
@@ -219,7 +223,9 @@ void sheet_take(struct sheet *s, struct sheet_worker *w)
 		out_write(out, text);
 	}
 	s->shown += w->shown;
+	s->left_out += w->left_out;
 	w->shown = 0;
+	w->left_out = 0;
 	w->records = 0;
 	buf_reset(&w->text);
 }
@@ -261,6 +267,14 @@ static void tell_warnings(struct sheet *s)
 	}
 }
 
+static double milliseconds_since(const struct timespec *start)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)(now.tv_sec - start->tv_sec) * 1e3 + (double)(now.tv_nsec - start->tv_nsec) / 1e6;
+}
+
 int sheet_end(struct sheet *s)
 {
 	struct context *c = s->context;
@@ -272,6 +286,9 @@ int sheet_end(struct sheet *s)
 	s->document.complete = !s->warnings.incomplete;
 	s->renderer.ops->end(&s->renderer, &s->document, out_buf(&c->out));
 	tell_warnings(s);
+	if (c->options.verbose)
+		diag_note(&c->diag, "%" PRIu64 " shown, %" PRIu64 " left out by filters, %.1f ms", s->shown, s->left_out,
+			  milliseconds_since(&c->started));
 	if (s->warnings.failed || (c->options.strict && s->warnings.incomplete))
 		status = EXIT_FAILED;
 	return status;

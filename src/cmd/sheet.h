@@ -22,7 +22,7 @@ struct sheet {
 	struct warnings warnings;
 	struct arena scratch;
 	bool began;   /* a record was written: the next needs the separator */
-	uint64_t shown;
+	uint64_t shown, left_out;
 	char host[256];
 };
 
@@ -51,7 +51,7 @@ struct sheet_worker {
 	struct buf text; /* rendered records, each after the renderer's separator */
 	struct arena scratch;
 	struct warnings warnings;
-	uint64_t shown;
+	uint64_t shown, left_out;
 	size_t records; /* in text */
 };
 

@@ -41,7 +41,7 @@ static const struct field fields[] = {
 	[SUM_LIMIT] = { .name = "limit",
 			.type = FIELD_STR,
 			.flags = FIELD_DEFAULT | FIELD_SHRINK,
-			.help = "the limit that is nearest" },
+			.help = "the limit that is nearest to being reached" },
 	[SUM_PERCENT] = { .name = "full",
 			  .type = FIELD_PERCENT,
 			  .flags = FIELD_DEFAULT | FIELD_GAUGE,
@@ -83,6 +83,9 @@ static void nearest_limit(const struct kind *k, struct snapshot *s, struct recor
 	uint64_t most = 0;
 
 	for (size_t i = 0; i < k->nlimits; i++) {
+		/* How large one object is says nothing about what is left for others. */
+		if (!k->limits[i].fills)
+			continue;
 		if (record_init(&limit, &limit_schema, &arena) < 0)
 			break;
 		limit_project(k, &k->limits[i], s, &limit);

@@ -105,7 +105,8 @@ int sysv_sem_create(const struct create_args *args, struct report *report)
 	if (!args->nsems.set)
 		full.nsems = (struct opt_u64){ true, n > 0 ? (uint64_t)n : 1 };
 	if (full.nsems.value == 0 || full.nsems.value > INT32_MAX) {
-		report_text(report, "--nsems must be 1 to %d", INT32_MAX);
+		report_text(report, "--nsems %llu: expected 1 to %d", (unsigned long long)full.nsems.value,
+			    INT32_MAX);
 		return -EINVAL;
 	}
 	report->usage = false;

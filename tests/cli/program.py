@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import subprocess
+import tempfile
 import threading
 import unicodedata
 
@@ -19,6 +20,8 @@ import pytest
 UNSAFE = re.compile("[" + "".join(
     re.escape(c) for c in map(chr, range(0x110000))
     if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") and c not in "\n\t") + "]")
+# What is said of an object that is not there.
+MISSING = re.compile(r"ipcctl: (\w+ \S+): (?:not found|No such file or directory)")
 COLOUR = re.compile("\x1b\\[[0-9;]*m")
 
 # Statuses with which valgrind and the sanitizers report what they found.
@@ -45,7 +48,7 @@ def strict_json(data):
         keys = [key for key, _ in pairs]
         assert len(keys) == len(set(keys)), f"duplicate keys: {keys}"
         for key, value in pairs:
-            assert not isinstance(value, decimal.Decimal) or key == "percent", (key, value)
+            assert not isinstance(value, decimal.Decimal) or key in ("percent", "full"), (key, value)
         return dict(pairs)
 
     def refuse(word):
@@ -120,6 +123,10 @@ class Ipcctl:
     def __init__(self, path, cwd):
         self.path, self.cwd = path, cwd
         self.wrapper = shlex.split(os.environ.get("IPCCTL_WRAPPER", ""))
+        # Where a wrapper that reports to a file is to put it; every user may write there.
+        self.logs = tempfile.TemporaryDirectory()
+        os.chmod(self.logs.name, 0o1777)
+        ENVIRONMENT["IPCCTL_LOG"] = os.path.join(self.logs.name, "log")
         assert os.access(path, os.X_OK), f"{path}: build the program first (make)"
 
     @property
@@ -143,9 +150,20 @@ class Ipcctl:
             assert result.status == status, result
         return result
 
+    def reports(self):
+        """What the wrapper reported since the last call."""
+        text = ""
+        for name in os.listdir(self.logs.name):
+            path = os.path.join(self.logs.name, name)
+            with open(path, encoding="utf-8", errors="replace") as f:
+                text += f.read()
+            os.unlink(path)
+        return text
+
     def judge(self, result, clean=True):
         """What no run may ever do."""
-        assert result.status not in FINDINGS, f"{result.args}: {result.err.decode(errors='replace')}"
+        reports = self.reports()
+        assert result.status not in FINDINGS, f"{result.args}: {result.err.decode(errors='replace')}\n{reports}"
         assert result.status >= 0, f"{result.args} died of signal {-result.status}: {result.err!r}"
         for name, data in ("output", result.out if clean else b""), ("errors", result.err):
             found = UNSAFE.search(COLOUR.sub("", data.decode("utf-8")))
