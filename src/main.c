@@ -12,14 +12,12 @@
 /* An object must never be opened as standard output: 0 to 2 are taken first. */
 static int occupy_standard_descriptors(void)
 {
-	int fd;
+	/* What is written to a standard output that was closed must fail. */
+	static const int modes[] = { O_RDONLY, O_RDONLY, O_WRONLY };
 
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd < 0)
-		return fcntl(STDERR_FILENO, F_GETFD) < 0 ? -errno : 0;
-	close(fd);
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) != fd)
+			return -1;
 	return 0;
 }
 

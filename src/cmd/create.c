@@ -35,6 +35,8 @@ static int show_created(struct context *c, const struct kind *k, const char *ref
 		status = listing_take(&l, &request);
 	if (status < 0)
 		target_resolve(c, "create", &targets.items[0], &l.snapshot, &m, &status);
+	if (status < 0)
+		listing_begin(&l);
 	for (size_t i = 0; status < 0 && i < m.count; i++)
 		if (listing_show(&l, 0, m.items[i]) < 0)
 			status = out_of_memory(c);

@@ -22,38 +22,45 @@ static int kinds_of(const struct targets *targets, struct kind_list *list)
 	return 0;
 }
 
-static int show_target(struct listing *l, const struct target *t)
+/* Shows what a target meant. */
+static int show_target(struct listing *l, const struct target *t, const struct matches *m)
 {
-	struct context *c = l->context;
-	struct matches m = { 0 };
-	int status = -1, shown = 0;
+	int shown = 0;
 
-	target_resolve(c, "describe", t, &l->snapshot, &m, &status);
-	for (size_t i = 0; status < 0 && i < m.count; i++) {
-		int r = listing_show(l, listing_kind(l, t->kind), m.items[i]);
+	for (size_t i = 0; i < m->count; i++) {
+		int r = listing_show(l, listing_kind(l, t->kind), m->items[i]);
 
 		if (r < 0)
-			status = out_of_memory(c);
-		else
-			shown += r;
+			return out_of_memory(l->context);
+		shown += r;
 	}
-	if (status < 0 && shown == 0)
-		target_not_found(c, "describe", t, &l->snapshot);
-	matches_free(&m);
-	return status;
+	if (shown == 0)
+		target_not_found(l->context, "describe", t, &l->snapshot);
+	return -1;
 }
 
+/* All references are looked up before the first object is shown: a wrong one is
+ * found before anything is written. */
 static int show_targets(struct listing *l, const struct targets *targets)
 {
-	unsigned errors = l->context->diag.errors;
-	int status = -1, end;
+	struct context *c = l->context;
+	struct matches *found = calloc(targets->count, sizeof(*found));
+	int status = found ? -1 : out_of_memory(c), end;
 
 	for (size_t i = 0; status < 0 && i < targets->count; i++)
-		status = show_target(l, &targets->items[i]);
-	if (status >= 0)
-		return status;
-	end = sheet_end(&l->sheet);
-	return l->context->diag.errors > errors ? EXIT_FAILED : end;
+		target_resolve(c, "describe", &targets->items[i], &l->snapshot, &found[i], &status);
+	if (status < 0)
+		listing_begin(l);
+	for (size_t i = 0; status < 0 && i < targets->count; i++)
+		status = show_target(l, &targets->items[i], &found[i]);
+	if (status < 0) {
+		end = sheet_end(&l->sheet);
+		status = c->diag.errors ? EXIT_FAILED : end;
+	}
+	for (size_t i = 0; found && i < targets->count; i++)
+		matches_free(&found[i]);
+	free(found);
+	return status;
 }
 
 static int run(struct context *c, int argc, char **argv)

@@ -58,8 +58,12 @@ int listing_take(struct listing *l, struct scan_request *request)
 	l->taken = true;
 	if (snapshot_take(&l->snapshot, &l->context->scan, request, &l->sheet.warnings) < 0)
 		return out_of_memory(l->context);
-	sheet_begin(&l->sheet, l->snapshot.taken);
 	return -1;
+}
+
+void listing_begin(struct listing *l)
+{
+	sheet_begin(&l->sheet, l->snapshot.taken);
 }
 
 int listing_show(struct listing *l, size_t kind, size_t index)
@@ -221,6 +225,7 @@ int listing_show_all(struct listing *l)
 {
 	int e = 0;
 
+	listing_begin(l);
 	if (sheet_is_parallel(&l->sheet))
 		e = show_all_parallel(l);
 	else

@@ -21,10 +21,13 @@ int listing_init(struct listing *l, struct context *c, const struct kind_list *l
 /* The same without a sheet of its own: its objects are only counted. */
 int listing_init_kinds(struct listing *l, struct context *c, const struct kind_list *list);
 void listing_free(struct listing *l);
-/* Takes the snapshot: the request's names, and what the fields need. -1 or the exit status. */
+/* Takes the snapshot: the request's names, and what the fields need. Writes nothing
+ * yet. -1 or the exit status. */
 int listing_take(struct listing *l, struct scan_request *request);
-/* Shows every object. -1 or the exit status. */
+/* Shows every object, from the beginning. -1 or the exit status. */
 int listing_show_all(struct listing *l);
+/* Writes what stands before the objects. */
+void listing_begin(struct listing *l);
 /* Shows one object of the i-th kind. 1 if it was there, 0 if it is gone, -ENOMEM. */
 int listing_show(struct listing *l, size_t kind, size_t index) _must_check_;
 /* Position of a kind in the listing. */

@@ -93,6 +93,7 @@ static const struct opt describe_opts[] = {
 	{ .name = "content",
 	  .type = OPT_SIZE,
 	  .optional = true,
+	  .missing = (uint64_t)64 << 10,
 	  .arg = "BYTES",
 	  OPTION(content),
 	  .help = "contents too, at most so many bytes of each (default 64K)" },

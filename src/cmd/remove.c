@@ -23,8 +23,19 @@ struct plan {
 	size_t count;
 	size_t cap;
 	struct arena arena;
-	const struct kind *kind; /* while objects of one kind are added */
+	struct hash planned; /* index of an object in its snapshot -> item */
 };
+
+/* Whether the object is in the plan already: it may have been named twice. */
+static bool is_planned(const struct plan *p, const struct kind *k, size_t index)
+{
+	const struct hash_slot *slot = NULL;
+
+	while ((slot = hash_find(&p->planned, index, slot)) != NULL)
+		if (p->items[slot->value].kind == k)
+			return true;
+	return false;
+}
 
 static int plan_add(struct plan *p, const struct kind *k, size_t index)
 {
@@ -34,6 +45,8 @@ static int plan_add(struct plan *p, const struct kind *k, size_t index)
 	int ref = schema_find(k->schema, SPAN("ref"));
 	int e;
 
+	if (is_planned(p, k, index))
+		return 0;
 	if (p->count == p->cap) {
 		size_t cap = p->cap ? p->cap * 2 : 16;
 
@@ -48,27 +61,38 @@ static int plan_add(struct plan *p, const struct kind *k, size_t index)
 	if (e == 0)
 		e = k->project(&projector, index, &r);
 	if (e == 0)
+		e = hash_add(&p->planned, index, (uint32_t)p->count);
+	if (e == 0)
 		p->items[p->count++] = (struct removal){ k, index, r.values[ref].str };
 	projector_free(&projector);
 	return e == PROJECT_SKIP ? 0 : e;
+}
+
+/* Frees what a plan gathered; not its snapshot. */
+static void plan_free(struct plan *p)
+{
+	hash_free(&p->planned);
+	warnings_free(&p->warnings);
+	arena_free(&p->arena);
+	free(p->items);
 }
 
 /* A reference that means several objects: all are listed, none is touched. */
 static void refuse_several(struct plan *p, const struct target *t, const struct matches *m)
 {
 	_cleanup_(buf_free) struct buf names = { 0 };
-	size_t first = p->count;
+	struct plan several = { .context = p->context, .snapshot = p->snapshot };
 
 	for (size_t i = 0; i < m->count; i++)
-		if (plan_add(p, t->kind, m->items[i]) < 0)
+		if (plan_add(&several, t->kind, m->items[i]) < 0)
 			break;
-	for (size_t i = first; i < p->count; i++) {
+	for (size_t i = 0; i < several.count; i++) {
 		buf_putc(&names, ' ');
-		buf_put_span(&names, p->items[i].ref);
+		buf_put_span(&names, several.items[i].ref);
 	}
-	p->count = first;
 	diag_error(&p->context->diag, "remove %s: means %zu objects, none is touched; name one:%s", t->text, m->count,
 		   buf_cstr(&names) ? names.data : "");
+	plan_free(&several);
 }
 
 static int plan_target(struct plan *p, const struct target *t)
@@ -234,9 +258,7 @@ static int run(struct context *c, int argc, char **argv)
 		status = c->diag.errors ? EXIT_FAILED : EXIT_DONE;
 	}
 	snapshot_free(&p.snapshot);
-	warnings_free(&p.warnings);
-	arena_free(&p.arena);
-	free(p.items);
+	plan_free(&p);
 	targets_free(&targets);
 	kind_list_free(&list);
 	opt_rest_free(&rest);

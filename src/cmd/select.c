@@ -5,8 +5,6 @@
 
 #include "kind/registry.h"
 
-#define DEFAULT_CONTENT ((uint64_t)64 << 10)
-
 static size_t count_kinds(void)
 {
 	size_t n = 0;
@@ -152,7 +150,7 @@ struct scan_depth select_depth(const struct options *o)
 {
 	return (struct scan_depth){
 		.content = o->content.set,
-		.content_max = o->content.value ? o->content.value : DEFAULT_CONTENT,
+		.content_max = o->content.value,
 		.attach = o->attach,
 		.status = o->status,
 		.no_processes = o->no_holders,

@@ -30,7 +30,7 @@ int content_add(struct record *r, size_t field, uint64_t offset, struct span dat
 	return 0;
 }
 
-int content_read_file(struct record *r, size_t field, int fd, uint64_t size, uint64_t max)
+int content_read_file(struct record *r, size_t field, size_t read_field, int fd, uint64_t size, uint64_t max)
 {
 	struct list *list = record_list(r, field);
 	uint64_t end = size < max ? size : max;
@@ -38,8 +38,7 @@ int content_read_file(struct record *r, size_t field, int fd, uint64_t size, uin
 
 	if (!list)
 		return -ENOMEM;
-	if (end < size)
-		list->total = size;
+	record_u64(r, read_field, end);
 	while ((uint64_t)at < end) {
 		_cleanup_(buf_free) struct buf data = { 0 };
 		off_t start = lseek(fd, at, SEEK_DATA), hole;

@@ -16,6 +16,7 @@ enum {
 	SHM_REASON,
 	SHM_TARGET,
 	SHM_CONTENT,
+	SHM_CONTENT_READ,
 };
 
 static const struct field fields[] = {
@@ -32,6 +33,7 @@ static const struct field fields[] = {
 			  .flags = FIELD_EXPLICIT,
 			  .items = &content_schema,
 			  .help = "bytes of the segment, holes left out (--content)" },
+	[SHM_CONTENT_READ] = COMMON_CONTENT_READ,
 };
 
 static const struct schema schema = { "posix-shm", fields, ARRAY_SIZE(fields) };
@@ -79,7 +81,7 @@ static int project_content(struct projector *p, const struct shm_entry *e, struc
 
 	if (fd < 0)
 		return shmfile_unreadable(r, SHM_CONTENT, SHM_CONTENT, fd);
-	return content_read_file(r, SHM_CONTENT, fd, e->size, p->snapshot->depth.content_max);
+	return content_read_file(r, SHM_CONTENT, SHM_CONTENT_READ, fd, e->size, p->snapshot->depth.content_max);
 }
 
 static int project(struct projector *p, size_t i, struct record *r)
@@ -93,8 +95,11 @@ static int project(struct projector *p, size_t i, struct record *r)
 			     S_ISREG(e->mode) ? "holders were not looked for" : "it is no segment");
 	if (wants(p->want, SHM_TARGET) && S_ISLNK(e->mode))
 		return project_target(p, e, r);
-	if (wants(p->want, SHM_CONTENT) && p->snapshot->depth.content && S_ISREG(e->mode))
+	if (!wants_any(p->want, SHM_CONTENT, SHM_CONTENT_READ) || !S_ISREG(e->mode))
+		return 0;
+	if (p->snapshot->depth.content)
 		return project_content(p, e, r);
+	record_unknown_why(r, SHM_CONTENT, WHY_NEEDS_CONTENT);
 	return 0;
 }
 

@@ -8,33 +8,32 @@
 #include "scan/attach.h"
 
 /* Reads through the process that has it attached: changes nothing. */
-static int content_passively(struct record *r, size_t field, int proc, const struct attach *attach,
-			     uint64_t size, uint64_t max)
+static int content_passively(struct record *r, const struct attach_fields *at, int proc,
+			     const struct attach *attach, uint64_t size, uint64_t max)
 {
 	_cleanup_(close_fd) int fd = attach_open(proc, attach);
 
 	if (fd < 0) {
-		record_unknown(r, field, fd);
+		record_unknown(r, at->content, fd);
 		return 0;
 	}
-	return content_read_file(r, field, fd, size, max);
+	return content_read_file(r, at->content, at->content_read, fd, size, max);
 }
 
 /* Attaches it, as --attach allowed: moves atime, dtime and lpid, and a segment
  * marked for destruction goes with the detach. Holes read as zeroes. */
-static int content_attaching(struct record *r, size_t field, int id, uint64_t size, uint64_t max)
+static int content_attaching(struct record *r, const struct attach_fields *at, int id, uint64_t size, uint64_t max)
 {
 	void *address = shmat(id, NULL, SHM_RDONLY);
 	uint64_t n = size < max ? size : max;
 	int error;
 
 	if (address == (void *)-1) {
-		record_unknown(r, field, errno);
+		record_unknown(r, at->content, errno);
 		return 0;
 	}
-	error = content_add(r, field, 0, (struct span){ address, n });
-	if (error == 0 && n < size)
-		r->values[field].list->total = size;
+	error = content_add(r, at->content, 0, (struct span){ address, n });
+	record_u64(r, at->content_read, n);
 	shmdt(address);
 	return error;
 }
@@ -65,12 +64,16 @@ int sysv_attach_project(struct projector *p, const struct sysv_shm_row *row, str
 		r->values[at->noreserve] = (struct value){ .state = VALUE_UNKNOWN, .error = error };
 		r->unknowns = true;
 	}
-	if (!depth->content || !wants(p->want, at->content))
+	if (!wants(p->want, at->content))
 		return 0;
+	if (!depth->content) {
+		record_unknown_why(r, at->content, WHY_NEEDS_CONTENT);
+		return 0;
+	}
 	if (depth->attach)
-		return content_attaching(r, at->content, (int)row->perm.id, row->size, depth->content_max);
+		return content_attaching(r, at, (int)row->perm.id, row->size, depth->content_max);
 	if (found > 0)
-		return content_passively(r, at->content, proc, &attach, row->size, depth->content_max);
+		return content_passively(r, at, proc, &attach, row->size, depth->content_max);
 	if (found < 0)
 		record_unknown(r, at->content, found);
 	else

@@ -6,7 +6,7 @@
 
 /* Where the kind's table keeps them. */
 struct attach_fields {
-	size_t hugetlb, huge_page_size, noreserve, content;
+	size_t hugetlb, huge_page_size, noreserve, content, content_read;
 };
 
 /* Fills those fields as far as they are wanted. 0 or -ENOMEM. */

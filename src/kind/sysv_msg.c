@@ -146,7 +146,7 @@ static int project_content(struct projector *p, const struct sysv_msg_row *row, 
 /* Rows that came as text lack it. 0, or PROJECT_SKIP. */
 static int project_qbytes(struct projector *p, const struct sysv_msg_row *row, struct record *r)
 {
-	struct msqid_ds ds;
+	struct msqid_ds ds = { 0 };
 	int id;
 
 	if (p->snapshot->sysv[SYSV_MSG].from_stat) {
@@ -184,8 +184,11 @@ static int project(struct projector *p, size_t i, struct record *r)
 	record_age(p, r, MSG_AGE, newer(row->ctime, newer(row->stime, row->rtime)));
 	if (wants_any(p->want, MSG_STATE, MSG_REASON))
 		record_state(p, r, MSG_STATE, "unknown", MSG_REASON, "the kernel keeps no list of users");
-	if (wants(p->want, MSG_CONTENT) && p->snapshot->depth.content)
+	if (!wants(p->want, MSG_CONTENT))
+		return 0;
+	if (p->snapshot->depth.content)
 		return project_content(p, row, r);
+	record_unknown_why(r, MSG_CONTENT, WHY_NEEDS_CONTENT);
 	return 0;
 }
 
@@ -198,7 +201,7 @@ static int remove_queue(struct snapshot *s, size_t i, struct report *report)
 {
 	const struct sysv_msg_row *row = sysv_msg_at(&s->sysv[SYSV_MSG], i);
 	int id = (int)row->perm.id;
-	struct msqid_ds ds;
+	struct msqid_ds ds = { 0 };
 	int r = msgctl(id, MSG_STAT_ANY, &ds);
 
 	/* It looks only at the slot, and answers with the id that is there. */
@@ -222,7 +225,7 @@ static int get_queue(key_t key, int flags, const struct create_args *args _unuse
 static int finish_queue(int id, const struct create_args *args, uint32_t uid, uint32_t gid,
 			struct report *report)
 {
-	struct msqid_ds ds;
+	struct msqid_ds ds = { 0 };
 	int r;
 
 	if (!args->owner && !args->qbytes.set)

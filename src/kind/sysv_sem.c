@@ -121,7 +121,7 @@ static int project_semaphores(struct projector *p, const struct sysv_sem_row *ro
 {
 	_cleanup_(free_ptr) unsigned short *values = NULL;
 	int id = (int)row->perm.id;
-	struct semid_ds ds;
+	struct semid_ds ds = { 0 };
 	struct list *list;
 	uint64_t waiters;
 	bool known;
@@ -181,7 +181,7 @@ static int remove_set(struct snapshot *s, size_t i, struct report *report)
 {
 	const struct sysv_sem_row *row = sysv_sem_at(&s->sysv[SYSV_SEM], i);
 	int id = (int)row->perm.id;
-	struct semid_ds ds;
+	struct semid_ds ds = { 0 };
 	int r = semctl(id, 0, SEM_STAT_ANY, (union semun){ .buf = &ds });
 	long waiters = 0;
 

@@ -54,7 +54,7 @@ static int announce(int id, unsigned short first)
 static int finish_set(int id, const struct create_args *args, uint32_t uid, uint32_t gid, struct report *report)
 {
 	_cleanup_(free_ptr) unsigned short *values = NULL;
-	struct semid_ds ds;
+	struct semid_ds ds = { 0 };
 	int r;
 
 	if (args->values) {

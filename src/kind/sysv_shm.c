@@ -35,7 +35,7 @@ enum {
 	SHM_STATE,
 	SHM_REASON,
 	SHM_CONTENT,
-	SHM_FIELDS,
+	SHM_CONTENT_READ,
 };
 
 static const struct field fields[] = {
@@ -93,12 +93,13 @@ static const struct field fields[] = {
 			  .flags = FIELD_EXPLICIT,
 			  .items = &content_schema,
 			  .help = "bytes of the segment (--content)" },
+	[SHM_CONTENT_READ] = COMMON_CONTENT_READ,
 };
 
 static const struct schema schema = { "sysv-shm", fields, ARRAY_SIZE(fields) };
 
 static const struct attach_fields attach_fields = { SHM_HUGETLB_FLAG, SHM_HUGE_PAGE_SIZE, SHM_NORESERVE_FLAG,
-						    SHM_CONTENT };
+						    SHM_CONTENT, SHM_CONTENT_READ };
 
 static size_t count(const struct snapshot *s)
 {
@@ -188,7 +189,7 @@ static int project(struct projector *p, size_t i, struct record *r)
 		project_memory(p, row, r);
 	if (wants_any(p->want, SHM_STATE, SHM_REASON))
 		project_state(p, row, r);
-	if (wants_any(p->want, SHM_HUGETLB_FLAG, SHM_NORESERVE_FLAG) || wants(p->want, SHM_CONTENT))
+	if (wants_any(p->want, SHM_HUGETLB_FLAG, SHM_NORESERVE_FLAG) || wants_any(p->want, SHM_CONTENT, SHM_CONTENT_READ))
 		return sysv_attach_project(p, row, r, &attach_fields);
 	return 0;
 }
@@ -202,7 +203,7 @@ static int remove_segment(struct snapshot *s, size_t i, struct report *report)
 {
 	const struct sysv_shm_row *row = sysv_shm_at(&s->sysv[SYSV_SHM], i);
 	int id = (int)row->perm.id;
-	struct shmid_ds ds;
+	struct shmid_ds ds = { 0 };
 	int r = shmctl(id, SHM_STAT_ANY, &ds);
 
 	/* It looks only at the slot, and answers with the id that is there. */
@@ -228,7 +229,7 @@ static int get_segment(key_t key, int flags, const struct create_args *args)
 static int finish_segment(int id, const struct create_args *args, uint32_t uid, uint32_t gid,
 			  struct report *report)
 {
-	struct shmid_ds ds;
+	struct shmid_ds ds = { 0 };
 
 	if (!args->owner)
 		return 0;

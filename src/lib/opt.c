@@ -148,7 +148,7 @@ static int store(const struct found *f, const char *arg, struct diag *d)
 	default:
 		/* Only an option with an optional argument gets here without one. */
 		if (!arg)
-			((struct opt_u64 *)at)->set = true;
+			*(struct opt_u64 *)at = (struct opt_u64){ true, o->missing };
 		else
 			r = parse_number(o, arg, at);
 	}

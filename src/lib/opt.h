@@ -48,6 +48,7 @@ struct opt {
 	char letter;	  /* short form, or 0 */
 	enum opt_type type;
 	bool optional;	     /* the argument may be missing: --name or --name=ARG */
+	uint64_t missing;    /* the value if it is */
 	const char *arg;     /* what help calls the argument; NULL: takes none */
 	size_t offset;	     /* of the value in the structure of its group */
 	const char *choices; /* "auto|always|never": only these are taken */

@@ -43,7 +43,7 @@ static const char *expected_value(enum field_type type)
 	case FIELD_MODE:
 		return "permission bits in octal";
 	case FIELD_TIME:
-		return "seconds since the epoch or YYYY-MM-DD[THH:MM[:SS]]";
+		return "seconds since the epoch, YYYY-MM-DD[THH:MM[:SS]] or -2h (ago)";
 	case FIELD_BOOL:
 		return "yes or no";
 	case FIELD_KEY:
@@ -77,9 +77,15 @@ static int parse_time(struct span s, int64_t *out)
 {
 	static const char *const forms[] = { "%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S" };
 	char text[32];
+	uint64_t ago;
 
 	if (parse_i64(s, out) == 0)
 		return 0;
+	/* "-2h": two hours ago. */
+	if (span_starts(s, "-") && parse_age(span_from(s, 1), &ago) == 0) {
+		*out = (int64_t)time(NULL) - (int64_t)(ago < INT64_MAX / 2 ? ago : INT64_MAX / 2);
+		return 0;
+	}
 	if (s.len >= sizeof(text))
 		return -EINVAL;
 	memcpy(text, s.ptr, s.len);

@@ -4,7 +4,7 @@
  * match a POSIX extended regular expression). = and != take several values
  * separated by commas. VALUE is spelled as the field's type is: sizes with
  * K M G T, durations with s m h d w, modes in octal, keys in hexadecimal, times
- * as seconds since the epoch or YYYY-MM-DD[THH:MM[:SS]] (local time); "-" and
+ * as seconds since the epoch, YYYY-MM-DD[THH:MM[:SS]] (local time) or -2h (two hours ago); "-" and
  * "?" stand for absent and unknown. Strings may be escaped as output escapes them.
  */
 #pragma once

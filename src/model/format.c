@@ -127,7 +127,7 @@ static void format_list(struct buf *b, const struct list *list, enum format_styl
 	size_t width = list->schema->nfields;
 
 	if (list->count == 0)
-		buf_putc(b, '-');
+		buf_puts(b, "(none)");
 	for (size_t i = 0; i < list->count * width; i++) {
 		if (i > 0)
 			buf_putc(b, i % width ? ':' : ' ');

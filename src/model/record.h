@@ -14,6 +14,7 @@ enum value_state { VALUE_ABSENT, VALUE_UNKNOWN, VALUE_SET };
 enum why {
 	WHY_TOLD = 0,	       /* the warning about its source says it */
 	WHY_NEEDS_STATUS = -1, /* reading it moves time stamps */
+	WHY_NEEDS_CONTENT = -5, /* read by describe --content only */
 	WHY_NOT_ATTACHED = -2, /* only a process that has it attached could tell */
 	WHY_MOVES_ATIME = -3,  /* permission hides it: reading would move the access time */
 };
@@ -45,7 +46,6 @@ struct list {
 	struct value *cells; /* count * schema->nfields */
 	size_t count;
 	size_t cap;
-	uint64_t total; /* how many there really are, if rows were left out; else 0 */
 };
 
 /* A record of this schema with all values absent, in the arena. 0 or -ENOMEM. */

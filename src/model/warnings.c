@@ -114,6 +114,8 @@ static const char *cause(int error)
 		return "cannot be read";
 	case WHY_NEEDS_STATUS:
 		return "read only with --status, which moves its atime and ctime";
+	case WHY_NEEDS_CONTENT:
+		return "read by describe --content only";
 	case WHY_NOT_ATTACHED:
 		return "only a process that has it attached could tell";
 	case WHY_MOVES_ATIME:

@@ -124,14 +124,10 @@ static int put_field(struct renderer *r, const struct field *f, const struct val
 		     struct buf *out)
 {
 	const char *color;
-	int e;
 
 	if (v->state == VALUE_SET && f->type == FIELD_LIST && v->list->count > 0) {
 		buf_printf(out, "%*s:\n", (int)width, f->name);
-		e = put_list(r, v->list, out);
-		if (e == 0 && v->list->total)
-			buf_printf(out, "    ... cut; there are %llu in all\n", (unsigned long long)v->list->total);
-		return e;
+		return put_list(r, v->list, out);
 	}
 	buf_printf(out, "%*s: ", (int)width, f->name);
 	color = r->options.color && v->state == VALUE_SET && strcmp(f->name, "state") == 0 ? state_color(v->str) : "";

@@ -64,18 +64,6 @@ static cJSON *add(struct tree *t, cJSON *parent, const char *key, int type)
 	return add_with_room(t, parent, key, type, 0);
 }
 
-/* A value whose text is terminated and lives as long as the tree. */
-static void add_constant(struct tree *t, cJSON *parent, const char *key, int type, struct span text)
-{
-	cJSON *item = add(t, parent, key, type);
-
-	if (!item)
-		return;
-	item->valuestring = (char *)(uintptr_t)text.ptr;
-	/* A backslash or quote takes two bytes; controls were escaped before. */
-	t->length += type == cJSON_String ? 2 * text.len : text.len;
-}
-
 static void add_text(struct tree *t, cJSON *parent, const char *key, int type, struct span text)
 {
 	cJSON *item = add_with_room(t, parent, key, type, text.len + 1);
@@ -91,16 +79,46 @@ static void add_text(struct tree *t, cJSON *parent, const char *key, int type, s
 	t->length += type == cJSON_String ? 2 * text.len : text.len;
 }
 
+/* Whether every byte is printable ASCII and neither quote nor backslash: such a text
+ * is its own JSON, and cJSON need not look at each byte again. Eight bytes at a
+ * time; the borrows and carries between them can only refuse too much. */
+static bool is_plain(struct span s)
+{
+	const uint64_t ones = 0x0101010101010101u;
+	uint64_t bad = 0, w;
+
+	for (size_t i = 0, n; i < s.len; i += n) {
+		n = s.len - i < sizeof(w) ? s.len - i : sizeof(w);
+		w = ones * ' ';
+		memcpy(&w, s.ptr + i, n);
+		bad |= w | (w + ones) | (w - ones * 0x20) | ((w ^ ones * '\\') - ones) | ((w ^ ones * '"') - ones);
+	}
+	return !(bad & ones << 7);
+}
+
 static void add_string(struct tree *t, cJSON *parent, const char *key, struct span s)
 {
-	if (!needs_escape(s)) {
-		add_text(t, parent, key, cJSON_String, s);
+	cJSON *item;
+	char *p;
+
+	if (!is_plain(s)) {
+		buf_reset(&t->text);
+		escape_into(&t->text, s);
+		t->failed |= t->text.failed;
+		add_text(t, parent, key, cJSON_String, buf_span(&t->text));
 		return;
 	}
-	buf_reset(&t->text);
-	escape_into(&t->text, s);
-	t->failed |= t->text.failed;
-	add_text(t, parent, key, cJSON_String, buf_span(&t->text));
+	item = add_with_room(t, parent, key, cJSON_Raw, s.len + 3);
+	if (!item)
+		return;
+	p = (char *)(item + 1);
+	p[0] = '"';
+	if (s.len)
+		memcpy(p + 1, s.ptr, s.len);
+	p[s.len + 1] = '"';
+	p[s.len + 2] = '\0';
+	item->valuestring = p;
+	t->length += s.len;
 }
 
 /* Digits, not copied through a buffer: most values are numbers. */
@@ -125,8 +143,8 @@ static void add_short(struct tree *t, cJSON *parent, const struct field *f, uint
 {
 	char text[11];
 
-	add_text(t, parent, f->name, cJSON_String,
-		 (struct span){ text, f->type == FIELD_KEY ? format_key(text, v) : format_mode(text, v) });
+	add_string(t, parent, f->name,
+		   (struct span){ text, f->type == FIELD_KEY ? format_key(text, v) : format_mode(text, v) });
 }
 
 static void add_record(struct tree *t, cJSON *object, const struct record *r);
@@ -170,11 +188,6 @@ static void add_value(struct tree *t, cJSON *object, const struct field *f, cons
 	}
 	switch (f->type) {
 	case FIELD_STR:
-		if (f->values) {
-			add_constant(t, object, f->name, cJSON_String, v->str);
-			break;
-		}
-		__attribute__((fallthrough));
 	case FIELD_REF:
 	case FIELD_BLOB:
 		add_string(t, object, f->name, v->str);

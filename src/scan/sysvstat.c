@@ -37,7 +37,7 @@ static struct sysv_perm copy_perm(int id, const struct ipc_perm *perm)
 /* The row at an index of the kernel's table: 1, 0 if that is free, or -errno. */
 static int stat_sem(int index, void *row)
 {
-	struct semid_ds ds;
+	struct semid_ds ds = { 0 };
 	int id = semctl(index, 0, SEM_STAT_ANY, (union semun){ .buf = &ds });
 
 	if (id < 0)
@@ -53,7 +53,7 @@ static int stat_sem(int index, void *row)
 
 static int stat_msg(int index, void *row)
 {
-	struct msqid_ds ds;
+	struct msqid_ds ds = { 0 };
 	int id = msgctl(index, MSG_STAT_ANY, &ds);
 
 	if (id < 0)
