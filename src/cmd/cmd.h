@@ -73,6 +73,7 @@ enum option_set {
 	OPTIONS_KINDS = 1 << 9,
 	OPTIONS_OWNER = 1 << 10,     /* --user */
 	OPTIONS_PROCESSES = 1 << 11, /* --no-holders */
+	OPTIONS_PROCFS = 1 << 12,    /* --procfs */
 	/* What may stand before the command. */
 	OPTIONS_LEADING = OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_OWNER | OPTIONS_PROCESSES,
 };

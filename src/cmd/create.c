@@ -9,66 +9,79 @@
 #include "kind/registry.h"
 #include "lib/escape.h"
 
-/* Prints the reference, or with --json and the like the object itself. */
-static int show_created(struct context *c, const struct kind *k, const char *ref)
+/* Whether the object itself is to be shown, not only its reference. */
+static bool wants_record(const struct options *o)
 {
-	const struct options *o = &c->options;
+	return o->json || o->jsonl || o->raw || o->null || o->output;
+}
+
+/* Shows what was made, as the listing was prepared to. */
+static int show_created(struct listing *l, const char *ref)
+{
+	struct context *c = l->context;
 	struct scan_request request = { 0 };
-	struct kind_list list = { .items = &k, .count = 1 };
 	struct targets targets = { 0 };
 	struct matches m = { 0 };
-	struct listing l = { 0 };
 	char *word = (char *)(uintptr_t)ref;
-	int status = -1;
+	int status = select_targets(c, &word, 1, NULL, &targets);
 
-	if (!o->json && !o->jsonl && !o->raw && !o->null && !o->output) {
-		escape_into(out_buf(&c->out), span_of(ref));
-		buf_putc(out_buf(&c->out), '\n');
-		return EXIT_DONE;
-	}
-	status = select_targets(c, &word, 1, NULL, &targets);
 	if (status < 0 && targets_request(&targets, &request) < 0)
 		status = out_of_memory(c);
 	if (status < 0)
-		status = listing_init(&l, c, &list, "objects", true);
+		status = listing_take(l, &request);
 	if (status < 0)
-		status = listing_take(&l, &request);
+		target_resolve(c, "create", &targets.items[0], &l->snapshot, &m, &status);
 	if (status < 0)
-		target_resolve(c, "create", &targets.items[0], &l.snapshot, &m, &status);
-	if (status < 0)
-		listing_begin(&l);
+		listing_begin(l);
 	for (size_t i = 0; status < 0 && i < m.count; i++)
-		if (listing_show(&l, 0, m.items[i]) < 0)
+		if (listing_show(l, 0, m.items[i]) < 0)
 			status = out_of_memory(c);
 	if (status < 0)
-		status = sheet_end(&l.sheet);
+		status = sheet_end(&l->sheet);
 	matches_free(&m);
-	listing_free(&l);
 	scan_request_free(&request);
 	targets_free(&targets);
 	return status;
 }
 
+/* Says why nothing was made; the exit status. */
+static int say_failure(struct context *c, const struct kind *k, const struct create_args *args, int r,
+		       const struct report *report)
+{
+	const char *text = report->text.ptr, *space = args->name ? " " : "", *name = args->name ? args->name : "";
+
+	if (report->usage)
+		return diag_usage(&c->diag, "create %s: %s", k->name, text ? text : error_text(r));
+	if (text)
+		diag_error(&c->diag, "create %s%s%s: %s (%s)", k->name, space, name, error_text(r), text);
+	else
+		diag_error(&c->diag, "create %s%s%s: %s", k->name, space, name, error_text(r));
+	return EXIT_FAILED;
+}
+
+/* What would be wrong with the output is found before anything is made. */
 static int make(struct context *c, const struct kind *k, const struct create_args *args)
 {
+	struct kind_list list = { .items = &k, .count = 1 };
 	struct report report = { 0 };
-	int r = k->create(args, &report), status = EXIT_DONE;
-	const char *text = report.text.ptr;
+	struct listing l;
+	int status = listing_init(&l, c, &list, "objects", true);
+	int r = status < 0 ? k->create(args, &report) : 0;
 
-	if (r == 0)
-		status = show_created(c, k, report.ref.ptr);
-	else if (report.usage)
-		status = diag_usage(&c->diag, "create %s: %s", k->name, text ? text : error_text(r));
-	else if (text)
-		diag_error(&c->diag, "create %s%s%s: %s (%s)", k->name, args->name ? " " : "",
-			   args->name ? args->name : "", error_text(r), text);
-	else
-		diag_error(&c->diag, "create %s%s%s: %s", k->name, args->name ? " " : "",
-			   args->name ? args->name : "", error_text(r));
-	if (r == 0 && report.existed)
+	if (r < 0)
+		status = say_failure(c, k, args, r, &report);
+	else if (status < 0 && report.existed)
 		diag_note(&c->diag, "%s exists already; it was not changed", report.ref.ptr);
+	if (status < 0 && wants_record(&c->options)) {
+		status = show_created(&l, report.ref.ptr);
+	} else if (status < 0) {
+		escape_into(out_buf(&c->out), report.ref);
+		buf_putc(out_buf(&c->out), '\n');
+		status = EXIT_DONE;
+	}
+	listing_free(&l);
 	report_free(&report);
-	return r < 0 && !report.usage && status == EXIT_DONE ? EXIT_FAILED : status;
+	return status;
 }
 
 /* The kind that the first word names. -1 to go on, or the exit status. */

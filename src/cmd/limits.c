@@ -50,8 +50,10 @@ uint64_t limit_percent(uint64_t used, uint64_t limit)
 {
 	if (limit == 0)
 		return used ? 100 * 100 : 0;
-	/* Hundredths of a percent; 128 bits, for shmmax is near 2^64. */
-	return (uint64_t)((unsigned __int128)used * 10000 / limit);
+	/* Hundredths of a percent. shmmax is near 2^64: then the limit is divided instead. */
+	if (used <= UINT64_MAX / 10000)
+		return used * 10000 / limit;
+	return limit >= 10000 ? used / (limit / 10000) : UINT64_MAX;
 }
 
 void limit_project(const struct kind *k, const struct limit *limit, struct snapshot *s, struct record *r)
@@ -70,6 +72,9 @@ void limit_project(const struct kind *k, const struct limit *limit, struct snaps
 	if (v.limit.state == VALUE_SET && v.used.state == VALUE_SET) {
 		record_u64(r, LIMIT_HEADROOM, v.limit.u64 > v.used.u64 ? v.limit.u64 - v.used.u64 : 0);
 		record_u64(r, LIMIT_PERCENT, limit_percent(v.used.u64, v.limit.u64));
+	} else if (v.limit.state != VALUE_ABSENT && v.used.state != VALUE_ABSENT) {
+		record_unknown_why(r, LIMIT_HEADROOM, WHY_TOLD);
+		record_unknown_why(r, LIMIT_PERCENT, WHY_TOLD);
 	}
 	record_bool(r, LIMIT_FILLS, limit->fills);
 	record_text(r, LIMIT_UNIT, limit->unit == FIELD_BYTES ? "bytes" : "count");
@@ -130,7 +135,7 @@ const struct command command_limits = {
 	.name = "limits",
 	.arguments = "[KIND...]",
 	.summary = "Show the kernel's limits, their use, and what fails when they are reached",
-	.options = OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_LETTERS,
+	.options = OPTIONS_GLOBAL | OPTIONS_PROCFS | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_LETTERS,
 	.words = COMPLETE_KIND,
 	.run = run,
 };

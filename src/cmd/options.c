@@ -19,12 +19,15 @@ static const struct opt global_opts[] = {
 	  .help = "auto, always or never (auto: on a terminal, unless NO_COLOR is set)" },
 	{ .name = "quiet", .type = OPT_FLAG, OPTION(quiet), .help = "no remarks on standard error, only errors" },
 	{ .name = "verbose", .letter = 'v', .type = OPT_FLAG, OPTION(verbose), .help = "say on standard error how much was shown, and how long it took" },
+};
+
+static const struct opt procfs_opts[] = {
 	{ .name = "procfs",
 	  .type = OPT_STRING,
 	  .arg = "DIR",
 	  OPTION(procfs),
 	  .complete = COMPLETE_FILE,
-	  .help = "read this proc file system instead of /proc" },
+	  .help = "read this proc file system instead of /proc; what it does not tell is unknown" },
 };
 
 static const struct opt output_opts[] = {
@@ -175,6 +178,8 @@ int option_groups_init(struct option_groups *g, unsigned set, struct options *op
 		add(g, NULL, owner_opts, ARRAY_SIZE(owner_opts), options);
 	if (set & OPTIONS_PROCESSES)
 		add(g, "Processes", process_opts, ARRAY_SIZE(process_opts), options);
+	if (set & OPTIONS_PROCFS)
+		add(g, "Where", procfs_opts, ARRAY_SIZE(procfs_opts), options);
 	if (set & OPTIONS_DEPTH)
 		add(g, "Depth", depth_opts, ARRAY_SIZE(depth_opts), options);
 	if (set & OPTIONS_OUTPUT)

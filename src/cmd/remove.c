@@ -13,6 +13,7 @@ struct removal {
 	const struct kind *kind;
 	size_t index;
 	struct span ref; /* as list prints it */
+	bool doubtful;	 /* it may be of another kind: only its own name removes it */
 };
 
 struct plan {
@@ -63,7 +64,7 @@ static int plan_add(struct plan *p, const struct kind *k, size_t index)
 	if (e == 0)
 		e = hash_add(&p->planned, index, (uint32_t)p->count);
 	if (e == 0)
-		p->items[p->count++] = (struct removal){ k, index, r.values[ref].str };
+		p->items[p->count++] = (struct removal){ .kind = k, .index = index, .ref = r.values[ref].str };
 	projector_free(&projector);
 	return e == PROJECT_SKIP ? 0 : e;
 }
@@ -119,9 +120,16 @@ static int plan_all(struct plan *p, const struct kind_list *list)
 		const struct kind *k = list->items[i];
 		size_t n = k->count(&p->snapshot);
 
-		for (size_t j = 0; j < n; j++)
-			if ((!k->owns || k->owns(&p->snapshot, j)) && plan_add(p, k, j) < 0)
+		for (size_t j = 0; j < n; j++) {
+			size_t before = p->count;
+
+			if (k->owns && !k->owns(&p->snapshot, j))
+				continue;
+			if (plan_add(p, k, j) < 0)
 				return out_of_memory(p->context);
+			if (p->count > before)
+				p->items[before].doubtful = k->is_certain && !k->is_certain(&p->snapshot, j);
+		}
 	}
 	return -1;
 }
@@ -166,6 +174,12 @@ static void carry_out(struct plan *p)
 		struct report report = { 0 };
 		int e;
 
+		if (r->doubtful) {
+			diag_note(&p->context->diag,
+				  "%.*s is spared: it may be of another kind; its own name removes it",
+				  (int)r->ref.len, r->ref.ptr);
+			continue;
+		}
 		if (o->dry_run) {
 			say(p, "would remove ", r, report.text);
 			continue;

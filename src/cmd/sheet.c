@@ -179,7 +179,7 @@ static int emit(struct sheet *s, const struct record *r)
 	s->began = true;
 	arena_reset(&s->scratch);
 	e = s->renderer.ops->record(&s->renderer, &s->scratch, r, out);
-	out_flush_if_full(&s->context->out);
+	out_flush_if_full(&s->context->out); /* remembers that the buffer failed */
 	return e;
 }
 
@@ -197,6 +197,8 @@ int sheet_add(struct sheet *s, const struct record *r)
 
 int sheet_render(const struct sheet *s, struct sheet_worker *w, const struct record *r)
 {
+	int e;
+
 	if (!passes(s, r, &w->warnings)) {
 		w->left_out++;
 		return 0;
@@ -207,7 +209,8 @@ int sheet_render(const struct sheet *s, struct sheet_worker *w, const struct rec
 		buf_puts(&w->text, s->renderer.ops->separator);
 	arena_reset(&w->scratch);
 	/* A parallel renderer does not change itself. */
-	return s->renderer.ops->record((struct renderer *)(uintptr_t)&s->renderer, &w->scratch, r, &w->text);
+	e = s->renderer.ops->record((struct renderer *)(uintptr_t)&s->renderer, &w->scratch, r, &w->text);
+	return e < 0 ? e : w->text.failed ? -ENOMEM : 0;
 }
 
 void sheet_take(struct sheet *s, struct sheet_worker *w)
@@ -254,15 +257,21 @@ static int emit_sorted(struct sheet *s)
 	return e;
 }
 
-/* Machines read the warnings in the document; people on standard error. */
+/* Machines read the warnings in the document; people on standard error. What makes
+ * the run fail is an error in any format. */
 static void tell_warnings(struct sheet *s)
 {
-	for (size_t i = 0; s->renderer.ops != &render_json && i < s->warnings.count; i++) {
+	for (size_t i = 0; i < s->warnings.count; i++) {
 		const struct warning *w = &s->warnings.items[i];
+		bool fails = warning_fails(w) || s->context->options.strict;
 		_cleanup_(buf_free) struct buf text = { 0 };
 
 		warning_text(w, &text);
-		if (buf_cstr(&text))
+		if (!buf_cstr(&text))
+			continue;
+		if (fails)
+			diag_error_escaped(&s->context->diag, text.data);
+		else if (s->renderer.ops != &render_json)
 			diag_note_escaped(&s->context->diag, text.data);
 	}
 }

@@ -76,11 +76,12 @@ static int visit(void *data, size_t index _unused_, const struct record *r)
 }
 
 /* The limit of a kind of which the greatest part is used. */
-static void nearest_limit(const struct kind *k, struct snapshot *s, struct record *r)
+static void nearest_limit(const struct kind *k, struct snapshot *s, struct warnings *warnings, struct record *r)
 {
 	struct arena arena = { 0 };
 	struct record limit;
 	uint64_t most = 0;
+	bool unknown = false;
 
 	for (size_t i = 0; i < k->nlimits; i++) {
 		/* How large one object is says nothing about what is left for others. */
@@ -89,6 +90,8 @@ static void nearest_limit(const struct kind *k, struct snapshot *s, struct recor
 		if (record_init(&limit, &limit_schema, &arena) < 0)
 			break;
 		limit_project(k, &k->limits[i], s, &limit);
+		unknown |= limit.values[LIMIT_PERCENT].state == VALUE_UNKNOWN;
+		warnings_tally(warnings, &limit, schema_set(&limit_schema, 0));
 		if (limit.values[LIMIT_PERCENT].state != VALUE_SET ||
 		    (r->values[SUM_LIMIT].state == VALUE_SET && limit.values[LIMIT_PERCENT].u64 <= most))
 			continue;
@@ -96,10 +99,15 @@ static void nearest_limit(const struct kind *k, struct snapshot *s, struct recor
 		record_text(r, SUM_LIMIT, k->limits[i].name);
 		record_u64(r, SUM_PERCENT, most);
 	}
+	/* One that cannot be read may be nearer. */
+	if (unknown) {
+		record_unknown_why(r, SUM_LIMIT, WHY_TOLD);
+		record_unknown_why(r, SUM_PERCENT, WHY_TOLD);
+	}
 	arena_free(&arena);
 }
 
-static int project(struct listing *l, size_t i, struct record *r)
+static int project(struct listing *l, size_t i, struct warnings *warnings, struct record *r)
 {
 	const struct kind *k = l->kinds[i];
 	struct tally t = {
@@ -129,7 +137,7 @@ static int project(struct listing *l, size_t i, struct record *r)
 		record_u64(r, SUM_BYTES, t.total);
 	for (size_t s = 0; s < ARRAY_SIZE(states); s++)
 		record_u64(r, SUM_IN_USE + s, t.by_state[s]);
-	nearest_limit(k, &l->snapshot, r);
+	nearest_limit(k, &l->snapshot, warnings, r);
 	return 0;
 }
 
@@ -156,7 +164,7 @@ static int show(struct listing *l, struct sheet *sheet)
 	for (size_t i = 0; e == 0 && i < l->nkinds; i++) {
 		e = record_init(&r, &schema, &arena);
 		if (e == 0)
-			e = project(l, i, &r);
+			e = project(l, i, &sheet->warnings, &r);
 		if (e == 0)
 			e = sheet_add(sheet, &r);
 	}
@@ -218,6 +226,6 @@ const struct command command_summary = {
 	.name = "summary",
 	.arguments = "",
 	.summary = "Show how many objects of each kind there are, and how near the limits",
-	.options = OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_PROCESSES,
+	.options = OPTIONS_GLOBAL | OPTIONS_PROCFS | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_PROCESSES,
 	.run = run,
 };

@@ -10,21 +10,49 @@
 
 const char *const state_values[] = { "in-use", "idle", "orphaned", "stale", "unknown", NULL };
 
-static void record_name(struct record *r, size_t field, struct span name)
+void record_user(struct projector *p, struct record *r, size_t field, uint32_t uid)
 {
-	if (name.ptr)
-		record_str(r, field, name);
+	struct span name;
+	int e;
+
+	if (!wants(p->want, field))
+		return;
+	e = users_uid_name(&p->users, uid, &name);
+	if (e < 0)
+		record_unknown(r, field, e);
 	else
-		record_unknown(r, field, ENOMEM);
+		record_str(r, field, name);
+}
+
+void record_group(struct projector *p, struct record *r, size_t field, uint32_t gid)
+{
+	struct span name;
+	int e;
+
+	if (!wants(p->want, field))
+		return;
+	e = users_gid_name(&p->users, gid, &name);
+	if (e < 0)
+		record_unknown(r, field, e);
+	else
+		record_str(r, field, name);
+}
+
+void report_owner(struct report *report, uint32_t uid, const char *more)
+{
+	struct users users = { 0 };
+	struct span owner;
+
+	if (users_uid_name(&users, uid, &owner) == 0)
+		report_text(report, "owner %.*s%s", (int)owner.len, owner.ptr, more);
+	users_free(&users);
 }
 
 void record_owner(struct projector *p, struct record *r, const struct owner_fields *at, uint32_t uid,
 		  uint32_t gid, uint32_t mode)
 {
-	if (wants(p->want, at->owner))
-		record_name(r, at->owner, users_uid_name(&p->users, uid));
-	if (wants(p->want, at->group))
-		record_name(r, at->group, users_gid_name(&p->users, gid));
+	record_user(p, r, at->owner, uid);
+	record_group(p, r, at->group, gid);
 	record_u64(r, at->uid, uid);
 	record_u64(r, at->gid, gid);
 	record_u64(r, at->mode, mode & 07777);
@@ -55,11 +83,13 @@ void record_pid(struct projector *p, struct record *r, size_t field, uint32_t pi
 	record_u64(r, field, pid);
 	if (!wants(p->want, field + 1))
 		return;
-	process = process_get(&p->processes, p->snapshot->context->proc, pid);
+	process = process_get(&p->processes, p->snapshot->context, pid);
 	if (!process)
 		record_unknown(r, field + 1, ENOMEM);
 	else if (process->error == 0 && process->start <= before)
 		record_str(r, field + 1, process->command);
+	else if (process->error == -ENOTSUP)
+		record_unknown_why(r, field + 1, WHY_OTHER_PIDS);
 	else if (process->error < 0 && process->error != -ENOENT)
 		record_unknown(r, field + 1, process->error);
 }
@@ -69,6 +99,7 @@ void record_state(struct projector *p, struct record *r, size_t state, const cha
 {
 	va_list ap;
 	char *text = NULL;
+	struct span copy;
 
 	record_text(r, state, value);
 	if (!wants(p->want, reason))
@@ -81,7 +112,11 @@ void record_state(struct projector *p, struct record *r, size_t state, const cha
 	if (vasprintf(&text, fmt, ap) < 0)
 		text = NULL;
 	va_end(ap);
-	record_name(r, reason, text ? arena_span(r->arena, span_of(text)) : (struct span){ 0 });
+	copy = text ? arena_span(r->arena, span_of(text)) : (struct span){ 0 };
+	if (copy.ptr)
+		record_str(r, reason, copy);
+	else
+		record_unknown(r, reason, ENOMEM);
 	free(text);
 }
 

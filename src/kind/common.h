@@ -60,6 +60,11 @@ struct owner_fields {
 	size_t owner, group, uid, gid, mode;
 };
 
+/* The name of a user or group, if the field is wanted; unknown if it cannot be asked. */
+void record_user(struct projector *p, struct record *r, size_t field, uint32_t uid);
+void record_group(struct projector *p, struct record *r, size_t field, uint32_t gid);
+/* Says "owner NAME" and more: why the kernel refused to unlink. */
+void report_owner(struct report *report, uint32_t uid, const char *more);
 /* Owner and group with their names, and the permission bits. */
 void record_owner(struct projector *p, struct record *r, const struct owner_fields *at, uint32_t uid,
 		  uint32_t gid, uint32_t mode);

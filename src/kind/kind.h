@@ -103,6 +103,9 @@ struct kind {
 	size_t (*count)(const struct snapshot *s);
 	/* Whether index i is listed under this kind; NULL: every index is. */
 	bool (*owns)(const struct snapshot *s, size_t i);
+	/* Whether an index it owns may be taken with all others of the kind; NULL: yes. One
+	 * that may be of another kind after all goes only by name. */
+	bool (*is_certain)(const struct snapshot *s, size_t i);
 	/*
 	 * Fills at least the wanted fields (p->want) of r from index i. 0,
 	 * PROJECT_SKIP or -ENOMEM. The record is clear on entry; its arena is the

@@ -216,31 +216,22 @@ static int remove_queue(struct snapshot *s, size_t i, struct report *report)
 	const struct mqueue_entry *e = &s->queues.items[i];
 	_cleanup_(close_fd) int fd = mqueue_open(&s->queues, e);
 	struct mqueue_attr attr = { 0 };
-	int r = mqueue_check(&s->queues, e);
+	int r;
 
-	if (r < 0)
-		return r;
 	if (fd >= 0 && mqueue_get_attr(fd, &attr) < 0)
 		attr.curmsgs = 0;
-	/* The raw call takes the name without slash, and any name. */
-	if (syscall(SYS_mq_unlink, e->name.ptr) < 0) {
-		struct users users = { 0 };
-		struct span owner;
-
-		r = -errno;
-		owner = users_uid_name(&users, e->uid);
-		if ((r == -EPERM || r == -EACCES) && owner.ptr)
-			report_text(report, "owner %.*s", (int)owner.len, owner.ptr);
-		users_free(&users);
+	r = mqueue_unlink(&s->queues, e);
+	if (r == -EPERM || r == -EACCES)
+		report_owner(report, e->uid, "");
+	if (r < 0)
 		return r;
-	}
 	if (attr.curmsgs > 0)
 		report_text(report, "%llu message%s lost", (unsigned long long)attr.curmsgs, plural(attr.curmsgs));
 	return 0;
 }
 
 /* What was not asked for is the system's default, which the kernel only takes whole. */
-static int choose_attr(const struct create_args *args, struct mq_attr *attr)
+static int choose_attr(const struct create_args *args, struct mq_attr *attr, struct report *report)
 {
 	struct scan_context context;
 	struct snapshot s = { .context = &context };
@@ -249,11 +240,19 @@ static int choose_attr(const struct create_args *args, struct mq_attr *attr)
 
 	if (r < 0)
 		return r;
-	limit_sysctl(&s, "sys/fs/mqueue/msg_default", 0, &maxmsg);
-	limit_sysctl(&s, "sys/fs/mqueue/msgsize_default", 0, &msgsize);
+	maxmsg = value_u64(args->maxmsg.value);
+	msgsize = value_u64(args->msgsize.value);
+	if (!args->maxmsg.set)
+		limit_sysctl(&s, "sys/fs/mqueue/msg_default", 0, &maxmsg);
+	if (!args->msgsize.set)
+		limit_sysctl(&s, "sys/fs/mqueue/msgsize_default", 0, &msgsize);
 	scan_context_close(&context);
-	attr->mq_maxmsg = (long)(args->maxmsg.set ? args->maxmsg.value : maxmsg.u64);
-	attr->mq_msgsize = (long)(args->msgsize.set ? args->msgsize.value : msgsize.u64);
+	if (maxmsg.state != VALUE_SET || msgsize.state != VALUE_SET) {
+		report_text(report, "the default of the other cannot be read; give both --maxmsg and --msgsize");
+		return maxmsg.state != VALUE_SET ? -maxmsg.error : -msgsize.error;
+	}
+	attr->mq_maxmsg = (long)maxmsg.u64;
+	attr->mq_msgsize = (long)msgsize.u64;
 	return 0;
 }
 
@@ -308,7 +307,7 @@ static int create(const struct create_args *args, struct report *report)
 		report->usage = true;
 		return -EINVAL;
 	}
-	r = chosen ? choose_attr(args, &attr) : 0;
+	r = chosen ? choose_attr(args, &attr, report) : 0;
 	if (r == 0)
 		r = make_queue(name.ptr, args, chosen ? &attr : NULL, report);
 	if (r == -EEXIST && args->exist_ok) {

@@ -5,7 +5,6 @@
 #include <semaphore.h>
 
 #include "kind/registry.h"
-#include "kind/semaphore.h"
 #include "kind/shmfile.h"
 
 #define MUSL_PREFIX "musl:" /* in a reference: the file is called NAME, not sem.NAME */
@@ -50,15 +49,18 @@ static size_t count(const struct snapshot *s)
 
 static bool owns(const struct snapshot *s, size_t i)
 {
-	struct semaphore sem;
+	return shm_entry_reads_as_semaphore(&s->shm.items[i]);
+}
 
-	return semaphore_claims(&s->shm, &s->shm.items[i], &sem);
+static bool is_certain(const struct snapshot *s, size_t i)
+{
+	return !s->shm.items[i].maybe_musl;
 }
 
 static int project_value(struct projector *p, const struct shm_entry *e, struct record *r)
 {
 	struct semaphore sem = { .layout = LAYOUT_NONE };
-	int error = S_ISREG(e->mode) ? semaphore_read(&p->snapshot->shm, e, &sem) : 0;
+	int error = S_ISREG(e->mode) ? shmtree_read_semaphore(&p->snapshot->shm, e, &sem) : 0;
 
 	if (error < 0)
 		return shmfile_unreadable(r, SEM_LAYOUT, SEM_WAITERS, error);
@@ -73,7 +75,7 @@ static int project_value(struct projector *p, const struct shm_entry *e, struct 
 static int project(struct projector *p, size_t i, struct record *r)
 {
 	const struct shm_entry *e = &p->snapshot->shm.items[i];
-	bool prefixed = shmfile_is_semaphore_name(e);
+	bool prefixed = shm_entry_is_semaphore(e);
 
 	shmfile_project(p, r, e, prefixed ? "" : MUSL_PREFIX, prefixed ? strlen("sem.") : 0);
 	record_age(p, r, SEM_AGE, shmfile_newest(e));
@@ -216,6 +218,7 @@ const struct kind kind_posix_sem = {
 	.narrow = narrow,
 	.count = count,
 	.owns = owns,
+	.is_certain = is_certain,
 	.project = project,
 	.resolve = resolve,
 	.create_opts = create_opts,

@@ -7,7 +7,6 @@
 
 #include "kind/content.h"
 #include "kind/registry.h"
-#include "kind/semaphore.h"
 #include "kind/shmfile.h"
 
 enum {
@@ -46,9 +45,12 @@ static size_t count(const struct snapshot *s)
 /* Everything in /dev/shm that is no semaphore. */
 static bool owns(const struct snapshot *s, size_t i)
 {
-	struct semaphore sem;
+	return !shm_entry_reads_as_semaphore(&s->shm.items[i]);
+}
 
-	return !semaphore_claims(&s->shm, &s->shm.items[i], &sem);
+static bool is_certain(const struct snapshot *s, size_t i)
+{
+	return !s->shm.items[i].maybe_musl;
 }
 
 static int project_target(struct projector *p, const struct shm_entry *e, struct record *r)
@@ -58,13 +60,14 @@ static int project_target(struct projector *p, const struct shm_entry *e, struct
 	const char *leaf;
 	_cleanup_(close_fd) int parent = shmtree_open_parent(t, e->path, &leaf);
 	ssize_t n = parent < 0 ? -1 : readlinkat(parent, leaf, target, sizeof(target));
+	int error = parent < 0 ? -parent : n < 0 ? errno : 0;
 	struct span copy;
 
 	/* Gone, or something else by now: it has no target any more. */
-	if (parent == -ENOENT || (n < 0 && (errno == ENOENT || errno == EINVAL)))
+	if (error == ENOENT || error == EINVAL)
 		return PROJECT_SKIP;
-	if (n < 0) {
-		record_unknown(r, SHM_TARGET, parent < 0 ? parent : errno);
+	if (error) {
+		record_unknown(r, SHM_TARGET, error);
 		return 0;
 	}
 	copy = arena_span(r->arena, (struct span){ target, (size_t)n });
@@ -161,9 +164,10 @@ static void read_statvfs(struct snapshot *s, struct limit_value *out, bool inode
 {
 	struct statvfs st;
 	uint64_t total, left;
+	int error = s->shm.root < 0 ? WHY_TOLD : fstatvfs(s->shm.root, &st) < 0 ? errno : 0;
 
-	if (s->shm.root < 0 || fstatvfs(s->shm.root, &st) < 0) {
-		out->limit = out->used = (struct value){ .state = VALUE_UNKNOWN, .error = errno };
+	if (s->shm.root < 0 || error) {
+		out->limit = out->used = (struct value){ .state = VALUE_UNKNOWN, .error = error };
 		return;
 	}
 	total = inodes ? st.f_files : (uint64_t)st.f_blocks * st.f_frsize;
@@ -210,6 +214,7 @@ const struct kind kind_posix_shm = {
 	.narrow = narrow,
 	.count = count,
 	.owns = owns,
+	.is_certain = is_certain,
 	.project = project,
 	.resolve = resolve,
 	.create_opts = create_opts,

@@ -96,11 +96,6 @@ int shmfile_name(struct span text, bool nested, struct span *name, struct report
 	return report->usage ? -EINVAL : 0;
 }
 
-bool shmfile_is_semaphore_name(const struct shm_entry *e)
-{
-	return span_starts(e->path, "sem.") && e->path.len > 4 && !memchr(e->path.ptr, '/', e->path.len);
-}
-
 int shmfile_unreadable(struct record *r, size_t first, size_t last, int error)
 {
 	if (error == -ENOENT || error == -ESTALE)
@@ -108,6 +103,8 @@ int shmfile_unreadable(struct record *r, size_t first, size_t last, int error)
 	for (size_t f = first; f <= last; f++)
 		if (error == -EPERM)
 			record_unknown_why(r, f, WHY_MOVES_ATIME);
+		else if (error == -EAGAIN)
+			record_unknown_why(r, f, WHY_LEASED);
 		else
 			record_unknown(r, f, error);
 	return 0;
@@ -133,14 +130,10 @@ int shmfile_accept(const char *name, const char *noun, struct report *report)
 /* Why the kernel refused to unlink, as far as it can be seen. */
 static void explain_refusal(int parent, const struct shm_entry *e, struct report *report)
 {
-	struct users users = { 0 };
-	struct span owner = users_uid_name(&users, e->uid);
 	struct stat st;
+	bool sticky = fstat(parent, &st) == 0 && st.st_mode & S_ISVTX;
 
-	if (owner.ptr && fstat(parent, &st) == 0)
-		report_text(report, "owner %.*s%s", (int)owner.len, owner.ptr,
-			    st.st_mode & S_ISVTX ? ", sticky directory" : "");
-	users_free(&users);
+	report_owner(report, e->uid, sticky ? ", sticky directory" : "");
 }
 
 int shmfile_remove(struct snapshot *s, size_t i, const char *noun, struct report *report)

@@ -55,8 +55,6 @@ int64_t shmfile_newest(const struct shm_entry *e);
  * "." , "..", too long and (unless nested) inner slashes are refused with
  * report->text. Returns 0 and the rest in *name, or -EINVAL. */
 int shmfile_name(struct span text, bool nested, struct span *name, struct report *report) _must_check_;
-/* Whether it is a file that glibc's sem_open(3) made: "sem.NAME" at the top. */
-bool shmfile_is_semaphore_name(const struct shm_entry *e);
 /*
  * What the error of shmtree_open_file() makes of the fields [first, last] that were
  * to be read: PROJECT_SKIP if the file is gone, else 0 with the fields unknown.

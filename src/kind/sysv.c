@@ -31,10 +31,8 @@ void sysv_project(struct projector *p, struct record *r, const struct sysv_perm 
 	record_u64(r, SYSV_ID, perm->id);
 	record_u64(r, SYSV_KEY, perm->key);
 	record_owner(p, r, &owner, perm->uid, perm->gid, perm->perms & 0777);
-	if (wants(p->want, SYSV_CREATOR))
-		record_str(r, SYSV_CREATOR, users_uid_name(&p->users, perm->cuid));
-	if (wants(p->want, SYSV_CREATOR_GROUP))
-		record_str(r, SYSV_CREATOR_GROUP, users_gid_name(&p->users, perm->cgid));
+	record_user(p, r, SYSV_CREATOR, perm->cuid);
+	record_group(p, r, SYSV_CREATOR_GROUP, perm->cgid);
 	record_u64(r, SYSV_CUID, perm->cuid);
 	record_u64(r, SYSV_CGID, perm->cgid);
 }

@@ -8,10 +8,10 @@
 #include "scan/attach.h"
 
 /* Reads through the process that has it attached: changes nothing. */
-static int content_passively(struct record *r, const struct attach_fields *at, int proc,
+static int content_passively(struct record *r, const struct attach_fields *at, int proc, uint32_t id,
 			     const struct attach *attach, uint64_t size, uint64_t max)
 {
-	_cleanup_(close_fd) int fd = attach_open(proc, attach);
+	_cleanup_(close_fd) int fd = attach_open(proc, id, attach);
 
 	if (fd < 0) {
 		record_unknown(r, at->content, fd);
@@ -46,7 +46,7 @@ int sysv_attach_project(struct projector *p, const struct sysv_shm_row *row, str
 	struct attach attach = { .pid = 0 };
 	int found = 0;
 
-	if (row->nattch > 0)
+	if (row->nattch > 0 && p->snapshot->context->proc >= 0)
 		found = attach_find(proc, row->perm.id, row->size, &attach);
 	if (found == -ENOMEM)
 		return found;
@@ -70,10 +70,10 @@ int sysv_attach_project(struct projector *p, const struct sysv_shm_row *row, str
 		record_unknown_why(r, at->content, WHY_NEEDS_CONTENT);
 		return 0;
 	}
-	if (depth->attach)
+	if (depth->attach && p->snapshot->context->own_proc)
 		return content_attaching(r, at, (int)row->perm.id, row->size, depth->content_max);
 	if (found > 0)
-		return content_passively(r, at, proc, &attach, row->size, depth->content_max);
+		return content_passively(r, at, proc, row->perm.id, &attach, row->size, depth->content_max);
 	if (found < 0)
 		record_unknown(r, at->content, found);
 	else

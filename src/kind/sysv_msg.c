@@ -127,6 +127,7 @@ static int project_content(struct projector *p, const struct sysv_msg_row *row, 
 	size_t size = copy_buffer_size(row);
 	_cleanup_(free_ptr) struct msgbuf *buffer = malloc(sizeof(*buffer) + size);
 	struct list *list = record_list(r, MSG_CONTENT);
+	struct msqid_ds ds = { 0 };
 	int got = 1;
 
 	if (!buffer || !list)
@@ -136,8 +137,11 @@ static int project_content(struct projector *p, const struct sysv_msg_row *row, 
 		got = peek(r, list, (int)row->perm.id, (int)i, buffer, size, p->snapshot->depth.content_max);
 	if (got == -ENOMEM)
 		return got;
-	if (got == -EINVAL || got == -EIDRM)
+	if (got == -EIDRM || (got == -EINVAL && msgctl((int)row->perm.id, MSG_STAT_ANY, &ds) != (int)row->perm.id))
 		return PROJECT_SKIP; /* it is gone */
+	/* Since it was sent msgmax was lowered: the kernel copies no more than that. */
+	if (got == -EINVAL)
+		got = -EMSGSIZE;
 	if (got < 0)
 		record_unknown(r, MSG_CONTENT, got);
 	return 0;
@@ -154,7 +158,7 @@ static int project_qbytes(struct projector *p, const struct sysv_msg_row *row, s
 		return 0;
 	}
 	if (!p->snapshot->context->own_proc) {
-		record_unknown(r, MSG_QBYTES, EOPNOTSUPP);
+		record_unknown_why(r, MSG_QBYTES, WHY_OTHER_SYSTEM);
 		return 0;
 	}
 	id = msgctl((int)row->perm.id, MSG_STAT_ANY, &ds);
@@ -186,8 +190,12 @@ static int project(struct projector *p, size_t i, struct record *r)
 		record_state(p, r, MSG_STATE, "unknown", MSG_REASON, "the kernel keeps no list of users");
 	if (!wants(p->want, MSG_CONTENT))
 		return 0;
-	if (p->snapshot->depth.content)
+	if (p->snapshot->depth.content && p->snapshot->context->own_proc)
 		return project_content(p, row, r);
+	if (p->snapshot->depth.content) {
+		record_unknown_why(r, MSG_CONTENT, WHY_OTHER_SYSTEM);
+		return 0;
+	}
 	record_unknown_why(r, MSG_CONTENT, WHY_NEEDS_CONTENT);
 	return 0;
 }

@@ -126,6 +126,11 @@ static int project_semaphores(struct projector *p, const struct sysv_sem_row *ro
 	uint64_t waiters;
 	bool known;
 
+	if (!p->snapshot->context->own_proc) {
+		record_unknown_why(r, SEM_SEMAPHORES, WHY_OTHER_SYSTEM);
+		record_unknown_why(r, SEM_WAITERS, WHY_OTHER_SYSTEM);
+		return 0;
+	}
 	/* The id may be somebody else's by now, with another number of semaphores:
 	 * GETALL writes as many as there are. An id keeps its set's size. */
 	if (semctl(id, 0, IPC_STAT, (union semun){ .buf = &ds }) < 0) {

@@ -9,7 +9,7 @@ enum recorded recorded_process(struct projector *p, uint32_t pid, int64_t until,
 
 	if (pid == 0)
 		return PROCESS_CANNOT_TELL;
-	found = process_get(&p->processes, p->snapshot->context->proc, pid);
+	found = process_get(&p->processes, p->snapshot->context, pid);
 	if (!found || (found->error < 0 && found->error != -ENOENT))
 		return PROCESS_CANNOT_TELL;
 	if (found->error < 0 || found->start > until)

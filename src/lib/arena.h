@@ -26,7 +26,8 @@ static inline void *arena_alloc(struct arena *a, size_t n)
 	size_t rounded = (n + sizeof(max_align_t) - 1) & ~(sizeof(max_align_t) - 1);
 	char *p = a->next;
 
-	if (rounded < n || rounded > (size_t)(a->end - a->next))
+	/* Even an empty piece has an address. */
+	if (rounded < n || !p || rounded > (size_t)(a->end - a->next))
 		return arena_alloc_block(a, n);
 	a->next += rounded;
 	return p;

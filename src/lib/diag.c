@@ -7,6 +7,16 @@
 #include "lib/escape.h"
 #include "lib/out.h"
 
+static void put_line(struct diag *d, struct buf *line)
+{
+	static const char last_words[] = "ipcctl: out of memory\n";
+
+	/* Nobody is left to tell if standard error itself fails. */
+	if (line->failed ? write_all(d->fd, last_words, sizeof(last_words) - 1) < 0 :
+			   write_all(d->fd, line->data, line->len) < 0)
+		return;
+}
+
 /* A message longer than this is cut: somebody chose a very long name. */
 #define LONGEST ((size_t)1000)
 
@@ -27,9 +37,7 @@ static void say(struct diag *d, const char *fmt, va_list ap)
 	}
 	escape_into(&line, message);
 	buf_putc(&line, '\n');
-	/* Nobody is left to tell if standard error itself fails. */
-	if (write_all(d->fd, line.data, line.len) < 0)
-		return;
+	put_line(d, &line);
 }
 
 void diag_error(struct diag *d, const char *fmt, ...)
@@ -53,15 +61,24 @@ void diag_note(struct diag *d, const char *fmt, ...)
 	va_end(ap);
 }
 
-void diag_note_escaped(struct diag *d, const char *text)
+static void say_escaped(struct diag *d, const char *text)
 {
 	_cleanup_(buf_free) struct buf line = { 0 };
 
-	if (d->quiet)
-		return;
 	buf_printf(&line, "ipcctl: %s\n", text);
-	if (write_all(d->fd, line.data, line.len) < 0)
-		return;
+	put_line(d, &line);
+}
+
+void diag_error_escaped(struct diag *d, const char *text)
+{
+	d->errors++;
+	say_escaped(d, text);
+}
+
+void diag_note_escaped(struct diag *d, const char *text)
+{
+	if (!d->quiet)
+		say_escaped(d, text);
 }
 
 int diag_usage(struct diag *d, const char *fmt, ...)

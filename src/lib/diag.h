@@ -18,7 +18,8 @@ struct diag {
 void diag_error(struct diag *d, const char *fmt, ...) _printf_(2, 3);
 /* A remark that changes no exit status; silent with quiet. */
 void diag_note(struct diag *d, const char *fmt, ...) _printf_(2, 3);
-/* The same with a text that was escaped already. */
+/* The same with texts that were escaped already. */
+void diag_error_escaped(struct diag *d, const char *text);
 void diag_note_escaped(struct diag *d, const char *text);
 /* Wrong usage: prints the message, quiet or not; returns 2, the exit status. */
 int diag_usage(struct diag *d, const char *fmt, ...) _printf_(2, 3);

@@ -32,6 +32,59 @@ int read_file_at(int dirfd, const char *path, struct buf *b)
 	return fd < 0 ? -errno : read_fd(fd, b);
 }
 
+/* Drops what was handed out and reads another chunk behind the rest. */
+static int refill(struct line_reader *r)
+{
+	char *p;
+	ssize_t n;
+
+	if (r->text.len - r->at > CHUNK) /* no line of that length is any of ours */
+		r->at = r->text.len;
+	if (r->at > 0) {
+		memmove(r->text.data, r->text.data + r->at, r->text.len - r->at);
+		r->text.len -= r->at;
+		r->at = 0;
+	}
+	p = buf_reserve(&r->text, CHUNK);
+	if (!p)
+		return -ENOMEM;
+	do
+		n = read(r->fd, p, CHUNK);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	r->text.len += (size_t)n;
+	r->ended = n == 0;
+	return 0;
+}
+
+int line_reader_next(struct line_reader *r, struct span *line)
+{
+	for (;;) {
+		const char *start = r->text.data + r->at;
+		size_t left = r->text.len - r->at;
+		const char *end = left ? memchr(start, '\n', left) : NULL;
+		int error;
+
+		if (end || (r->ended && left > 0)) {
+			line->ptr = start;
+			line->len = end ? (size_t)(end - start) : left;
+			r->at += line->len + (end != NULL);
+			return 1;
+		}
+		if (r->ended)
+			return 0;
+		error = refill(r);
+		if (error < 0)
+			return error;
+	}
+}
+
+void line_reader_free(struct line_reader *r)
+{
+	buf_free(&r->text);
+}
+
 int pread_into(int fd, uint64_t offset, size_t max, struct buf *b)
 {
 	while (max > 0) {

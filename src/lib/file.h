@@ -11,6 +11,21 @@
 int read_file_at(int dirfd, const char *path, struct buf *b) _must_check_;
 /* Appends what is left to read of fd to b. 0 or -errno. */
 int read_fd(int fd, struct buf *b) _must_check_;
+/*
+ * The lines of a file of /proc, a chunk of it in memory at a time. Initialise with
+ * the descriptor; it stays the caller's.
+ */
+struct line_reader {
+	int fd;
+	size_t at; /* of the next line in text */
+	bool ended;
+	struct buf text;
+};
+
+/* The next line, without its newline, valid until the next call. One that is longer
+ * than 64 KiB is skipped. 1, 0 at the end, or -errno. */
+int line_reader_next(struct line_reader *reader, struct span *line) _must_check_;
+void line_reader_free(struct line_reader *reader);
 /* Reads at most max bytes at offset into b; stops early only at the end of the
  * file. 0 or -errno. */
 int pread_into(int fd, uint64_t offset, size_t max, struct buf *b) _must_check_;

@@ -3,12 +3,10 @@
 
 #include <errno.h>
 #include <regex.h>
-#include <time.h>
 
-#include "lib/escape.h"
-#include "lib/parse.h"
 #include "lib/suggest.h"
 #include "model/format.h"
+#include "model/value_parse.h"
 
 enum op { OP_EQ, OP_NE, OP_LT, OP_LE, OP_GT, OP_GE, OP_RE, OP_NRE };
 
@@ -33,33 +31,15 @@ static const struct {
 	{ "=", OP_EQ },	 { "<", OP_LT },  { ">", OP_GT },  { "~", OP_RE },
 };
 
-static const char *expected_value(enum field_type type)
+/* The field of this name in a schema, or NULL. */
+static const struct field *field_in(const struct filter *f, size_t schema)
 {
-	switch (type) {
-	case FIELD_BYTES:
-		return "a size such as 4096, 64K or 2G";
-	case FIELD_DURATION:
-		return "an age such as 90, 10m, 2h or 1d";
-	case FIELD_MODE:
-		return "permission bits in octal";
-	case FIELD_TIME:
-		return "seconds since the epoch, YYYY-MM-DD[THH:MM[:SS]] or -2h (ago)";
-	case FIELD_BOOL:
-		return "yes or no";
-	case FIELD_KEY:
-		return "a key such as 0x162e";
-	case FIELD_PERCENT:
-		return "a percentage such as 90 or 99.5";
-	case FIELD_STR:
-		return "one of the words that this field can have";
-	case FIELD_LIST:
-		return "comparable: a list can only be matched with ~";
-	default:
-		return "a whole number";
-	}
+	int at = schema_find(f->schemas[schema], span_of(f->field->name));
+
+	return at < 0 ? NULL : &f->schemas[schema]->fields[at];
 }
 
-static const char *suggest_value(const struct field *field, struct span word)
+static const char *suggest_value(const struct filter *f, struct span word)
 {
 	struct suggest s = { 0 };
 	char text[32];
@@ -68,119 +48,37 @@ static const char *suggest_value(const struct field *field, struct span word)
 		return NULL;
 	memcpy(text, word.ptr, word.len);
 	text[word.len] = '\0';
-	for (const char *const *v = field->values; v && *v; v++)
-		suggest_offer(&s, text, *v);
+	for (size_t i = 0; i < f->nschemas; i++) {
+		const struct field *field = field_in(f, i);
+
+		for (const char *const *v = field ? field->values : NULL; v && *v; v++)
+			suggest_offer(&s, text, *v);
+	}
 	return s.best;
 }
 
-static int parse_time(struct span s, int64_t *out)
+/* A field with a fixed set of words takes no other; of several schemas, those of any. */
+static bool is_value(const struct filter *f, struct span s)
 {
-	static const char *const forms[] = { "%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S" };
-	char text[32];
-	uint64_t ago;
+	for (size_t i = 0; i < f->nschemas; i++) {
+		const struct field *field = field_in(f, i);
 
-	if (parse_i64(s, out) == 0)
-		return 0;
-	/* "-2h": two hours ago. */
-	if (span_starts(s, "-") && parse_age(span_from(s, 1), &ago) == 0) {
-		*out = (int64_t)time(NULL) - (int64_t)(ago < INT64_MAX / 2 ? ago : INT64_MAX / 2);
-		return 0;
-	}
-	if (s.len >= sizeof(text))
-		return -EINVAL;
-	memcpy(text, s.ptr, s.len);
-	text[s.len] = '\0';
-	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
-		struct tm tm = { .tm_isdst = -1 };
-		const char *end = strptime(text, forms[i], &tm);
-
-		if (end && *end == '\0') {
-			*out = mktime(&tm);
-			return 0;
-		}
-	}
-	return -EINVAL;
-}
-
-static int parse_percent(struct span s, uint64_t *out)
-{
-	const char *dot = memchr(s.ptr, '.', s.len);
-	struct span whole = { s.ptr, dot ? (size_t)(dot - s.ptr) : s.len };
-	uint64_t v, hundredths = 0;
-	int r = parse_u64_in(whole, 0, UINT64_MAX / 1000, &v);
-
-	if (r == 0 && dot) {
-		struct span tail = span_from(s, whole.len + 1);
-
-		r = tail.len <= 2 ? parse_u64(tail, &hundredths) : -EINVAL;
-		if (tail.len == 1)
-			hundredths *= 10;
-	}
-	if (r == 0)
-		*out = v * 100 + hundredths;
-	return r;
-}
-
-/* A field with a fixed set of words takes no other. */
-static bool is_value(const struct field *field, struct span s)
-{
-	for (const char *const *v = field->values; v && *v; v++)
-		if (span_is(s, *v))
+		if (field && !field->values)
 			return true;
-	return !field->values;
+		for (const char *const *v = field ? field->values : NULL; v && *v; v++)
+			if (span_is(s, *v))
+				return true;
+	}
+	return false;
 }
 
-static int parse_string(struct filter *f, struct span s, struct value *v)
+static int choose_value(struct filter *f, struct span s, struct value *v)
 {
-	_cleanup_(buf_free) struct buf raw = { 0 };
-	int r = unescape_into(&raw, s);
+	int r = value_parse(s, f->field->type, &f->arena, v);
 
-	if (!is_value(f->field, s))
+	if (r == 0 && v->state == VALUE_SET && f->field->type == FIELD_STR && !is_value(f, s))
 		return -EINVAL;
-	if (r == -EINVAL)
-		v->str = arena_span(&f->arena, s);
-	else if (r == 0)
-		v->str = arena_span(&f->arena, buf_span(&raw));
-	return v->str.ptr ? 0 : -ENOMEM;
-}
-
-static int parse_value(struct filter *f, struct span s, struct value *v)
-{
-	unsigned mode = 0;
-	int r;
-
-	*v = (struct value){ .state = VALUE_SET };
-	if (span_is(s, "-") || span_is(s, "?")) {
-		v->state = s.ptr[0] == '-' ? VALUE_ABSENT : VALUE_UNKNOWN;
-		return 0;
-	}
-	switch (f->field->type) {
-	case FIELD_BYTES:
-		return parse_size(s, &v->u64);
-	case FIELD_DURATION:
-		return parse_age(s, &v->u64);
-	case FIELD_MODE:
-		r = parse_mode(s, 07777, &mode);
-		v->u64 = mode;
-		return r;
-	case FIELD_PERCENT:
-		return parse_percent(s, &v->u64);
-	case FIELD_TIME:
-		return parse_time(s, &v->i64);
-	case FIELD_I64:
-		return parse_i64(s, &v->i64);
-	case FIELD_BOOL:
-		v->flag = span_is(s, "yes") || span_is(s, "true");
-		return v->flag || span_is(s, "no") || span_is(s, "false") ? 0 : -EINVAL;
-	case FIELD_STR:
-	case FIELD_REF:
-	case FIELD_BLOB:
-		return parse_string(f, s, v);
-	case FIELD_LIST:
-		return -EINVAL;
-	default:
-		return parse_u64(s, &v->u64);
-	}
+	return r;
 }
 
 static int parse_alternatives(struct filter *f, struct span s, struct field_error *error)
@@ -196,14 +94,14 @@ static int parse_alternatives(struct filter *f, struct span s, struct field_erro
 	while (f->nvalues < n) {
 		const char *comma = several ? memchr(s.ptr, ',', s.len) : NULL;
 		struct span word = { s.ptr, comma ? (size_t)(comma - s.ptr) : s.len };
-		int r = parse_value(f, word, &f->values[f->nvalues++]);
+		int r = choose_value(f, word, &f->values[f->nvalues++]);
 
 		if (r == -ENOMEM)
 			return r;
 		if (r < 0) {
 			*error = (struct field_error){ .word = word,
-						       .expected = expected_value(f->field->type),
-						       .suggestion = suggest_value(f->field, word) };
+						       .expected = value_expected(f->field->type),
+						       .suggestion = suggest_value(f, word) };
 			return -EINVAL;
 		}
 		if (comma)
@@ -315,6 +213,7 @@ static enum match match_regex(const struct filter *f, const struct value *v)
 {
 	_cleanup_(buf_free) struct buf text = { 0 };
 	const char *s;
+	int r;
 
 	if (v->state != VALUE_SET)
 		return v->state == VALUE_UNKNOWN ? MATCH_UNKNOWN : MATCH_NO;
@@ -324,7 +223,10 @@ static enum match match_regex(const struct filter *f, const struct value *v)
 	s = buf_cstr(&text);
 	if (!s)
 		return MATCH_UNKNOWN;
-	return (regexec(&f->regex, s, 0, NULL, 0) == 0) == (f->op == OP_RE) ? MATCH_YES : MATCH_NO;
+	r = regexec(&f->regex, s, 0, NULL, 0);
+	if (r != 0 && r != REG_NOMATCH)
+		return MATCH_UNKNOWN;
+	return (r == 0) == (f->op == OP_RE) ? MATCH_YES : MATCH_NO;
 }
 
 static bool holds(enum op op, int order)

@@ -7,7 +7,13 @@
 
 static bool hides(int error)
 {
-	return error == EPERM || error == EACCES || error == WHY_MOVES_ATIME;
+	return error == EPERM || error == EACCES || error == WHY_MOVES_ATIME ||
+	       error == WHY_OTHER_PIDS || error == WHY_LEASED || error == WHY_OTHER_SYSTEM;
+}
+
+bool warning_fails(const struct warning *warning)
+{
+	return warning->error > 0 && !hides(warning->error);
 }
 
 static bool same_text(const char *a, const char *b)
@@ -26,7 +32,7 @@ void warnings_add(struct warnings *w, const struct warning *warning)
 	struct warning *items;
 
 	w->incomplete |= hides(warning->error) || warning->error > 0;
-	w->failed |= !hides(warning->error) && warning->error > 0;
+	w->failed |= warning_fails(warning);
 	for (size_t i = 0; i < w->count; i++)
 		if (same_cause(&w->items[i], warning)) {
 			w->items[i].count += warning->count;
@@ -40,6 +46,8 @@ void warnings_add(struct warnings *w, const struct warning *warning)
 	w->items = items;
 	items[w->count] = *warning;
 	items[w->count].example = arena_span(&w->arena, warning->example);
+	if (!warning->example.ptr)
+		items[w->count].example = (struct span){ 0 };
 	if (warning->fields)
 		items[w->count].fields = arena_span(&w->arena, span_of(warning->fields)).ptr;
 	w->failed |= warning->fields && !items[w->count].fields;
@@ -118,6 +126,12 @@ static const char *cause(int error)
 		return "read by describe --content only";
 	case WHY_NOT_ATTACHED:
 		return "only a process that has it attached could tell";
+	case WHY_LEASED:
+		return "somebody holds a lease on it (fcntl(2))";
+	case WHY_OTHER_SYSTEM:
+		return "with --procfs it cannot be asked of the kernel";
+	case WHY_OTHER_PIDS:
+		return "this /proc is that of another PID namespace";
 	case WHY_MOVES_ATIME:
 		return "reading would move its access time (not so for its owner, or with CAP_FOWNER)";
 	default:

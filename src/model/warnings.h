@@ -26,11 +26,13 @@ struct warnings {
 };
 
 /* Adds one, or counts it with one of the same cause. subject and text must live for
- * ever. Lack of memory is remembered in `failed`. EPERM, EACCES and
- * WHY_MOVES_ATIME hide; the other reasons leave the view complete; any other errno is a failure. */
+ * ever. Lack of memory is remembered in `failed`. EPERM, EACCES
+ * and those of enum why that say so hide; the other reasons leave the view complete; any other errno is a failure. */
 void warnings_add(struct warnings *w, const struct warning *warning);
 /* Adds one for each cause of unknown values of r that are in set. */
 void warnings_tally(struct warnings *w, const struct record *r, struct fieldset set);
+/* Whether it is a failure, not a matter of permission. */
+bool warning_fails(const struct warning *warning);
 /* Adds all of `from` to w; from is left as it is. */
 void warnings_merge(struct warnings *w, const struct warnings *from);
 void warnings_free(struct warnings *w);

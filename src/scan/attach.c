@@ -5,10 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "lib/file.h"
 #include "lib/parse.h"
-#include "scan/maps.h"
 
 static bool parse_pid(const char *name, uint32_t *pid)
 {
@@ -36,9 +37,10 @@ static bool same_namespace(int proc, uint32_t pid)
 /* The lines of smaps that follow the mapping's own: page size and flags. */
 static int read_flags(int proc, struct attach *attach)
 {
-	_cleanup_(buf_free) struct buf text = { 0 };
+	_cleanup_(close_fd) int fd = -1;
+	_cleanup_(line_reader_free) struct line_reader reader = { 0 };
 	char path[32], head[48];
-	struct span rest, line, word;
+	struct span line, word;
 	bool inside = false;
 	uint64_t kib;
 	int r;
@@ -46,19 +48,19 @@ static int read_flags(int proc, struct attach *attach)
 	snprintf(path, sizeof(path), "%u/smaps", attach->pid);
 	snprintf(head, sizeof(head), "%llx-%llx", (unsigned long long)attach->start,
 		 (unsigned long long)attach->end);
-	r = read_file_at(proc, path, &text);
-	rest = buf_span(&text);
-	while (r == 0 && next_line(&rest, &line)) {
-		struct span tail = line;
-
-		if (!next_word(&tail, &word))
+	fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	reader.fd = fd;
+	while ((r = line_reader_next(&reader, &line)) > 0) {
+		if (!next_word(&line, &word))
 			continue;
 		if (!inside) {
-			inside = span_starts(word, head) || span_is(word, head);
-		} else if (span_is(word, "KernelPageSize:") && next_u64(&tail, &kib) == 0) {
+			inside = span_is(word, head);
+		} else if (span_is(word, "KernelPageSize:") && next_u64(&line, &kib) == 0) {
 			attach->page_size = kib << 10;
 		} else if (span_is(word, "VmFlags:")) {
-			while (next_word(&tail, &word)) {
+			while (next_word(&line, &word)) {
 				attach->hugetlb |= span_is(word, "ht");
 				attach->noreserve |= span_is(word, "nr");
 			}
@@ -68,28 +70,48 @@ static int read_flags(int proc, struct attach *attach)
 	return r < 0 ? r : -ENODATA;
 }
 
-/* 1 if this process has it attached, 0 if not, or -errno. */
-static int look_at(int proc, uint32_t pid, uint32_t id, uint64_t size, struct buf *text, struct attach *attach)
+/* What is looked for. */
+struct quest {
+	int proc;
+	uint32_t id;
+	uint64_t size;
+	struct internal_devices devices;
+};
+
+bool attach_is_segment(const struct map_line *map, const struct internal_devices *devices)
 {
+	const struct span head = SPAN("/SYSV"), tail = SPAN(" (deleted)");
+
+	/* A name alone proves nothing: anybody may call a file so. */
+	return map->shared && map->path.len == head.len + 8 + tail.len && span_starts(map->path, head.ptr) &&
+	       span_is(span_from(map->path, map->path.len - tail.len), tail.ptr) &&
+	       internal_devices_has(devices, makedev((unsigned)map->major, (unsigned)map->minor));
+}
+
+/* 1 if this process has it attached, 0 if not, or -errno. */
+static int look_at(const struct quest *q, uint32_t pid, struct attach *attach)
+{
+	_cleanup_(close_fd) int fd = -1;
+	_cleanup_(line_reader_free) struct line_reader reader = { 0 };
+	struct map_line map;
+	struct span line;
 	char path[32];
-	struct span rest, line;
 	int r;
 
 	snprintf(path, sizeof(path), "%u/maps", pid);
-	buf_reset(text);
-	r = read_file_at(proc, path, text);
-	rest = buf_span(text);
-	while (r == 0 && next_line(&rest, &line)) {
-		struct map_line map;
-
-		if (!memmem(line.ptr, line.len, "/SYSV", 5) || maps_parse(line, &map) < 0 || !map.shared ||
-		    map.inode != id || map.offset != 0 || !span_starts(map.path, "/SYSV") ||
-		    map.end - map.start < size)
+	fd = openat(q->proc, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	reader.fd = fd;
+	while ((r = line_reader_next(&reader, &line)) > 0) {
+		if (!memmem(line.ptr, line.len, "/SYSV", 5) || maps_parse(line, &map) < 0 ||
+		    !attach_is_segment(&map, &q->devices) || map.inode != q->id || map.offset != 0 ||
+		    map.end - map.start < q->size)
 			continue;
-		if (!same_namespace(proc, pid))
+		if (!same_namespace(q->proc, pid))
 			return 0;
 		*attach = (struct attach){ .pid = pid, .start = map.start, .end = map.end };
-		r = read_flags(proc, attach);
+		r = read_flags(q->proc, attach);
 		return r < 0 ? r : 1;
 	}
 	return r;
@@ -97,39 +119,49 @@ static int look_at(int proc, uint32_t pid, uint32_t id, uint64_t size, struct bu
 
 int attach_find(int proc, uint32_t id, uint64_t size, struct attach *attach)
 {
-	_cleanup_(buf_free) struct buf text = { 0 };
+	struct quest q = { .proc = proc, .id = id, .size = size };
 	int copy = openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
 	struct dirent *entry;
-	bool refused = false;
+	int r = 0, error = 0;
 	uint32_t pid;
-	int r = 0;
 
 	if (!dir) {
 		r = -errno;
 		close_fd(&copy);
 		return r;
 	}
-	while (r != 1 && r != -ENOMEM && (entry = readdir(dir)) != NULL) {
-		if (!parse_pid(entry->d_name, &pid))
-			continue;
-		r = look_at(proc, pid, id, size, &text, attach);
-		/* A process that ends meanwhile holds nothing any more. */
-		refused |= r == -EACCES || r == -EPERM;
+	internal_devices_read(&q.devices);
+	for (errno = 0; r != 1 && (entry = readdir(dir)) != NULL; errno = 0) {
+		r = parse_pid(entry->d_name, &pid) ? look_at(&q, pid, attach) : 0;
+		/* A process that ends meanwhile holds nothing any more; refusal is the
+		 * weakest of the errors. */
+		if (r < 0 && r != -ENOENT && r != -ESRCH && (error == 0 || error == -EACCES))
+			error = r == -EPERM ? -EACCES : r;
 	}
+	if (!entry && errno)
+		error = -errno;
 	closedir(dir);
-	if (r == 1 || r == -ENOMEM)
-		return r;
-	return refused ? -EACCES : 0;
+	return r == 1 ? 1 : error;
 }
 
-int attach_open(int proc, const struct attach *attach)
+int attach_open(int proc, uint32_t id, const struct attach *attach)
 {
+	struct internal_devices devices;
+	struct stat st;
 	char path[80];
 	int fd;
 
 	snprintf(path, sizeof(path), "%u/map_files/%llx-%llx", attach->pid, (unsigned long long)attach->start,
 		 (unsigned long long)attach->end);
-	fd = openat(proc, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	return fd < 0 ? -errno : fd;
+	fd = openat(proc, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	/* The process may have mapped something else there since. */
+	internal_devices_read(&devices);
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_ino == id &&
+	    internal_devices_has(&devices, st.st_dev))
+		return fd;
+	close_fd(&fd);
+	return -ESTALE;
 }

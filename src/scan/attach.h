@@ -5,7 +5,8 @@
  */
 #pragma once
 
-#include "lib/base.h"
+#include "scan/internal.h"
+#include "scan/maps.h"
 
 struct attach {
 	uint32_t pid;
@@ -16,10 +17,13 @@ struct attach {
 
 /*
  * Finds one process of this IPC namespace that has the whole segment (of size
- * bytes) mapped. Returns 1 with *attach filled in, 0 if nobody has, -EACCES if
- * nobody was found but some processes could not be read, or -ENOMEM.
+ * bytes) mapped. Returns 1 with *attach filled in, 0 if nobody has, or -errno if
+ * nobody was found but some processes could not be read: -EACCES if they refused.
  */
 int attach_find(int proc, uint32_t id, uint64_t size, struct attach *attach) _must_check_;
 /* A descriptor for reading the segment itself through that mapping, without
- * attaching it; -EPERM without CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE. */
-int attach_open(int proc, const struct attach *attach) _must_check_;
+ * attaching it; -EPERM without CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE, -ESTALE if
+ * the segment is no longer mapped there. */
+int attach_open(int proc, uint32_t id, const struct attach *attach) _must_check_;
+/* Whether a mapping is that of a System V segment, and no file that is called so. */
+bool attach_is_segment(const struct map_line *map, const struct internal_devices *devices);

@@ -8,10 +8,13 @@
 #include <mqueue.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 
 #include "lib/file.h"
 #include "lib/parse.h"
 #include "scan/mountinfo.h"
+
+#define MQUEUE_MAGIC 0x19800202u /* ipc/mqueue.c */
 
 /* linux/mount.h clashes with sys/mount.h in places; these numbers are the kernel's ABI. */
 #ifndef SYS_fsopen
@@ -19,7 +22,7 @@
 #define SYS_fsconfig 431
 #define SYS_fsmount 432
 #endif
-enum { IPCCTL_FSOPEN_CLOEXEC = 1, IPCCTL_FSCONFIG_CMD_CREATE = 6, IPCCTL_FSMOUNT_CLOEXEC = 1, IPCCTL_MOUNT_ATTR_RDONLY = 1 };
+enum { IPCCTL_FSOPEN_CLOEXEC = 1, IPCCTL_FSCONFIG_CMD_CREATE = 6, IPCCTL_FSMOUNT_CLOEXEC = 1 };
 
 /* A directory descriptor of the mqueue file system, mounted nowhere. */
 static int open_detached(void)
@@ -30,30 +33,32 @@ static int open_detached(void)
 
 	if (context < 0 || syscall(SYS_fsconfig, context, IPCCTL_FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return -errno;
-	mount = (int)syscall(SYS_fsmount, context, IPCCTL_FSMOUNT_CLOEXEC, IPCCTL_MOUNT_ATTR_RDONLY);
+	mount = (int)syscall(SYS_fsmount, context, IPCCTL_FSMOUNT_CLOEXEC, 0);
 	if (mount < 0)
 		return -errno;
 	fd = openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
+enum ours { NOT_OURS, OURS, PERHAPS_OURS };
+
 /*
  * Whether a mounted mqueue file system is that of this IPC namespace, as far as
- * can be told: its first queue must exist here under the same identity. An
- * empty one tells nothing, and then hides nothing that could be shown.
+ * can be told: one of its queues must exist here under the same identity. An
+ * empty one tells nothing, nor one whose queues may not be opened.
  */
-static bool is_ours(int dir)
+static enum ours is_ours(int dir)
 {
 	int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = copy < 0 ? NULL : fdopendir(copy);
-	bool ours = true;
+	enum ours ours = PERHAPS_OURS;
 	struct dirent *entry;
 
 	if (!d) {
 		close_fd(&copy);
-		return false;
+		return NOT_OURS;
 	}
-	while ((entry = readdir(d)) != NULL) {
+	while (ours == PERHAPS_OURS && (entry = readdir(d)) != NULL) {
 		struct stat here, there;
 		int fd;
 
@@ -63,23 +68,23 @@ static bool is_ours(int dir)
 		/* The raw call takes the name without slash, and any name. */
 		fd = (int)syscall(SYS_mq_open, entry->d_name, O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0, NULL);
 		if (fd < 0 && errno == ENOENT) {
-			ours = fstatat(dir, entry->d_name, &there, AT_SYMLINK_NOFOLLOW) < 0;
-			if (!ours)
-				break;
+			/* Not here; unless it went away just now. */
+			if (fstatat(dir, entry->d_name, &there, AT_SYMLINK_NOFOLLOW) == 0)
+				ours = NOT_OURS;
 			continue;
 		}
 		if (fd < 0)
 			continue;
-		ours = fstat(fd, &here) == 0 && fstatat(dir, entry->d_name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
-		       here.st_dev == there.st_dev;
+		if (fstat(fd, &here) == 0 && fstatat(dir, entry->d_name, &there, AT_SYMLINK_NOFOLLOW) == 0)
+			ours = here.st_dev == there.st_dev ? OURS : NOT_OURS;
 		close_fd(&fd);
-		break;
 	}
 	closedir(d);
 	return ours;
 }
 
-static int open_mounted(int proc)
+/* A mounted one; *uncertain if nothing proves that it is ours. */
+static int open_mounted(int proc, bool *uncertain)
 {
 	_cleanup_(buf_free) struct buf text = { 0 };
 	struct span rest, line;
@@ -91,6 +96,7 @@ static int open_mounted(int proc)
 	while (next_line(&rest, &line)) {
 		_cleanup_(buf_free) struct buf path = { 0 };
 		struct mount_line mount;
+		struct statfs fs;
 		int fd;
 
 		if (mountinfo_parse(line, &mount) < 0 || !span_is(mount.fstype, "mqueue"))
@@ -99,8 +105,14 @@ static int open_mounted(int proc)
 		if (!buf_cstr(&path))
 			return -ENOMEM;
 		fd = open(path.data, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-		if (fd >= 0 && is_ours(fd))
-			return fd;
+		/* Something else may be mounted over it. */
+		if (fd >= 0 && fstatfs(fd, &fs) == 0 && (unsigned)fs.f_type == MQUEUE_MAGIC) {
+			enum ours ours = is_ours(fd);
+
+			*uncertain = ours == PERHAPS_OURS;
+			if (ours != NOT_OURS)
+				return fd;
+		}
 		close_fd(&fd);
 	}
 	return -ENOENT;
@@ -192,7 +204,7 @@ int mqueue_read(struct mqueue *q, int proc, const struct name_list *names)
 		/* ENODEV: no such file system. No right, or an old kernel: a mount may do. */
 		if (detached == -ENODEV)
 			return -ENOSYS;
-		q->root = open_mounted(proc);
+		q->root = open_mounted(proc, &q->uncertain);
 	}
 	if (q->root < 0)
 		return q->root == -ENOENT ? (detached == -ENOSYS ? -EPERM : detached) : q->root;
@@ -230,6 +242,22 @@ int mqueue_check(const struct mqueue *q, const struct mqueue_entry *e)
 	if (fstatat(q->root, e->name.ptr, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	return compare_identity(&st, e);
+}
+
+int mqueue_unlink(const struct mqueue *q, const struct mqueue_entry *e)
+{
+	int r = mqueue_check(q, e);
+
+	if (r < 0)
+		return r;
+	/* Through the directory it was found in, so that it is of the same namespace. */
+	if (unlinkat(q->root, e->name.ptr, 0) == 0)
+		return 0;
+	r = -errno;
+	/* A mount may be read-only; the call by name is not bound to it. */
+	if (r == -EROFS && !q->uncertain)
+		r = syscall(SYS_mq_unlink, e->name.ptr) < 0 ? -errno : 0;
+	return r;
 }
 
 int mqueue_open(const struct mqueue *q, const struct mqueue_entry *e)

@@ -19,7 +19,8 @@ struct mqueue_entry {
 };
 
 struct mqueue {
-	int root; /* directory descriptor, or -1 */
+	int root;	/* directory descriptor, or -1 */
+	bool uncertain; /* it is a mount of which nothing proves that it is this namespace's */
 	struct mqueue_entry *items;
 	size_t count;
 	size_t cap;
@@ -55,6 +56,8 @@ int64_t mqueue_find(struct mqueue *q, struct span name);
 int mqueue_open(const struct mqueue *q, const struct mqueue_entry *e) _must_check_;
 /* Whether the name still means this queue: 0, -ESTALE, -ENOENT or -errno. */
 int mqueue_check(const struct mqueue *q, const struct mqueue_entry *e) _must_check_;
+/* Unlinks exactly this queue. 0, -ESTALE, -ENOENT or -errno. */
+int mqueue_unlink(const struct mqueue *q, const struct mqueue_entry *e) _must_check_;
 /* Asks an open queue. 0 or -errno. */
 int mqueue_get_attr(int fd, struct mqueue_attr *attr) _must_check_;
 /* Reads the status line, which MOVES the queue's atime and ctime. 0 or -errno. */

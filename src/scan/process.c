@@ -2,6 +2,7 @@
 #include "scan/process.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -47,16 +48,29 @@ static int64_t wall_clock(uint64_t ticks)
 	       (ns + second) / second - 1;
 }
 
-static void read_process(struct process *p, int proc, struct arena *arena)
+/* What is not in /proc may be hidden from us (hidepid); the kernel still says
+ * whether it is there. */
+static int missing(const struct scan_context *context, uint32_t pid)
+{
+	if (context->own_proc && (kill((pid_t)pid, 0) == 0 || errno == EPERM))
+		return -EACCES;
+	return -ENOENT;
+}
+
+static void read_process(struct process *p, const struct scan_context *context, struct arena *arena)
 {
 	_cleanup_(buf_free) struct buf text = { 0 };
 	struct process_stat stat;
 	char path[32];
 
+	if (!context->own_pids) {
+		p->error = -ENOTSUP;
+		return;
+	}
 	snprintf(path, sizeof(path), "%u/stat", p->pid);
-	p->error = read_file_at(proc, path, &text);
-	if (p->error == -ESRCH)
-		p->error = -ENOENT;
+	p->error = read_file_at(context->proc, path, &text);
+	if (p->error == -ESRCH || p->error == -ENOENT)
+		p->error = missing(context, p->pid);
 	if (p->error == 0)
 		p->error = process_stat_parse(buf_span(&text), &stat);
 	if (p->error < 0)
@@ -68,13 +82,13 @@ static void read_process(struct process *p, int proc, struct arena *arena)
 		p->error = -ENOMEM;
 }
 
-const struct process *process_get(struct processes *p, int proc, uint32_t pid)
+const struct process *process_get(struct processes *p, const struct scan_context *context, uint32_t pid)
 {
 	const struct hash_slot *slot = hash_find(&p->index, pid, NULL);
-	struct process *items;
+	struct process **items, *process;
 
 	if (slot)
-		return &p->items[slot->value];
+		return p->items[slot->value];
 	/* Doubles at each power of two. */
 	if ((p->count & (p->count - 1)) == 0) {
 		items = reallocarray(p->items, p->count ? p->count * 2 : 1, sizeof(*items));
@@ -82,11 +96,13 @@ const struct process *process_get(struct processes *p, int proc, uint32_t pid)
 			return NULL;
 		p->items = items;
 	}
-	if (hash_add(&p->index, pid, (uint32_t)p->count) < 0)
+	process = arena_calloc(&p->arena, 1, sizeof(*process));
+	if (!process || hash_add(&p->index, pid, (uint32_t)p->count) < 0)
 		return NULL;
-	p->items[p->count] = (struct process){ .pid = pid };
-	read_process(&p->items[p->count], proc, &p->arena);
-	return &p->items[p->count++];
+	process->pid = pid;
+	read_process(process, context, &p->arena);
+	p->items[p->count++] = process;
+	return process;
 }
 
 void processes_free(struct processes *p)

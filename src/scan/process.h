@@ -4,10 +4,13 @@
 
 #include "lib/arena.h"
 #include "lib/hash.h"
+#include "scan/context.h"
 
 struct process {
 	uint32_t pid;
-	int error;	     /* 0, or -errno why it could not be read; -ENOENT: no such process */
+	int error;	     /* 0, or -errno why it could not be read. -ENOENT: no such process;
+				-EACCES: it lives, but is hidden; -ENOTSUP: this /proc is
+				that of another PID namespace and cannot tell */
 	char state;	     /* R S D Z T ... */
 	int64_t start;	     /* seconds since the epoch, as the clock is set now */
 	struct span command; /* the raw bytes of comm, at most 15 */
@@ -15,14 +18,14 @@ struct process {
 
 struct processes {
 	struct hash index;
-	struct process *items;
+	struct process **items;
 	size_t count;
 	struct arena arena;
 };
 
 /* The process as it was when first asked for; NULL only for lack of memory.
- * Valid until the next call. proc: directory descriptor of /proc. */
-const struct process *process_get(struct processes *p, int proc, uint32_t pid);
+ * Valid as long as p. */
+const struct process *process_get(struct processes *p, const struct scan_context *context, uint32_t pid);
 void processes_free(struct processes *p);
 
 /* Fields of /proc/PID/stat that matter here. */

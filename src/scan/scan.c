@@ -2,29 +2,8 @@
 #include "scan/scan.h"
 
 #include <errno.h>
-#include <fcntl.h>
 
 #include "lib/parallel.h"
-
-int scan_context_open(struct scan_context *context, const char *procfs)
-{
-	context->own_proc = !procfs;
-	context->proc = open(procfs ? procfs : "/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (context->proc < 0)
-		return -errno;
-	/* Every proc has it, with subset=pid too; a recorded tree brings its own. */
-	if (faccessat(context->proc, "self", F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
-	    faccessat(context->proc, "sysvipc", F_OK, 0) < 0) {
-		close_fd(&context->proc);
-		return -ENOTDIR;
-	}
-	return 0;
-}
-
-void scan_context_close(struct scan_context *context)
-{
-	close_fd(&context->proc);
-}
 
 void scan_request_free(struct scan_request *request)
 {
@@ -86,6 +65,11 @@ static int take_mqueue(struct snapshot *s, const struct name_list *names, struct
 								  "CAP_SYS_ADMIN or a mounted mqueue file system" });
 	else if (r < 0)
 		warnings_add(warnings, &(struct warning){ .subject = "posix-mq", .error = -r });
+	else if (s->queues.uncertain)
+		warnings_add(warnings, &(struct warning){ .subject = "posix-mq",
+							  .error = EPERM,
+							  .text = "nothing proves that the mounted mqueue file system is "
+								  "that of this IPC namespace" });
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "model/warnings.h"
+#include "scan/context.h"
 #include "scan/hugepages.h"
 #include "scan/mqueue.h"
 #include "scan/process.h"
@@ -24,12 +25,6 @@ enum source {
 	SOURCE_SYSV_MSG = 1 << 2, /* /proc/sysvipc/msg */
 	SOURCE_SHMTREE = 1 << 3,  /* what is in /dev/shm */
 	SOURCE_MQUEUE = 1 << 4,	  /* the mqueue file system of this IPC namespace */
-};
-
-/* Where to look. */
-struct scan_context {
-	int proc;      /* directory descriptor of /proc, or of --procfs */
-	bool own_proc; /* it is /proc: system calls and it speak of the same system */
 };
 
 /* How closely to look; all off is the harmless look that leaves no trace. */
@@ -76,13 +71,6 @@ struct projector {
 };
 
 void projector_free(struct projector *p);
-
-/*
- * Opens the context on a directory of a proc file system (NULL: /proc).
- * 0 or -errno; -ENOTDIR also if it is no proc file system of any sort.
- */
-int scan_context_open(struct scan_context *context, const char *procfs) _must_check_;
-void scan_context_close(struct scan_context *context);
 
 /*
  * Gathers what the request asks for. A source that cannot be read leaves a

@@ -4,11 +4,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 
 #define SHM_DIR "/dev/shm"
 #define GETDENTS_BUFFER ((size_t)128 << 10)
@@ -119,10 +116,17 @@ static struct span join(struct arena *a, struct span dir, const char *name)
 static int visit(struct walk *w, int dir, const struct pending *in, const char *name)
 {
 	struct shmtree *t = w->tree;
-	struct span path = join(&t->arena, in->path, name);
 	const struct shm_entry *e;
+	struct span path;
 	int r;
 
+	if (t->arena.total > SHMTREE_MOST_BYTES) {
+		warnings_add(w->warnings, &(struct warning){ .subject = SHM_DIR,
+							     .error = EACCES,
+							     .text = "there is more than can be shown" });
+		return 0;
+	}
+	path = join(&t->arena, in->path, name);
 	if (!path.ptr)
 		return -ENOMEM;
 	r = look(t, dir, name, path);
@@ -140,7 +144,7 @@ static int visit(struct walk *w, int dir, const struct pending *in, const char *
 	if (in->depth + 1 > SHMTREE_DEPTH) {
 		warnings_add(w->warnings, &(struct warning){ .subject = SHM_DIR,
 							     .error = EACCES,
-							     .text = "directories more than 32 deep are not entered" });
+							     .text = "directories more than 8 deep are not entered" });
 		return 0;
 	}
 	return push(w, path, in->depth + 1);
@@ -215,7 +219,14 @@ static int walk_all(struct walk *w)
 	return r;
 }
 
-static int look_up_names(struct shmtree *t, const struct name_list *names)
+/* Whether an error says that there is nothing of that name, or can be nothing. */
+static bool is_absence(int error)
+{
+	return error == -ENOENT || error == -ENOTDIR || error == -ELOOP || error == -EINVAL ||
+	       error == -ENAMETOOLONG || error == -EXDEV;
+}
+
+static int look_up_names(struct shmtree *t, const struct name_list *names, struct warnings *warnings)
 {
 	for (size_t i = 0; i < names->count; i++) {
 		struct span path = arena_span(&t->arena, names->items[i]);
@@ -229,9 +240,33 @@ static int look_up_names(struct shmtree *t, const struct name_list *names)
 		r = parent < 0 ? parent : look(t, parent, leaf, path);
 		if (r == -ENOMEM)
 			return r;
-		/* A name that is not there, or cannot be, is found by nobody. */
+		if (r < 0 && !is_absence(r))
+			warnings_add(warnings, &(struct warning){ .subject = SHM_DIR,
+								  .fields = "existence",
+								  .error = -r,
+								  .count = 1,
+								  .example = path });
 	}
 	return 0;
+}
+
+/* Reads what may be a semaphore of musl, once, so that all kinds see the same. */
+static void try_as_semaphore(struct shmtree *t, struct shm_entry *e, struct warnings *warnings)
+{
+	int r;
+
+	if (!S_ISREG(e->mode) || (e->size != SEMAPHORE_SIZE_64 && e->size != SEMAPHORE_SIZE_32) ||
+	    memchr(e->path.ptr, '/', e->path.len) || shm_entry_is_semaphore(e))
+		return;
+	r = shmtree_read_semaphore(t, e, &e->semaphore);
+	e->maybe_musl = r < 0 || semaphore_is_musl(&e->semaphore);
+	/* What may not be read, or is gone, stays the file that it surely is. */
+	if (r < 0 && r != -EPERM && r != -EACCES && r != -EAGAIN && r != -ESTALE && r != -ENOENT)
+		warnings_add(warnings, &(struct warning){ .subject = SHM_DIR,
+							  .fields = "contents",
+							  .error = -r,
+							  .count = 1,
+							  .example = e->path });
 }
 
 int shmtree_read(struct shmtree *t, const struct name_list *names, struct warnings *warnings)
@@ -244,12 +279,16 @@ int shmtree_read(struct shmtree *t, const struct name_list *names, struct warnin
 	if (t->root < 0 || fstat(t->root, &st) < 0)
 		return -errno;
 	t->dev = st.st_dev;
-	if (names->count > 0)
-		return look_up_names(t, names);
-	w.buffer = malloc(GETDENTS_BUFFER);
-	r = w.buffer ? walk_all(&w) : -ENOMEM;
-	free(w.buffer);
-	free(w.stack);
+	if (names->count > 0) {
+		r = look_up_names(t, names, warnings);
+	} else {
+		w.buffer = malloc(GETDENTS_BUFFER);
+		r = w.buffer ? walk_all(&w) : -ENOMEM;
+		free(w.buffer);
+		free(w.stack);
+	}
+	for (size_t i = 0; r == 0 && i < t->count; i++)
+		try_as_semaphore(t, &t->items[i], warnings);
 	return r;
 }
 
@@ -270,114 +309,4 @@ static struct span path_at(const void *items, size_t i)
 int64_t shmtree_find(struct shmtree *t, struct span path)
 {
 	return name_index_find(&t->by_path, t->items, t->count, path_at, path);
-}
-
-static bool is_dots(struct span s)
-{
-	return span_is(s, ".") || span_is(s, "..");
-}
-
-int shmtree_open_parent(const struct shmtree *t, struct span path, const char **leaf)
-{
-	int fd = openat(t->root, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	if (memchr(path.ptr, '\0', path.len))
-		goto invalid;
-	while (fd >= 0) {
-		const char *slash = memchr(path.ptr, '/', path.len);
-		struct span part = { path.ptr, slash ? (size_t)(slash - path.ptr) : path.len };
-		char name[NAME_MAX + 1];
-		struct stat st;
-		int next;
-
-		if (part.len == 0 || part.len > NAME_MAX || is_dots(part))
-			goto invalid;
-		if (!slash) {
-			*leaf = path.ptr;
-			return fd;
-		}
-		memcpy(name, part.ptr, part.len);
-		name[part.len] = '\0';
-		next = openat(fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		close_fd(&fd);
-		if (next >= 0 && (fstat(next, &st) < 0 || st.st_dev != t->dev)) {
-			close_fd(&next);
-			return -EXDEV;
-		}
-		fd = next;
-		path = span_from(path, part.len + 1);
-	}
-	return -errno;
-invalid:
-	close_fd(&fd);
-	return -EINVAL;
-}
-
-static int compare_identity(const struct stat *st, const struct shm_entry *e)
-{
-	return st->st_dev == e->dev && st->st_ino == e->ino && (st->st_mode & S_IFMT) == (e->mode & S_IFMT) ?
-		       0 :
-		       -ESTALE;
-}
-
-int shmtree_check(int parent, const char *leaf, const struct shm_entry *e)
-{
-	struct stat st;
-
-	if (fstatat(parent, leaf, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
-		return -errno;
-	return compare_identity(&st, e);
-}
-
-#define OPEN_QUIETLY (O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC)
-
-/*
- * Whether read(2) would move the access time of a file that could not be opened
- * with O_NOATIME. With relatime it moves if it is not newer than the other times,
- * or a day old (relatime_need_update() in fs/inode.c); an hour less, to be sure.
- */
-static bool moves_atime(int fd, const struct stat *st)
-{
-	struct statvfs fs;
-
-	if (fstatvfs(fd, &fs) < 0)
-		return true;
-	if (fs.f_flag & ST_NOATIME)
-		return false;
-	return !(fs.f_flag & ST_RELATIME) || st->st_atim.tv_sec <= st->st_mtim.tv_sec ||
-	       st->st_atim.tv_sec <= st->st_ctim.tv_sec || time(NULL) - st->st_atim.tv_sec > 23 * 3600;
-}
-
-int shmtree_open_file(const struct shmtree *t, const struct shm_entry *e)
-{
-	const char *leaf;
-	_cleanup_(close_fd) int parent = shmtree_open_parent(t, e->path, &leaf);
-	bool unprotected;
-	struct stat st;
-	int fd, r;
-
-	if (parent < 0)
-		return parent;
-	r = shmtree_check(parent, leaf, e);
-	if (r == 0 && !S_ISREG(e->mode))
-		r = -EINVAL;
-	if (r < 0)
-		return r;
-	fd = openat(parent, leaf, OPEN_QUIETLY | O_NOATIME);
-	unprotected = fd < 0 && errno == EPERM;
-	if (unprotected)
-		fd = openat(parent, leaf, OPEN_QUIETLY);
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) < 0)
-		r = -errno;
-	else
-		r = compare_identity(&st, e);
-	if (r == 0 && unprotected && moves_atime(fd, &st))
-		r = -EPERM;
-	if (r < 0) {
-		close_fd(&fd);
-		return r;
-	}
-	return fd;
 }

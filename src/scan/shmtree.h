@@ -11,9 +11,12 @@
 #include "lib/arena.h"
 #include "model/warnings.h"
 #include "scan/names.h"
+#include "scan/semaphore.h"
 
 /* Directories deeper than this are listed but not entered. */
-#define SHMTREE_DEPTH 32
+#define SHMTREE_DEPTH 8
+/* Paths may take so much memory in all: whoever may write there decides how long they are. */
+#define SHMTREE_MOST_BYTES ((size_t)256 << 20)
 
 struct shm_entry {
 	struct span path; /* relative to /dev/shm, terminated */
@@ -24,6 +27,13 @@ struct shm_entry {
 	uint64_t size, allocated; /* bytes */
 	int64_t atime, mtime, ctime;
 	uint32_t ctime_nsec;
+	/*
+	 * A regular file at the top that has the size of a semaphore, and not the name
+	 * that glibc gives one: what it reads as. musl's have no prefix; zeroes only may
+	 * be anything.
+	 */
+	bool maybe_musl;
+	struct semaphore semaphore;
 	bool mounted; /* another file system is mounted on it */
 };
 
@@ -65,5 +75,11 @@ int shmtree_open_parent(const struct shmtree *t, struct span path, const char **
  */
 int shmtree_open_file(const struct shmtree *t, const struct shm_entry *e) _must_check_;
 
+/* Whether it is called as glibc's sem_open(3) calls its files: "sem.NAME" at the top. */
+bool shm_entry_is_semaphore(const struct shm_entry *e);
+/* Whether it is listed as a semaphore: called so, or one of musl's that is not all zeroes. */
+bool shm_entry_reads_as_semaphore(const struct shm_entry *e);
+/* Reads an entry as a semaphore, disturbing nothing. 0 or -errno as shmtree_open_file(). */
+int shmtree_read_semaphore(const struct shmtree *t, const struct shm_entry *e, struct semaphore *out) _must_check_;
 /* Whether the name still means this entry: 0, -ESTALE, -ENOENT or -errno. */
 int shmtree_check(int parent, const char *leaf, const struct shm_entry *e) _must_check_;

@@ -172,64 +172,38 @@ static int add_row(struct sysv_table *t, const struct layout *layout, struct spa
 	return 0;
 }
 
-/* Parses the whole lines of text and says how many bytes those were; with last
- * also what stands behind the last newline. */
-static int parse_lines(struct sysv_table *t, struct layout *layout, struct span text, bool last, size_t *used)
+static int take_line(struct sysv_table *t, struct layout *layout, struct span line)
 {
-	struct span rest = text, line;
-
-	while (rest.len > 0 && (last || memchr(rest.ptr, '\n', rest.len))) {
-		int r;
-
-		next_line(&rest, &line);
-		r = layout->count == 0 ? parse_head(t, layout, line) : add_row(t, layout, line);
-		if (r < 0)
-			return r;
-	}
-	*used = text.len - rest.len;
-	return 0;
+	return layout->count == 0 ? parse_head(t, layout, line) : add_row(t, layout, line);
 }
 
 int sysv_table_parse(struct sysv_table *t, struct span text)
 {
 	struct layout layout = { 0 };
-	size_t used;
-	int r = parse_lines(t, &layout, text, true, &used);
+	struct span line;
+	int r = 0;
 
+	while (r == 0 && next_line(&text, &line))
+		r = take_line(t, &layout, line);
 	return r < 0 ? r : layout.count == 0 ? -EINVAL : 0;
 }
 
 int sysv_table_read(struct sysv_table *t, int proc)
 {
-	const size_t chunk = (size_t)64 << 10;
 	_cleanup_(close_fd) int fd = openat(proc, table_types[t->kind].path, O_RDONLY | O_CLOEXEC);
-	_cleanup_(buf_free) struct buf text = { 0 };
+	_cleanup_(line_reader_free) struct line_reader reader = { .fd = fd };
 	struct layout layout = { 0 };
-	size_t used;
-	ssize_t n;
+	struct span line;
+	int r;
 
 	if (fd < 0)
 		return -errno;
-	do {
-		char *p = buf_reserve(&text, chunk);
-		int r;
-
-		if (!p)
-			return -ENOMEM;
-		do
-			n = read(fd, p, chunk);
-		while (n < 0 && errno == EINTR);
-		if (n < 0)
-			return -errno;
-		text.len += (size_t)n;
-		r = parse_lines(t, &layout, buf_span(&text), n == 0, &used);
+	while ((r = line_reader_next(&reader, &line)) > 0) {
+		r = take_line(t, &layout, line);
 		if (r < 0)
 			return r;
-		/* Keeps the half line behind the last newline for the next read. */
-		memmove(text.data, text.data + used, text.len - used);
-		text.len -= used;
-	} while (n > 0);
-	return layout.count == 0 ? -EINVAL : 0;
+	}
+	return r < 0 ? r : layout.count == 0 ? -EINVAL : 0;
 }
 
 void sysv_table_free(struct sysv_table *t)

@@ -11,11 +11,14 @@
 #define GROUP_BIT ((uint64_t)1 << 32)
 #define LARGEST_ENTRY ((size_t)1 << 20) /* a group may list thousands of members */
 
-/*
- * Asks the database for one entry, with as large a buffer as it wants. Returns
- * 0 and the name in scratch, or -ENOENT. A database that fails is taken for one
- * that does not know: the number stands in for the name.
- */
+/* What getpwuid_r(3) lists as ways of saying that there is no such entry. */
+static bool means_unknown(int error)
+{
+	return error == 0 || error == ENOENT || error == ESRCH || error == EBADF || error == EPERM;
+}
+
+/* Asks the database for one entry, with as large a buffer as it wants. 0 and the
+ * name in scratch, -ENOENT if it has none, or -errno if it failed. */
 static int ask(uint64_t key, struct buf *scratch, const char **name)
 {
 	for (size_t size = 1024; size <= LARGEST_ENTRY; size *= 2) {
@@ -38,46 +41,52 @@ static int ask(uint64_t key, struct buf *scratch, const char **name)
 			*name = r == 0 && found ? pw.pw_name : NULL;
 		}
 		if (r != ERANGE)
-			return *name ? 0 : -ENOENT;
+			return *name ? 0 : means_unknown(r) ? -ENOENT : -r;
 	}
 	return -ENOENT;
 }
 
-static struct span lookup(struct users *u, uint64_t key)
+static int lookup(struct users *u, uint64_t key, struct span *name)
 {
 	const struct hash_slot *slot = hash_find(&u->index, key, NULL);
 	_cleanup_(buf_free) struct buf scratch = { 0 };
-	const char *name = NULL;
-	struct span *names, text;
+	struct user_name *names, entry = { 0 };
+	const char *found = NULL;
 	char digits[20];
 
-	if (slot)
-		return u->names[slot->value];
-	if (ask(key, &scratch, &name) == 0)
-		text = arena_span(&u->arena, span_of(name));
-	else
-		text = arena_span(&u->arena, (struct span){ digits, format_u64(digits, (uint32_t)key) });
-	if (!text.ptr)
-		return text;
+	if (slot) {
+		*name = u->names[slot->value].name;
+		return u->names[slot->value].error;
+	}
+	entry.error = ask(key, &scratch, &found);
+	if (entry.error == 0) {
+		entry.name = arena_span(&u->arena, span_of(found));
+	} else if (entry.error == -ENOENT) {
+		entry.error = 0;
+		entry.name = arena_span(&u->arena, (struct span){ digits, format_u64(digits, (uint32_t)key) });
+	}
+	if (entry.error == 0 && !entry.name.ptr)
+		return -ENOMEM;
 	names = reallocarray(u->names, u->count + 1, sizeof(*names));
 	if (!names)
-		return (struct span){ 0 };
+		return -ENOMEM;
 	u->names = names;
-	names[u->count] = text;
+	names[u->count] = entry;
 	if (hash_add(&u->index, key, (uint32_t)u->count) < 0)
-		return (struct span){ 0 };
+		return -ENOMEM;
 	u->count++;
-	return text;
+	*name = entry.name;
+	return entry.error;
 }
 
-struct span users_uid_name(struct users *u, uint32_t uid)
+int users_uid_name(struct users *u, uint32_t uid, struct span *name)
 {
-	return lookup(u, uid);
+	return lookup(u, uid, name);
 }
 
-struct span users_gid_name(struct users *u, uint32_t gid)
+int users_gid_name(struct users *u, uint32_t gid, struct span *name)
 {
-	return lookup(u, gid | GROUP_BIT);
+	return lookup(u, gid | GROUP_BIT, name);
 }
 
 void users_free(struct users *u)

@@ -258,9 +258,13 @@ static void view_maps_columns_to_each_schema(void **state)
 	assert_null(view_value(&v, 0, 1, &f->record));
 	assert_true(view_value(&v, 1, 0, &r)->u64 == 9);
 	assert_true(view_value(&v, 1, 1, &r)->u64 == 4);
-	assert_int_equal(view_fields(&v, 0).bits, 1u << SIZE);
-	assert_int_equal(view_fields(&v, 1).bits, 1u << 1 | 1u << 2);
-	assert_int_equal(schema_sources(&one, view_fields(&v, 0)), 1);
+	assert_int_equal(v.shown[0].set.bits, 1u << SIZE);
+	assert_int_equal(v.shown[1].set.bits, 1u << 1 | 1u << 2);
+	assert_int_equal(schema_sources(&one, v.shown[0].set), 1);
+	/* In the order of -o: size before depth. */
+	assert_int_equal(v.shown[1].count, 2);
+	assert_int_equal(v.shown[1].fields[0], 2);
+	assert_int_equal(v.shown[1].fields[1], 1);
 	view_free(&v);
 }
 

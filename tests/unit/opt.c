@@ -43,7 +43,7 @@ struct run {
 static void parse(struct run *run, bool first_word_ends, char **words)
 {
 	const struct opt_group group = { "Options", table, ARRAY_SIZE(table), &run->values };
-	const struct opt_parse p = { &group, 1, first_word_ends };
+	const struct opt_parse p = { .groups = &group, .ngroups = 1, .first_word_ends = first_word_ends, .takes_command = true, .hint = "see help" };
 	struct diag d = { .fd = memfd_create("messages", MFD_CLOEXEC) };
 	int n = 0;
 	ssize_t got;

@@ -70,30 +70,31 @@ static void broken_stat(void **state)
 static void this_process(void **state)
 {
 	static const char name[] = "a) S 1 (\n";
-	int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct scan_context context;
 	struct processes all = { 0 };
 	const struct process *p;
 	char before[17] = "";
 
 	(void)state;
+	assert_int_equal(scan_context_open(&context, NULL), 0);
 	assert_int_equal(prctl(PR_GET_NAME, before), 0);
 	assert_int_equal(prctl(PR_SET_NAME, name), 0);
-	p = process_get(&all, proc, (uint32_t)getpid());
+	p = process_get(&all, &context, (uint32_t)getpid());
 	assert_non_null(p);
 	assert_int_equal(p->error, 0);
 	assert_span(p->command, SPAN(name));
 	assert_in_range(p->start, 1, (uint64_t)time(NULL) + 1);
 	/* No process ever has number 2^22 or more (proc_sys_kernel(5), pid_max). */
-	p = process_get(&all, proc, 1u << 23);
+	p = process_get(&all, &context, 1u << 23);
 	assert_non_null(p);
 	assert_int_equal(p->error, -ENOENT);
 	assert_int_equal(all.count, 2);
-	p = process_get(&all, proc, (uint32_t)getpid());
+	p = process_get(&all, &context, (uint32_t)getpid());
 	assert_span(p->command, SPAN(name));
 	assert_int_equal(all.count, 2);
 	processes_free(&all);
 	prctl(PR_SET_NAME, before);
-	close(proc);
+	scan_context_close(&context);
 }
 
 static void map_lines(void **state)

@@ -25,7 +25,8 @@ static inline struct span exact(struct span s)
 	char *copy = malloc(s.len ? s.len : 1);
 
 	assert_non_null(copy);
-	memcpy(copy, s.ptr, s.len);
+	if (s.len)
+		memcpy(copy, s.ptr, s.len);
 	return (struct span){ copy, s.len };
 }
 

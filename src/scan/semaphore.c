@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "kind/semaphore.h"
+#include "scan/semaphore.h"
 
-#include <errno.h>
-
-#include "kind/shmfile.h"
-#include "lib/file.h"
-
-#define SIZE_64 32 /* sizeof(sem_t) of 64-bit programs, glibc and musl alike */
-#define SIZE_32 16
 #define PSHARED_GLIBC 0x80u	    /* FUTEX_PRIVATE_FLAG, stored inverted: "shared" */
 #define VALUE_MAX 0x7fffffffu	    /* SEM_VALUE_MAX */
 #define MUSL_WAITED_FOR 0xffffffffu /* up to 1.2.3: value 0 and somebody waits */
@@ -40,7 +33,7 @@ static bool is_glibc_32(const uint32_t *w, struct semaphore *out)
 
 static bool is_musl(const uint32_t *w, size_t words, struct semaphore *out)
 {
-	out->layout = words * sizeof(*w) == SIZE_64 ? LAYOUT_MUSL_64 : LAYOUT_MUSL_32;
+	out->layout = words * sizeof(*w) == SEMAPHORE_SIZE_64 ? LAYOUT_MUSL_64 : LAYOUT_MUSL_32;
 	/* The top bit is, since 1.2.4, a mark that somebody waits. */
 	out->value = w[0] == MUSL_WAITED_FOR ? 0 : w[0] & VALUE_MAX;
 	out->waiters = w[1];
@@ -49,37 +42,15 @@ static bool is_musl(const uint32_t *w, size_t words, struct semaphore *out)
 
 void semaphore_decode(struct span bytes, struct semaphore *out)
 {
-	uint32_t words[SIZE_64 / sizeof(uint32_t)];
+	uint32_t words[SEMAPHORE_SIZE_64 / sizeof(uint32_t)];
 	bool found = false;
 
-	if (bytes.len == SIZE_64 || bytes.len == SIZE_32) {
+	if (bytes.len == SEMAPHORE_SIZE_64 || bytes.len == SEMAPHORE_SIZE_32) {
 		memcpy(words, bytes.ptr, bytes.len);
-		found = bytes.len == SIZE_64 ? is_glibc_64(words, out) : is_glibc_32(words, out);
+		found = bytes.len == SEMAPHORE_SIZE_64 ? is_glibc_64(words, out) : is_glibc_32(words, out);
 		if (!found)
 			found = is_musl(words, bytes.len / sizeof(words[0]), out);
 	}
 	if (!found)
 		*out = (struct semaphore){ LAYOUT_NONE, 0, 0 };
-}
-
-int semaphore_read(const struct shmtree *t, const struct shm_entry *e, struct semaphore *out)
-{
-	_cleanup_(close_fd) int fd = shmtree_open_file(t, e);
-	_cleanup_(buf_free) struct buf bytes = { 0 };
-	int r = fd < 0 ? fd : pread_into(fd, 0, SIZE_64 + 1, &bytes);
-
-	if (r == 0)
-		semaphore_decode(buf_span(&bytes), out);
-	return r;
-}
-
-bool semaphore_claims(const struct shmtree *t, const struct shm_entry *e, struct semaphore *out)
-{
-	if (shmfile_is_semaphore_name(e))
-		return true;
-	if (!S_ISREG(e->mode) || (e->size != SIZE_64 && e->size != SIZE_32) ||
-	    memchr(e->path.ptr, '/', e->path.len))
-		return false;
-	return semaphore_read(t, e, out) == 0 &&
-	       (out->layout == LAYOUT_MUSL_64 || out->layout == LAYOUT_MUSL_32) && (out->value || out->waiters);
 }

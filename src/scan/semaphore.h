@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "scan/shmtree.h"
+#include "lib/base.h"
 
 enum semaphore_layout {
 	LAYOUT_NONE,
@@ -22,13 +22,14 @@ struct semaphore {
 	uint32_t waiters; /* as the memory says; killed ones stay counted */
 };
 
+/* sizeof(sem_t) of 64-bit and of 32-bit programs, glibc and musl alike. */
+#define SEMAPHORE_SIZE_64 32
+#define SEMAPHORE_SIZE_32 16
+
 /* Decodes the bytes of a whole file; layout is LAYOUT_NONE if it is no semaphore. */
 void semaphore_decode(struct span bytes, struct semaphore *out);
-/* Reads and decodes an entry, disturbing nothing. 0 or -errno. */
-int semaphore_read(const struct shmtree *t, const struct shm_entry *e, struct semaphore *out) _must_check_;
-/*
- * Whether an entry is listed as a semaphore: a file called sem.NAME, or one
- * without that prefix that reads as a semaphore of musl, which has none. A file
- * of zeroes only is left a segment.
- */
-bool semaphore_claims(const struct shmtree *t, const struct shm_entry *e, struct semaphore *out);
+
+static inline bool semaphore_is_musl(const struct semaphore *s)
+{
+	return s->layout == LAYOUT_MUSL_64 || s->layout == LAYOUT_MUSL_32;
+}

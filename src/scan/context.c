@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#include "scan/context.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "lib/parse.h"
+
+/* A /proc that was mounted in another PID namespace calls us by another number, or
+ * by none: then the numbers that the kernel tells us elsewhere mean others there. */
+static bool shows_own_pids(int proc)
+{
+	char link[24];
+	ssize_t n = readlinkat(proc, "self", link, sizeof(link));
+	uint64_t pid;
+
+	return n > 0 && parse_u64((struct span){ link, (size_t)n }, &pid) == 0 && pid == (uint64_t)getpid();
+}
+
+int scan_context_open(struct scan_context *context, const char *procfs)
+{
+	context->own_proc = !procfs;
+	context->proc = open(procfs ? procfs : "/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (context->proc < 0)
+		return -errno;
+	context->own_pids = shows_own_pids(context->proc);
+	/* Every proc has it, with subset=pid too; a recorded tree brings its own. */
+	if (faccessat(context->proc, "self", F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
+	    faccessat(context->proc, "sysvipc", F_OK, 0) < 0) {
+		close_fd(&context->proc);
+		return -ENOTDIR;
+	}
+	return 0;
+}
+
+void scan_context_close(struct scan_context *context)
+{
+	close_fd(&context->proc);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* Where to look: which /proc, and what its process numbers mean. */
+#pragma once
+
+#include "lib/base.h"
+
+struct scan_context {
+	int proc;      /* directory descriptor of /proc, or of --procfs; -1: there is none */
+	bool own_proc; /* it is /proc: system calls and it speak of the same system */
+	bool own_pids; /* its numbers are those of this process's PID namespace */
+};
+
+/*
+ * Opens the context on a directory of a proc file system (NULL: /proc).
+ * 0 or -errno; -ENOTDIR also if it is no proc file system of any sort.
+ */
+int scan_context_open(struct scan_context *context, const char *procfs) _must_check_;
+void scan_context_close(struct scan_context *context);

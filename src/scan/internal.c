@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#include "scan/internal.h"
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "scan/hugepages.h"
+
+#ifndef MFD_HUGE_SHIFT
+#define MFD_HUGE_SHIFT 26
+#endif
+
+static void add(struct internal_devices *devices, unsigned flags)
+{
+	_cleanup_(close_fd) int fd = memfd_create("ipcctl", MFD_CLOEXEC | flags);
+	struct stat st;
+
+	if (fd >= 0 && devices->count < MOST_INTERNAL_DEVICES && fstat(fd, &st) == 0)
+		devices->items[devices->count++] = st.st_dev;
+}
+
+void internal_devices_read(struct internal_devices *devices)
+{
+	struct huge_pages huge = { 0 };
+
+	*devices = (struct internal_devices){ 0 };
+	add(devices, 0);
+	huge_pages_read(&huge);
+	/* Each size of huge pages has a mount of its own. */
+	for (size_t i = 0; i < huge.count; i++)
+		add(devices, MFD_HUGETLB | (unsigned)__builtin_ctzll(huge.sizes[i]) << MFD_HUGE_SHIFT);
+}
+
+bool internal_devices_has(const struct internal_devices *devices, uint64_t dev)
+{
+	for (size_t i = 0; i < devices->count; i++)
+		if (devices->items[i] == dev)
+			return true;
+	return false;
+}
