@@ -55,9 +55,13 @@ int listing_take(struct listing *l, struct scan_request *request)
 	for (size_t i = 0; i < l->nkinds; i++)
 		request->sources |= l->kinds[i]->sources | schema_sources(l->schemas[i], sheet_fields(&l->sheet, i));
 	request->depth = select_depth(&l->context->options);
+	request->threads = (unsigned)l->context->options.threads.value;
+	if (l->context->options.no_holders)
+		request->sources &= ~(unsigned)SOURCE_HOLDERS;
 	l->taken = true;
 	if (snapshot_take(&l->snapshot, &l->context->scan, request, &l->sheet.warnings) < 0)
 		return out_of_memory(l->context);
+	l->sheet.document.unreadable_processes = l->snapshot.holders.unreadable;
 	sheet_begin(&l->sheet, l->snapshot.taken);
 	return -1;
 }

@@ -77,7 +77,7 @@ bool semaphore_claims(const struct shmtree *t, const struct shm_entry *e, struct
 {
 	if (shmfile_is_semaphore_name(e))
 		return true;
-	if (!S_ISREG(e->mode) || (e->size != SIZE_64 && e->size != SIZE_32) ||
+	if (e->deleted || !S_ISREG(e->mode) || (e->size != SIZE_64 && e->size != SIZE_32) ||
 	    memchr(e->path.ptr, '/', e->path.len))
 		return false;
 	return semaphore_read(t, e, out) == 0 &&

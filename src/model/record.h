@@ -15,6 +15,7 @@ enum why {
 	WHY_TOLD = 0,	       /* the warning about its source says it */
 	WHY_NEEDS_STATUS = -1, /* reading it moves time stamps */
 	WHY_NOT_ATTACHED = -2, /* only a process that has it attached could tell */
+	WHY_NO_NAME = -4,      /* nothing leads to it but its holders */
 	WHY_MOVES_ATIME = -3,  /* permission hides it: reading would move the access time */
 };
 

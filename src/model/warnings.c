@@ -116,6 +116,8 @@ static const char *cause(int error)
 		return "read only with --status, which moves its atime and ctime";
 	case WHY_NOT_ATTACHED:
 		return "only a process that has it attached could tell";
+	case WHY_NO_NAME:
+		return "it was unlinked and cannot be opened any more";
 	case WHY_MOVES_ATIME:
 		return "reading would move its access time (not so for its owner, or with CAP_FOWNER)";
 	default:
@@ -137,5 +139,7 @@ void warning_text(const struct warning *warning, struct buf *b)
 		buf_printf(b, "%s of %llu %s unknown: ", warning->fields, (unsigned long long)warning->count,
 			   many || warning->count != 1 ? "are" : "is");
 	}
+	if (!warning->fields && warning->count > 0)
+		buf_printf(b, "%llu ", (unsigned long long)warning->count);
 	buf_puts(b, why);
 }

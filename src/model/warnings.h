@@ -13,7 +13,8 @@ struct warning {
 	const char *fields;  /* fields that are unknown: "rss, swap"; or NULL: the whole source */
 	int error;	     /* errno, or of enum why */
 	const char *text;    /* explanation that replaces the text of error, or NULL */
-	uint64_t count;	     /* how many objects it concerns; 0: the source itself */
+	uint64_t count;	     /* how many objects it concerns; without fields it stands
+				before the text; 0: the source itself */
 	struct span example; /* reference of the first of them */
 };
 

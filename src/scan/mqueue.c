@@ -106,23 +106,57 @@ static int open_mounted(int proc)
 	return -ENOENT;
 }
 
-static int add_entry(struct mqueue *q, const char *name)
+/* Room for one more entry, or NULL. */
+static struct mqueue_entry *next_entry(struct mqueue *q)
 {
-	struct mqueue_entry *e;
-	struct stat st;
+	struct mqueue_entry *items;
 
 	if (q->count == q->cap) {
 		size_t cap = q->cap ? q->cap * 2 : 64;
 
-		e = reallocarray(q->items, cap, sizeof(*e));
-		if (!e)
-			return -ENOMEM;
-		q->items = e;
+		items = reallocarray(q->items, cap, sizeof(*items));
+		if (!items)
+			return NULL;
+		q->items = items;
 		q->cap = cap;
 	}
+	return &q->items[q->count];
+}
+
+int mqueue_add_nameless(struct mqueue *q, const struct nameless *n)
+{
+	struct span name = span_starts(n->path, "/") ? span_from(n->path, 1) : n->path;
+	struct mqueue_entry *e;
+
+	name = arena_span(&q->arena, name);
+	e = next_entry(q);
+	if (!e || !name.ptr)
+		return -ENOMEM;
+	*e = (struct mqueue_entry){
+		.name = name,
+		.dev = n->key.dev,
+		.ino = n->key.ino,
+		.mode = n->mode,
+		.uid = n->uid,
+		.gid = n->gid,
+		.atime = n->atime,
+		.mtime = n->mtime,
+		.ctime = n->ctime,
+		.deleted = true,
+	};
+	q->count++;
+	return 0;
+}
+
+static int add_entry(struct mqueue *q, const char *name)
+{
+	struct mqueue_entry *e = next_entry(q);
+	struct stat st;
+
+	if (!e)
+		return -ENOMEM;
 	if (fstatat(q->root, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT || errno == ENAMETOOLONG ? 0 : -errno;
-	e = &q->items[q->count];
 	*e = (struct mqueue_entry){
 		.name = arena_span(&q->arena, span_of(name)),
 		.dev = st.st_dev,
@@ -210,7 +244,10 @@ void mqueue_free(struct mqueue *q)
 
 static struct span name_at(const void *items, size_t i)
 {
-	return ((const struct mqueue_entry *)items)[i].name;
+	const struct mqueue_entry *e = (const struct mqueue_entry *)items + i;
+
+	/* A deleted one has no name that could be found. */
+	return e->deleted ? (struct span){ 0 } : e->name;
 }
 
 int64_t mqueue_find(struct mqueue *q, struct span name)
