@@ -33,6 +33,7 @@ struct options {
 	const char *sort;
 	const char *user;
 	bool no_holders, strict, status;
+	struct opt_u64 pid, threads;
 	struct opt_words kinds; /* -m -q -s -M -Q -S */
 	/* describe */
 	struct opt_u64 content;

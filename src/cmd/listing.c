@@ -2,7 +2,9 @@
 #include "cmd/listing.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 
 #include "lib/parallel.h"
 
@@ -50,14 +52,42 @@ size_t listing_kind(const struct listing *l, const struct kind *k)
 	return i;
 }
 
+/* --pid: whether there is such a process, and may it be read? -1 or the exit status. */
+static int check_pid(struct context *c)
+{
+	uint64_t pid = c->options.pid.value;
+	_cleanup_(close_fd) int fd = -1;
+	char path[40];
+
+	if (!c->options.pid.set)
+		return -1;
+	if (pid == 0 || pid > INT32_MAX)
+		return diag_usage(&c->diag, "--pid %llu: no process has that number", (unsigned long long)pid);
+	snprintf(path, sizeof(path), "%llu/maps", (unsigned long long)pid);
+	fd = openat(c->scan.proc, path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		return -1;
+	diag_error(&c->diag, "--pid %llu: %s", (unsigned long long)pid,
+		   errno == ENOENT ? "no such process" : error_text(errno));
+	return EXIT_FAILED;
+}
+
 int listing_take(struct listing *l, struct scan_request *request)
 {
+	int status = check_pid(l->context);
+
+	if (status >= 0)
+		return status;
 	for (size_t i = 0; i < l->nkinds; i++)
 		request->sources |= l->kinds[i]->sources | schema_sources(l->schemas[i], sheet_fields(&l->sheet, i));
 	request->depth = select_depth(&l->context->options);
+	request->threads = (unsigned)l->context->options.threads.value;
+	if (l->context->options.no_holders)
+		request->sources &= ~(unsigned)SOURCE_HOLDERS;
 	l->taken = true;
 	if (snapshot_take(&l->snapshot, &l->context->scan, request, &l->sheet.warnings) < 0)
 		return out_of_memory(l->context);
+	l->sheet.document.unreadable_processes = l->snapshot.holders.unreadable;
 	return -1;
 }
 

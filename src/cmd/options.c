@@ -69,6 +69,12 @@ static const struct opt select_opts[] = {
 };
 
 static const struct opt owner_opts[] = {
+	{ .name = "pid",
+	  .letter = 'p',
+	  .type = OPT_U64,
+	  .arg = "PID",
+	  OPTION(pid),
+	  .help = "only what this process holds" },
 	{ .name = "user",
 	  .letter = 'u',
 	  .type = OPT_STRING,
@@ -79,6 +85,11 @@ static const struct opt owner_opts[] = {
 };
 
 static const struct opt process_opts[] = {
+	{ .name = "threads",
+	  .type = OPT_U64,
+	  .arg = "N",
+	  OPTION(threads),
+	  .help = "walk over processes with at most N threads (default: one a processor)" },
 	{ .name = "no-holders",
 	  .type = OPT_FLAG,
 	  OPTION(no_holders),

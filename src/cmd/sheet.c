@@ -129,11 +129,19 @@ void sheet_free(struct sheet *s)
 	arena_free(&s->scratch);
 }
 
+/* The field of holders, or -1. */
+static int holders_field(const struct schema *schema)
+{
+	return schema_find(schema, SPAN("holders"));
+}
+
 struct fieldset sheet_fields(const struct sheet *s, size_t i)
 {
 	const struct schema *schema = s->view.schemas[i];
 	struct fieldset set = s->view.shown[i].set;
 
+	if (s->context->options.pid.set && holders_field(schema) >= 0)
+		set.bits |= (uint64_t)1 << holders_field(schema);
 	set.bits |= filters_fields(&s->filters, schema).bits | sort_fields(&s->sort, schema).bits;
 	return set;
 }
@@ -149,14 +157,34 @@ void sheet_begin(struct sheet *s, int64_t time)
 	s->renderer.ops->begin(&s->renderer, &s->document, out_buf(&s->context->out));
 }
 
+static bool is_held_by(const struct record *r, uint64_t pid)
+{
+	int holders = holders_field(r->schema);
+	const struct value *v = holders < 0 ? NULL : &r->values[holders];
+	struct record row;
+
+	for (size_t i = 0; v && v->state == VALUE_SET && i < v->list->count; i++) {
+		int at = schema_find(v->list->schema, SPAN("pid"));
+
+		list_row(v->list, i, &row);
+		if (at >= 0 && row.values[at].state == VALUE_SET && row.values[at].u64 == pid)
+			return true;
+	}
+	return false;
+}
+
 /* Whether a record is to be shown; what is unknown about it is noted. */
 static bool passes(const struct sheet *s, const struct record *r, struct warnings *warnings)
 {
 	enum match m = s->filters.count ? filters_match(&s->filters, r) : MATCH_YES;
 
+	if (s->context->options.pid.set && !is_held_by(r, s->context->options.pid.value))
+		return false;
+
 	if (m == MATCH_UNKNOWN)
-		/* Left out because it cannot be judged: that is to be said. */
-		warnings_tally(warnings, r, filters_fields(&s->filters, r->schema));
+		/* Left out because it cannot be judged: that is to be said, with whatever
+		 * else of it is unknown and may be the cause. */
+		warnings_tally(warnings, r, schema_set(r->schema, 0));
 	else if (m == MATCH_YES && r->unknowns)
 		warnings_tally(warnings, r, s->view.shown[view_schema(&s->view, r->schema)].set);
 	return m == MATCH_YES;
@@ -263,7 +291,7 @@ static void tell_warnings(struct sheet *s)
 {
 	for (size_t i = 0; i < s->warnings.count; i++) {
 		const struct warning *w = &s->warnings.items[i];
-		bool fails = warning_fails(w) || s->context->options.strict;
+		bool fails = warning_fails(w) || (s->context->options.strict && warning_hides(w));
 		_cleanup_(buf_free) struct buf text = { 0 };
 
 		warning_text(w, &text);

@@ -160,6 +160,7 @@ static int show(struct listing *l, struct sheet *sheet)
 	struct record r;
 	int e = 0;
 
+	sheet->document.unreadable_processes = l->snapshot.holders.unreadable;
 	sheet_begin(sheet, l->snapshot.taken);
 	for (size_t i = 0; e == 0 && i < l->nkinds; i++) {
 		e = record_init(&r, &schema, &arena);
@@ -180,6 +181,8 @@ static int take(struct listing *l, struct sheet *sheet, const struct kind_list *
 
 	for (size_t i = 0; i < list->count; i++) {
 		request.sources |= list->items[i]->sources;
+		if (!l->context->options.no_holders)
+			request.sources |= SOURCE_HOLDERS;
 		for (size_t j = 0; j < list->items[i]->nlimits; j++)
 			request.sources |= list->items[i]->limits[j].sources;
 	}

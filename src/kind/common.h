@@ -48,11 +48,11 @@ extern const char *const state_values[];
 #define COMMON_STATE                                                                                        \
 	{                                                                                                   \
 		.name = "state", .type = FIELD_STR, .flags = FIELD_DEFAULT | FIELD_MIXED,                     \
-		.values = state_values, .help = "verdict on its use"                                         \
+		.sources = SOURCE_HOLDERS, .values = state_values, .help = "verdict on its use"                                        \
 	}
 #define COMMON_REASON                                                                                       \
 	{                                                                                                   \
-		.name = "reason", .type = FIELD_STR, .flags = FIELD_SHRINK, .help = "why that state"         \
+		.name = "reason", .type = FIELD_STR, .flags = FIELD_SHRINK, .sources = SOURCE_HOLDERS, .help = "why that state"         \
 	}
 
 /* Where a kind's table keeps the fields that record_owner() fills. */

@@ -7,9 +7,12 @@
 #include <signal.h>
 #include <sys/syscall.h>
 
+#include "kind/posix_mq_create.h"
 #include "kind/posix_mq_limits.h"
+#include "kind/holding.h"
 #include "kind/registry.h"
 #include "kind/shmfile.h"
+#include "lib/parse.h"
 
 enum {
 	MQ_KIND,
@@ -27,6 +30,9 @@ enum {
 	MQ_ATIME,
 	MQ_MTIME,
 	MQ_CTIME,
+	MQ_DELETED,
+	MQ_NHOLDERS,
+	MQ_HOLDERS,
 	MQ_AGE,
 	MQ_STATE,
 	MQ_REASON,
@@ -67,6 +73,12 @@ static const struct field fields[] = {
 	[MQ_ATIME] = { .name = "atime", .type = FIELD_TIME, .help = "last send or receive, or read of its status line" },
 	[MQ_MTIME] = { .name = "mtime", .type = FIELD_TIME, .help = "creation, or last send or receive" },
 	[MQ_CTIME] = { .name = "ctime", .type = FIELD_TIME, .help = "the same, or change of owner or mode, or read of its status line" },
+	[MQ_DELETED] = { .name = "deleted",
+			 .type = FIELD_BOOL,
+			 .sources = SOURCE_HOLDERS,
+			 .help = "unlinked, and kept by its holders only" },
+	[MQ_NHOLDERS] = COMMON_NHOLDERS,
+	[MQ_HOLDERS] = COMMON_HOLDERS,
 	[MQ_AGE] = COMMON_AGE,
 	[MQ_STATE] = COMMON_STATE,
 	[MQ_REASON] = COMMON_REASON,
@@ -131,10 +143,18 @@ static void project_status(struct projector *p, int fd, struct record *r)
 /* What takes an open descriptor. The queue is opened without disturbing it. */
 static int project_open(struct projector *p, const struct mqueue_entry *e, struct record *r)
 {
-	_cleanup_(close_fd) int fd = mqueue_open(&p->snapshot->queues, e);
+	_cleanup_(close_fd) int fd = e->deleted ? -1 : mqueue_open(&p->snapshot->queues, e);
 	struct mqueue_attr attr;
-	int error = fd < 0 ? fd : mqueue_get_attr(fd, &attr);
+	int error;
 
+	if (e->deleted) {
+		for (size_t f = MQ_MAXMSG; f <= MQ_CURMSGS; f++)
+			record_unknown_why(r, f, WHY_NO_NAME);
+		for (size_t f = MQ_BYTES; f <= MQ_NOTIFY_METHOD; f++)
+			record_unknown_why(r, f, WHY_NO_NAME);
+		return 0;
+	}
+	error = fd < 0 ? fd : mqueue_get_attr(fd, &attr);
 	if (error == -ENOENT || error == -ESTALE)
 		return PROJECT_SKIP;
 	if (error < 0) {
@@ -150,6 +170,17 @@ static int project_open(struct projector *p, const struct mqueue_entry *e, struc
 	if (wants_any(p->want, MQ_BYTES, MQ_NOTIFY_METHOD))
 		project_status(p, fd, r);
 	return 0;
+}
+
+static int project_holders(struct projector *p, const struct mqueue_entry *e, struct record *r)
+{
+	static const struct holding_fields at = { MQ_NHOLDERS, MQ_HOLDERS };
+	static const struct holding_roles roles = { "receiver", "sender", "both", "mapped" };
+	struct object_key key = { OBJECT_FILE, e->dev, e->ino };
+	struct holding_count found = holding_count(p, &key);
+
+	record_held_state(p, r, MQ_STATE, MQ_REASON, e->deleted, &found);
+	return record_holders(p, r, &at, &key, &found, &roles);
 }
 
 static void project_names(struct record *r, const struct mqueue_entry *e)
@@ -188,8 +219,12 @@ static int project(struct projector *p, size_t i, struct record *r)
 	record_i64(r, MQ_MTIME, e->mtime);
 	record_i64(r, MQ_CTIME, e->ctime);
 	record_age(p, r, MQ_AGE, newest(e));
-	if (wants_any(p->want, MQ_STATE, MQ_REASON))
-		record_state(p, r, MQ_STATE, "unknown", MQ_REASON, "holders were not looked for");
+	record_bool(r, MQ_DELETED, e->deleted);
+	if (e->deleted)
+		record_printf(r, MQ_REF, "posix-mq:inode=%llu", (unsigned long long)e->ino);
+	if ((wants_any(p->want, MQ_NHOLDERS, MQ_HOLDERS) || wants_any(p->want, MQ_STATE, MQ_REASON)) &&
+	    project_holders(p, e, r) < 0)
+		return -ENOMEM;
 	if (wants_any(p->want, MQ_MAXMSG, MQ_CURMSGS) || wants_any(p->want, MQ_BYTES, MQ_NOTIFY_METHOD))
 		return project_open(p, e, r);
 	return 0;
@@ -197,27 +232,52 @@ static int project(struct projector *p, size_t i, struct record *r)
 
 static int narrow(struct span id, struct scan_request *request)
 {
+	if (span_starts(id, "inode=")) {
+		request->sources |= SOURCE_HOLDERS;
+		return 0;
+	}
 	if (span_starts(id, "/"))
 		id = span_from(id, 1);
 	return name_list_add(&request->queue_names, id);
 }
 
+/* "inode=N" of a queue that has no name any more: its index, -ENOENT or -EINVAL. */
+static int64_t find_inode(const struct mqueue *q, struct span id)
+{
+	uint64_t ino;
+
+	if (!span_starts(id, "inode=") || parse_u64(span_from(id, 6), &ino) < 0)
+		return -EINVAL;
+	for (size_t i = q->count; i-- > 0 && q->items[i].deleted;)
+		if (q->items[i].ino == ino)
+			return (int64_t)i;
+	return -ENOENT;
+}
+
 static int resolve(struct snapshot *s, struct span id, struct matches *m, struct report *report)
 {
 	struct span name;
-	int r = shmfile_name(id, false, &name, report);
-	int64_t i = r < 0 ? r : mqueue_find(&s->queues, name);
+	int64_t i = find_inode(&s->queues, id);
 
+	if (i == -EINVAL) {
+		i = shmfile_name(id, false, &name, report);
+		if (i == 0)
+			i = mqueue_find(&s->queues, name);
+	}
 	return i >= 0 ? matches_add(m, (size_t)i) : i == -ENOENT ? 0 : (int)i;
 }
 
 static int remove_queue(struct snapshot *s, size_t i, struct report *report)
 {
 	const struct mqueue_entry *e = &s->queues.items[i];
-	_cleanup_(close_fd) int fd = mqueue_open(&s->queues, e);
+	_cleanup_(close_fd) int fd = e->deleted ? -1 : mqueue_open(&s->queues, e);
 	struct mqueue_attr attr = { 0 };
 	int r;
 
+	if (e->deleted) {
+		report_text(report, "it has no name any more; it goes with its last holder");
+		return -ENOTSUP;
+	}
 	if (fd >= 0 && mqueue_get_attr(fd, &attr) < 0)
 		attr.curmsgs = 0;
 	r = mqueue_unlink(&s->queues, e);
@@ -229,114 +289,6 @@ static int remove_queue(struct snapshot *s, size_t i, struct report *report)
 		report_text(report, "%llu message%s lost", (unsigned long long)attr.curmsgs, plural(attr.curmsgs));
 	return 0;
 }
-
-/* What was not asked for is the system's default, which the kernel only takes whole. */
-static int choose_attr(const struct create_args *args, struct mq_attr *attr, struct report *report)
-{
-	struct scan_context context;
-	struct snapshot s = { .context = &context };
-	struct value maxmsg, msgsize;
-	int r = scan_context_open(&context, NULL);
-
-	if (r < 0)
-		return r;
-	maxmsg = value_u64(args->maxmsg.value);
-	msgsize = value_u64(args->msgsize.value);
-	if (!args->maxmsg.set)
-		limit_sysctl(&s, "sys/fs/mqueue/msg_default", 0, &maxmsg);
-	if (!args->msgsize.set)
-		limit_sysctl(&s, "sys/fs/mqueue/msgsize_default", 0, &msgsize);
-	scan_context_close(&context);
-	if (maxmsg.state != VALUE_SET || msgsize.state != VALUE_SET) {
-		report_text(report, "the default of the other cannot be read; give both --maxmsg and --msgsize");
-		return maxmsg.state != VALUE_SET ? -maxmsg.error : -msgsize.error;
-	}
-	attr->mq_maxmsg = (long)maxmsg.u64;
-	attr->mq_msgsize = (long)msgsize.u64;
-	return 0;
-}
-
-static void explain_failure(int r, struct report *report)
-{
-	if (report->text.ptr)
-		return;
-	if (r == -EINVAL)
-		report_text(report, "--maxmsg or --msgsize is over its limit; see 'ipcctl limits posix-mq'");
-	else if (r == -EMFILE)
-		report_text(report, "RLIMIT_MSGQUEUE of this user is reached; see 'ipcctl limits posix-mq'");
-	else if (r == -ENOSPC)
-		report_text(report, "queues_max is reached; see 'ipcctl limits posix-mq'");
-}
-
-/* Opens a new queue and gives it mode and owner; takes it away again if that fails. */
-static int make_queue(const char *name, const struct create_args *args, struct mq_attr *attr,
-		      struct report *report)
-{
-	uint32_t uid = (uint32_t)-1, gid = (uint32_t)-1;
-	_cleanup_(close_fd) int fd = -1;
-	int r = args->owner ? parse_owner(args->owner, &uid, &gid, report) : 0;
-
-	if (r < 0)
-		return r;
-	fd = (int)syscall(SYS_mq_open, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600, attr);
-	if (fd < 0)
-		return -errno;
-	if (args->owner && fchown(fd, uid, gid) < 0) {
-		r = -errno;
-		report_text(report, "--owner '%s'", args->owner);
-	} else if (fchmod(fd, create_mode(args)) < 0) {
-		r = -errno;
-	}
-	if (r < 0)
-		syscall(SYS_mq_unlink, name);
-	return r;
-}
-
-static int create(const struct create_args *args, struct report *report)
-{
-	bool chosen = args->maxmsg.set || args->msgsize.set;
-	struct mq_attr attr = { 0 };
-	struct span name;
-	int r = shmfile_name(span_of(args->name ? args->name : ""), false, &name, report);
-
-	if (r < 0)
-		return r;
-	if ((args->maxmsg.set && (args->maxmsg.value == 0 || args->maxmsg.value > LONG_MAX)) ||
-	    (args->msgsize.set && (args->msgsize.value == 0 || args->msgsize.value > LONG_MAX))) {
-		report_text(report, "--maxmsg and --msgsize must be 1 or more");
-		report->usage = true;
-		return -EINVAL;
-	}
-	r = chosen ? choose_attr(args, &attr, report) : 0;
-	if (r == 0)
-		r = make_queue(name.ptr, args, chosen ? &attr : NULL, report);
-	if (r == -EEXIST && args->exist_ok) {
-		report->existed = true;
-		r = 0;
-	}
-	if (r < 0) {
-		explain_failure(r, report);
-		return r;
-	}
-	report->ref = arena_printf(&report->arena, "posix-mq:/%s", name.ptr);
-	return report->ref.ptr ? 0 : -ENOMEM;
-}
-
-static const struct opt create_opts[] = {
-	{ .name = "maxmsg",
-	  .type = OPT_U64,
-	  .arg = "N",
-	  .offset = offsetof(struct create_args, maxmsg),
-	  .help = "most messages it may hold (default fs.mqueue.msg_default)" },
-	{ .name = "msgsize",
-	  .type = OPT_SIZE,
-	  .arg = "SIZE",
-	  .offset = offsetof(struct create_args, msgsize),
-	  .help = "most bytes of one message (default fs.mqueue.msgsize_default)" },
-	CREATE_OPT_MODE,
-	CREATE_OPT_OWNER,
-	CREATE_OPT_EXIST_OK,
-};
 
 const struct kind kind_posix_mq = {
 	.name = "posix-mq",
@@ -350,17 +302,17 @@ const struct kind kind_posix_mq = {
 	.source = "mqueue file system",
 	.create_means = "mq_open(3)",
 	.remove_means = "mq_unlink(3); those who have it open keep it",
-	.reference = "posix-mq:/NAME",
+	.reference = "posix-mq:/NAME, posix-mq:inode=N (deleted)",
 	.schema = &schema,
 	.sources = SOURCE_MQUEUE,
 	.narrow = narrow,
 	.count = count,
 	.project = project,
 	.resolve = resolve,
-	.create_opts = create_opts,
-	.ncreate_opts = ARRAY_SIZE(create_opts),
+	.create_opts = posix_mq_create_opts,
+	.ncreate_opts = POSIX_MQ_NCREATE_OPTS,
 	.name_arg = "NAME",
-	.create = create,
+	.create = posix_mq_create,
 	.remove = remove_queue,
 	.limits = posix_mq_limits,
 	.nlimits = POSIX_MQ_NLIMITS,

@@ -13,9 +13,6 @@ enum {
 	SEM_LAYOUT = FILE_NEXT,
 	SEM_VALUE,
 	SEM_WAITERS,
-	SEM_AGE,
-	SEM_STATE,
-	SEM_REASON,
 };
 
 static const char *const layout_values[] = {
@@ -35,9 +32,6 @@ static const struct field fields[] = {
 			  .type = FIELD_U64,
 			  .flags = FIELD_DEFAULT | FIELD_GAUGE,
 			  .help = "tasks that wait, as its memory says; killed ones stay counted" },
-	[SEM_AGE] = COMMON_AGE,
-	[SEM_STATE] = COMMON_STATE,
-	[SEM_REASON] = COMMON_REASON,
 };
 
 static const struct schema schema = { "posix-sem", fields, ARRAY_SIZE(fields) };
@@ -60,7 +54,14 @@ static bool is_certain(const struct snapshot *s, size_t i)
 static int project_value(struct projector *p, const struct shm_entry *e, struct record *r)
 {
 	struct semaphore sem = { .layout = LAYOUT_NONE };
-	int error = S_ISREG(e->mode) ? shmtree_read_semaphore(&p->snapshot->shm, e, &sem) : 0;
+	int error;
+
+	if (e->deleted) {
+		for (size_t f = SEM_LAYOUT; f <= SEM_WAITERS; f++)
+			record_unknown_why(r, f, WHY_NO_NAME);
+		return 0;
+	}
+	error = S_ISREG(e->mode) ? shmtree_read_semaphore(&p->snapshot->shm, e, &sem) : 0;
 
 	if (error < 0)
 		return shmfile_unreadable(r, SEM_LAYOUT, SEM_WAITERS, error);
@@ -77,10 +78,8 @@ static int project(struct projector *p, size_t i, struct record *r)
 	const struct shm_entry *e = &p->snapshot->shm.items[i];
 	bool prefixed = shm_entry_is_semaphore(e);
 
-	shmfile_project(p, r, e, prefixed ? "" : MUSL_PREFIX, prefixed ? strlen("sem.") : 0);
-	record_age(p, r, SEM_AGE, shmfile_newest(e));
-	if (wants_any(p->want, SEM_STATE, SEM_REASON))
-		record_state(p, r, SEM_STATE, "unknown", SEM_REASON, "holders were not looked for");
+	if (shmfile_project(p, r, e, prefixed ? "" : MUSL_PREFIX, prefixed ? strlen("sem.") : 0) < 0)
+		return -ENOMEM;
 	if (wants_any(p->want, SEM_LAYOUT, SEM_WAITERS))
 		return project_value(p, e, r);
 	return 0;
@@ -107,6 +106,10 @@ static int narrow(struct span id, struct scan_request *request)
 	struct span name = musl ? span_from(id, strlen(MUSL_PREFIX)) : id;
 	char *path;
 
+	if (span_starts(id, "inode=")) {
+		request->sources |= SOURCE_HOLDERS;
+		return 0;
+	}
 	if (span_starts(name, "/"))
 		name = span_from(name, 1);
 	path = arena_alloc(&request->arena, name.len + 5);
@@ -121,8 +124,13 @@ static int narrow(struct span id, struct scan_request *request)
 static int resolve(struct snapshot *s, struct span id, struct matches *m, struct report *report)
 {
 	_cleanup_(buf_free) struct buf path = { 0 };
-	int r = file_name(id, &path, report);
-	int64_t i = r < 0 ? r : shmtree_find(&s->shm, buf_span(&path));
+	int64_t i = shmfile_find_inode(&s->shm, id);
+
+	if (i == -EINVAL) {
+		i = file_name(id, &path, report);
+		if (i == 0)
+			i = shmtree_find(&s->shm, buf_span(&path));
+	}
 
 	return i >= 0 ? matches_add(m, (size_t)i) : i == -ENOENT ? 0 : (int)i;
 }
@@ -212,7 +220,7 @@ const struct kind kind_posix_sem = {
 	.source = "/dev/shm/sem.*",
 	.create_means = "sem_open(3)",
 	.remove_means = "sem_unlink(3); those who have it open keep it",
-	.reference = "posix-sem:/NAME, posix-sem:musl:/NAME",
+	.reference = "posix-sem:/NAME, posix-sem:musl:/NAME, posix-sem:inode=N (deleted)",
 	.schema = &schema,
 	.sources = SOURCE_SHMTREE,
 	.narrow = narrow,

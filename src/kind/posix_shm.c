@@ -10,19 +10,13 @@
 #include "kind/shmfile.h"
 
 enum {
-	SHM_AGE = FILE_NEXT,
-	SHM_STATE,
-	SHM_REASON,
-	SHM_TARGET,
+	SHM_TARGET = FILE_NEXT,
 	SHM_CONTENT,
 	SHM_CONTENT_READ,
 };
 
 static const struct field fields[] = {
 	SHMFILE_FIELDS("posix-shm", FIELD_DEFAULT, FIELD_DEFAULT | FIELD_MIXED | FIELD_GAUGE),
-	[SHM_AGE] = COMMON_AGE,
-	[SHM_STATE] = COMMON_STATE,
-	[SHM_REASON] = COMMON_REASON,
 	[SHM_TARGET] = { .name = "target",
 			 .type = FIELD_STR,
 			 .flags = FIELD_ON_DEMAND,
@@ -80,8 +74,12 @@ static int project_target(struct projector *p, const struct shm_entry *e, struct
 
 static int project_content(struct projector *p, const struct shm_entry *e, struct record *r)
 {
-	_cleanup_(close_fd) int fd = shmtree_open_file(&p->snapshot->shm, e);
+	_cleanup_(close_fd) int fd = e->deleted ? -1 : shmtree_open_file(&p->snapshot->shm, e);
 
+	if (e->deleted) {
+		record_unknown_why(r, SHM_CONTENT, WHY_NO_NAME);
+		return 0;
+	}
 	if (fd < 0)
 		return shmfile_unreadable(r, SHM_CONTENT, SHM_CONTENT, fd);
 	return content_read_file(r, SHM_CONTENT, SHM_CONTENT_READ, fd, e->size, p->snapshot->depth.content_max);
@@ -91,11 +89,8 @@ static int project(struct projector *p, size_t i, struct record *r)
 {
 	const struct shm_entry *e = &p->snapshot->shm.items[i];
 
-	shmfile_project(p, r, e, "", 0);
-	record_age(p, r, SHM_AGE, shmfile_newest(e));
-	if (wants_any(p->want, SHM_STATE, SHM_REASON))
-		record_state(p, r, SHM_STATE, "unknown", SHM_REASON,
-			     S_ISREG(e->mode) ? "holders were not looked for" : "it is no segment");
+	if (shmfile_project(p, r, e, "", 0) < 0)
+		return -ENOMEM;
 	if (wants(p->want, SHM_TARGET) && S_ISLNK(e->mode))
 		return project_target(p, e, r);
 	if (!wants_any(p->want, SHM_CONTENT, SHM_CONTENT_READ) || !S_ISREG(e->mode))
@@ -108,6 +103,10 @@ static int project(struct projector *p, size_t i, struct record *r)
 
 static int narrow(struct span id, struct scan_request *request)
 {
+	if (span_starts(id, "inode=")) {
+		request->sources |= SOURCE_HOLDERS;
+		return 0;
+	}
 	if (span_starts(id, "/"))
 		id = span_from(id, 1);
 	return name_list_add(&request->shm_names, id);
@@ -116,9 +115,13 @@ static int narrow(struct span id, struct scan_request *request)
 static int resolve(struct snapshot *s, struct span id, struct matches *m, struct report *report)
 {
 	struct span name;
-	int r = shmfile_name(id, true, &name, report);
-	int64_t i = r < 0 ? r : shmtree_find(&s->shm, name);
+	int64_t i = shmfile_find_inode(&s->shm, id);
 
+	if (i == -EINVAL) {
+		i = shmfile_name(id, true, &name, report);
+		if (i == 0)
+			i = shmtree_find(&s->shm, name);
+	}
 	return i >= 0 ? matches_add(m, (size_t)i) : i == -ENOENT ? 0 : (int)i;
 }
 
@@ -207,7 +210,7 @@ const struct kind kind_posix_shm = {
 	.source = "/dev/shm",
 	.create_means = "shm_open(3)",
 	.remove_means = "shm_unlink(3); memory goes with the last user",
-	.reference = "posix-shm:/NAME",
+	.reference = "posix-shm:/NAME, posix-shm:inode=N (deleted)",
 	.schema = &schema,
 	.bytes_field = "allocated",
 	.sources = SOURCE_SHMTREE,

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "lib/out.h"
+#include "lib/parse.h"
 
 const char *const file_type_values[] = { "regular", "directory",	 "symlink",	 "fifo",
 					 "socket",  "character-device", "block-device", NULL };
@@ -52,13 +53,26 @@ static void project_names(struct record *r, struct span path, const char *name_p
 	record_str(r, FILE_NAME, (struct span){ p + head, 1 + path.len });
 }
 
-void shmfile_project(struct projector *p, struct record *r, const struct shm_entry *e, const char *name_prefix,
-		     size_t skip)
+static int64_t newest(const struct shm_entry *e)
+{
+	int64_t t = e->ctime > e->mtime ? e->ctime : e->mtime;
+
+	return e->atime > t ? e->atime : t;
+}
+
+int shmfile_project(struct projector *p, struct record *r, const struct shm_entry *e, const char *name_prefix,
+		    size_t skip)
 {
 	static const struct owner_fields owner = { FILE_OWNER, FILE_GROUP, FILE_UID, FILE_GID, FILE_MODE };
+	static const struct holding_fields holding = { FILE_NHOLDERS, FILE_HOLDERS };
+	static const struct holding_roles roles = { "open", "open", "open", "mapped" };
+	struct object_key key = { OBJECT_FILE, e->dev, e->ino };
+	struct holding_count found;
 
 	record_text(r, FILE_KIND, r->schema->name);
 	project_names(r, span_from(e->path, skip), name_prefix);
+	if (e->deleted)
+		record_printf(r, FILE_REF, "%s:inode=%llu", r->schema->name, (unsigned long long)e->ino);
 	record_text(r, FILE_TYPE, file_type(e->mode));
 	record_owner(p, r, &owner, e->uid, e->gid, e->mode);
 	record_u64(r, FILE_SIZE, e->size);
@@ -68,13 +82,28 @@ void shmfile_project(struct projector *p, struct record *r, const struct shm_ent
 	record_i64(r, FILE_ATIME, e->atime);
 	record_i64(r, FILE_MTIME, e->mtime);
 	record_i64(r, FILE_CTIME, e->ctime);
+	record_bool(r, FILE_DELETED, e->deleted);
+	record_age(p, r, FILE_AGE, newest(e));
+	if (!wants_any(p->want, FILE_NHOLDERS, FILE_HOLDERS) && !wants_any(p->want, FILE_STATE, FILE_REASON))
+		return 0;
+	found = holding_count(p, &key);
+	if (S_ISREG(e->mode))
+		record_held_state(p, r, FILE_STATE, FILE_REASON, e->deleted, &found);
+	else
+		record_state(p, r, FILE_STATE, "unknown", FILE_REASON, "it is a %s", file_type(e->mode));
+	return S_ISREG(e->mode) ? record_holders(p, r, &holding, &key, &found, &roles) : 0;
 }
 
-int64_t shmfile_newest(const struct shm_entry *e)
+int64_t shmfile_find_inode(const struct shmtree *t, struct span id)
 {
-	int64_t newest = e->ctime > e->mtime ? e->ctime : e->mtime;
+	uint64_t ino;
 
-	return e->atime > newest ? e->atime : newest;
+	if (!span_starts(id, "inode=") || parse_u64(span_from(id, 6), &ino) < 0)
+		return -EINVAL;
+	for (size_t i = t->count; i-- > 0 && t->items[i].deleted;)
+		if (t->items[i].ino == ino)
+			return (int64_t)i;
+	return -ENOENT;
 }
 
 int shmfile_name(struct span text, bool nested, struct span *name, struct report *report)
@@ -143,6 +172,10 @@ int shmfile_remove(struct snapshot *s, size_t i, const char *noun, struct report
 	const char *leaf;
 	int r;
 
+	if (e->deleted) {
+		report_text(report, "it has no name any more; it goes with its last holder");
+		return -ENOTSUP;
+	}
 	if (!S_ISREG(e->mode)) {
 		report_text(report, "it is a %s, not a %s; rm(1) removes it", file_type(e->mode), noun);
 		return -ENOTSUP;

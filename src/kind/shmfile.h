@@ -2,7 +2,7 @@
 /* What segments and named semaphores share: both are files in /dev/shm. */
 #pragma once
 
-#include "kind/common.h"
+#include "kind/holding.h"
 
 /* The field tables of both kinds start with these. */
 enum shmfile_field {
@@ -22,6 +22,12 @@ enum shmfile_field {
 	FILE_ATIME,
 	FILE_MTIME,
 	FILE_CTIME,
+	FILE_DELETED,
+	FILE_NHOLDERS,
+	FILE_HOLDERS,
+	FILE_AGE,
+	FILE_STATE,
+	FILE_REASON,
 	FILE_NEXT,
 };
 
@@ -44,17 +50,22 @@ extern const char *const file_type_values[];
 	[FILE_INODE] = { .name = "inode", .type = FIELD_U64, .help = "inode number" },                      \
 	[FILE_ATIME] = { .name = "atime", .type = FIELD_TIME, .help = "last read(2)" },                     \
 	[FILE_MTIME] = { .name = "mtime", .type = FIELD_TIME, .help = "last write(2) or truncation" },      \
-	[FILE_CTIME] = { .name = "ctime", .type = FIELD_TIME, .help = "last change of its inode" }
+	[FILE_CTIME] = { .name = "ctime", .type = FIELD_TIME, .help = "last change of its inode" },     \
+	[FILE_DELETED] = { .name = "deleted", .type = FIELD_BOOL, .sources = SOURCE_HOLDERS,                \
+			   .help = "unlinked, and kept by its holders only" },                              \
+	[FILE_NHOLDERS] = COMMON_NHOLDERS, [FILE_HOLDERS] = COMMON_HOLDERS, [FILE_AGE] = COMMON_AGE,        \
+	[FILE_STATE] = COMMON_STATE, [FILE_REASON] = COMMON_REASON
 
-/* Fills those fields; ref is "KIND:NAME_PREFIX" + name, name = "/" + the path behind skip bytes. */
-void shmfile_project(struct projector *p, struct record *r, const struct shm_entry *e, const char *name_prefix,
-		     size_t skip);
-/* Newest of its time stamps. */
-int64_t shmfile_newest(const struct shm_entry *e);
+/* Fills those fields, state included. 0 or -ENOMEM. ref is "KIND:NAME_PREFIX" + name, name = "/" + the path behind skip bytes. */
+int shmfile_project(struct projector *p, struct record *r, const struct shm_entry *e, const char *name_prefix,
+		    size_t skip) _must_check_;
 /* Checks NAME of a reference or of create: one leading slash is taken off; "" , "/",
  * "." , "..", too long and (unless nested) inner slashes are refused with
  * report->text. Returns 0 and the rest in *name, or -EINVAL. */
 int shmfile_name(struct span text, bool nested, struct span *name, struct report *report) _must_check_;
+/* "inode=N" of a reference to an object that has no name any more: its index in
+ * the tree, -ENOENT, or -EINVAL if the id is of another form. */
+int64_t shmfile_find_inode(const struct shmtree *t, struct span id);
 /*
  * What the error of shmtree_open_file() makes of the fields [first, last] that were
  * to be read: PROJECT_SKIP if the file is gone, else 0 with the fields unknown.

@@ -4,6 +4,7 @@
 #include <sys/shm.h>
 
 #include "kind/content.h"
+#include "kind/holding.h"
 #include "kind/registry.h"
 #include "kind/sysv.h"
 #include "kind/sysv_attach.h"
@@ -31,6 +32,8 @@ enum {
 	SHM_HUGETLB_FLAG,
 	SHM_HUGE_PAGE_SIZE,
 	SHM_NORESERVE_FLAG,
+	SHM_NHOLDERS,
+	SHM_HOLDERS,
 	SHM_AGE,
 	SHM_STATE,
 	SHM_REASON,
@@ -85,6 +88,8 @@ static const struct field fields[] = {
 				 .type = FIELD_BOOL,
 				 .flags = FIELD_ON_DEMAND,
 				 .help = "no swap space was reserved" },
+	[SHM_NHOLDERS] = COMMON_NHOLDERS,
+	[SHM_HOLDERS] = COMMON_HOLDERS,
 	[SHM_AGE] = COMMON_AGE,
 	[SHM_STATE] = COMMON_STATE,
 	[SHM_REASON] = COMMON_REASON,
@@ -170,6 +175,21 @@ static void project_state(struct projector *p, const struct sysv_shm_row *row, s
 			     "nothing attached, creator and last user are gone");
 }
 
+/*
+ * The kernel counts the mappings: if the walk found as many, it found all holders,
+ * whatever else it could not read; and none is none.
+ */
+static int project_holders(struct projector *p, const struct sysv_shm_row *row, struct record *r)
+{
+	static const struct holding_fields at = { SHM_NHOLDERS, SHM_HOLDERS };
+	static const struct holding_roles roles = { .mapped = "attached" };
+	struct object_key key = { OBJECT_SYSV, 0, row->perm.id };
+	struct holding_count found = holding_count(p, &key);
+
+	found.known = found.mappings == row->nattch;
+	return record_holders(p, r, &at, &key, &found, &roles);
+}
+
 static int project(struct projector *p, size_t i, struct record *r)
 {
 	const struct sysv_shm_row *row = sysv_shm_at(&p->snapshot->sysv[SYSV_SHM], i);
@@ -189,6 +209,8 @@ static int project(struct projector *p, size_t i, struct record *r)
 		project_memory(p, row, r);
 	if (wants_any(p->want, SHM_STATE, SHM_REASON))
 		project_state(p, row, r);
+	if (wants_any(p->want, SHM_NHOLDERS, SHM_HOLDERS) && project_holders(p, row, r) < 0)
+		return -ENOMEM;
 	if (wants_any(p->want, SHM_HUGETLB_FLAG, SHM_NORESERVE_FLAG) || wants_any(p->want, SHM_CONTENT, SHM_CONTENT_READ))
 		return sysv_attach_project(p, row, r, &attach_fields);
 	return 0;

@@ -20,7 +20,7 @@ static void put_line(struct diag *d, struct buf *line)
 /* A message longer than this is cut: somebody chose a very long name. */
 #define LONGEST ((size_t)1000)
 
-static void say(struct diag *d, const char *fmt, va_list ap)
+_printf_(2, 0) static void say(struct diag *d, const char *fmt, va_list ap)
 {
 	_cleanup_(free_ptr) char *text = NULL;
 	_cleanup_(buf_free) struct buf line = { 0 };

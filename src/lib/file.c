@@ -38,8 +38,11 @@ static int refill(struct line_reader *r)
 	char *p;
 	ssize_t n;
 
-	if (r->text.len - r->at > CHUNK) /* no line of that length is any of ours */
+	if (r->text.len - r->at > CHUNK) {
+		/* No line of that length is any of ours; the rest of it is none either. */
 		r->at = r->text.len;
+		r->skipping = true;
+	}
 	if (r->at > 0) {
 		memmove(r->text.data, r->text.data + r->at, r->text.len - r->at);
 		r->text.len -= r->at;
@@ -67,10 +70,15 @@ int line_reader_next(struct line_reader *r, struct span *line)
 		int error;
 
 		if (end || (r->ended && left > 0)) {
+			bool whole = !r->skipping;
+
 			line->ptr = start;
 			line->len = end ? (size_t)(end - start) : left;
 			r->at += line->len + (end != NULL);
-			return 1;
+			r->skipping = false;
+			if (whole)
+				return 1;
+			continue;
 		}
 		if (r->ended)
 			return 0;

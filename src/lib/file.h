@@ -19,6 +19,7 @@ struct line_reader {
 	int fd;
 	size_t at; /* of the next line in text */
 	bool ended;
+	bool skipping; /* inside a line that is too long */
 	struct buf text;
 };
 

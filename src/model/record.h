@@ -19,6 +19,7 @@ enum why {
 	WHY_LEASED = -7,	/* hidden: somebody holds a lease on the file */
 	WHY_OTHER_SYSTEM = -8,	/* --procfs: only the other system could be asked */
 	WHY_OTHER_PIDS = -6,    /* hidden: this /proc is that of another PID namespace */
+	WHY_NO_NAME = -4,      /* nothing leads to it but its holders */
 	WHY_MOVES_ATIME = -3,  /* permission hides it: reading would move the access time */
 };
 

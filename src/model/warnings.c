@@ -11,6 +11,11 @@ static bool hides(int error)
 	       error == WHY_OTHER_PIDS || error == WHY_LEASED || error == WHY_OTHER_SYSTEM;
 }
 
+bool warning_hides(const struct warning *warning)
+{
+	return hides(warning->error);
+}
+
 bool warning_fails(const struct warning *warning)
 {
 	return warning->error > 0 && !hides(warning->error);
@@ -132,6 +137,8 @@ static const char *cause(int error)
 		return "with --procfs it cannot be asked of the kernel";
 	case WHY_OTHER_PIDS:
 		return "this /proc is that of another PID namespace";
+	case WHY_NO_NAME:
+		return "it was unlinked and cannot be opened any more";
 	case WHY_MOVES_ATIME:
 		return "reading would move its access time (not so for its owner, or with CAP_FOWNER)";
 	default:
@@ -153,5 +160,7 @@ void warning_text(const struct warning *warning, struct buf *b)
 		buf_printf(b, "%s of %llu %s unknown: ", warning->fields, (unsigned long long)warning->count,
 			   many || warning->count != 1 ? "are" : "is");
 	}
+	if (!warning->fields && warning->count > 0)
+		buf_printf(b, "%llu ", (unsigned long long)warning->count);
 	buf_puts(b, why);
 }

@@ -13,7 +13,8 @@ struct warning {
 	const char *fields;  /* fields that are unknown: "rss, swap"; or NULL: the whole source */
 	int error;	     /* errno, or of enum why */
 	const char *text;    /* explanation that replaces the text of error, or NULL */
-	uint64_t count;	     /* how many objects it concerns; 0: the source itself */
+	uint64_t count;	     /* how many objects it concerns; without fields it stands
+				before the text; 0: the source itself */
 	struct span example; /* reference of the first of them */
 };
 
@@ -31,6 +32,8 @@ struct warnings {
 void warnings_add(struct warnings *w, const struct warning *warning);
 /* Adds one for each cause of unknown values of r that are in set. */
 void warnings_tally(struct warnings *w, const struct record *r, struct fieldset set);
+/* Whether permission, or something like it, hides what the warning is about. */
+bool warning_hides(const struct warning *warning);
 /* Whether it is a failure, not a matter of permission. */
 bool warning_fails(const struct warning *warning);
 /* Adds all of `from` to w; from is left as it is. */

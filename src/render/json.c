@@ -13,9 +13,23 @@
 #include "model/format.h"
 #include "render/render.h"
 
-/* A tree under construction. Lack of memory is remembered. */
+#define RUN_SIZE 1024
+
+/*
+ * A tree under construction. Lack of memory is remembered.
+ *
+ * Most members of a record are numbers and plain words, whose JSON is their own
+ * text. cJSON looks at each byte of a key and of a string, and measures each
+ * piece that it has printed, which is half of all the time a listing takes. So
+ * neighbouring plain members of an object are gathered into one raw node: its key
+ * is that of the first, its value `1,"next":2,"another":"word"`.
+ */
 struct tree {
 	struct arena *arena;
+	cJSON *run;	   /* the raw node that is being gathered, or NULL */
+	cJSON *run_parent; /* the object it belongs to */
+	size_t run_length;
+	char run_text[RUN_SIZE];
 	struct buf text; /* scratch for one value */
 	size_t length;	 /* bound of what printing will take */
 	bool twins;
@@ -25,11 +39,39 @@ struct tree {
 /* Bound of a key with its quotes, colon and comma. */
 #define NODE_OVERHEAD 64
 
+static void tree_init(struct tree *t, struct arena *arena, bool twins)
+{
+	t->arena = arena;
+	t->run = NULL;
+	t->run_parent = NULL;
+	t->run_length = 0;
+	t->text = (struct buf){ 0 };
+	t->length = 0;
+	t->twins = twins;
+	t->failed = false;
+}
+
+/* Ends the run: its text becomes the value of its node. */
+static void end_run(struct tree *t)
+{
+	struct span text = { t->run_text, t->run_length };
+
+	if (!t->run)
+		return;
+	text = arena_span(t->arena, text);
+	t->failed |= !text.ptr;
+	t->run->valuestring = (char *)(uintptr_t)text.ptr;
+	t->length += text.len;
+	t->run = NULL;
+}
+
 /* A new node at the end of parent, with `extra` bytes behind it for its text. */
 static inline cJSON *add_with_room(struct tree *t, cJSON *parent, const char *key, int type, size_t extra)
 {
-	cJSON *item = arena_alloc(t->arena, sizeof(*item) + extra);
+	cJSON *item;
 
+	end_run(t);
+	item = arena_alloc(t->arena, sizeof(*item) + extra);
 	if (!item) {
 		t->failed = true;
 		return NULL;
@@ -79,8 +121,40 @@ static void add_text(struct tree *t, cJSON *parent, const char *key, int type, s
 	t->length += type == cJSON_String ? 2 * text.len : text.len;
 }
 
+/*
+ * Room for `need` bytes of a plain value in the run of parent, behind its key. The
+ * caller writes them and adds to run_length. NULL if there is none, or no memory.
+ */
+static char *add_to_run(struct tree *t, cJSON *parent, const char *key, size_t need)
+{
+	size_t n = strlen(key);
+	char *p;
+
+	if (need > RUN_SIZE)
+		return NULL;
+	if (!t->run || t->run_parent != parent || t->run_length + n + 4 + need > RUN_SIZE) {
+		cJSON *node = add(t, parent, key, cJSON_Raw);
+
+		if (!node)
+			return NULL;
+		t->run = node;
+		t->run_parent = parent;
+		t->run_length = 0;
+		return t->run_text;
+	}
+	p = t->run_text + t->run_length;
+	*p++ = ',';
+	*p++ = '"';
+	memcpy(p, key, n);
+	p += n;
+	*p++ = '"';
+	*p++ = ':';
+	t->run_length += n + 4;
+	return p;
+}
+
 /* Whether every byte is printable ASCII and neither quote nor backslash: such a text
- * is its own JSON, and cJSON need not look at each byte again. Eight bytes at a
+ * is its own JSON. Eight bytes at a
  * time; the borrows and carries between them can only refuse too much. */
 static bool is_plain(struct span s)
 {
@@ -98,44 +172,43 @@ static bool is_plain(struct span s)
 
 static void add_string(struct tree *t, cJSON *parent, const char *key, struct span s)
 {
-	cJSON *item;
-	char *p;
+	char *p = key && is_plain(s) ? add_to_run(t, parent, key, s.len + 2) : NULL;
 
-	if (!is_plain(s)) {
+	if (!p) {
 		buf_reset(&t->text);
 		escape_into(&t->text, s);
 		t->failed |= t->text.failed;
 		add_text(t, parent, key, cJSON_String, buf_span(&t->text));
 		return;
 	}
-	item = add_with_room(t, parent, key, cJSON_Raw, s.len + 3);
-	if (!item)
-		return;
-	p = (char *)(item + 1);
-	p[0] = '"';
+	*p++ = '"';
 	if (s.len)
-		memcpy(p + 1, s.ptr, s.len);
-	p[s.len + 1] = '"';
-	p[s.len + 2] = '\0';
-	item->valuestring = p;
-	t->length += s.len;
+		memcpy(p, s.ptr, s.len);
+	p[s.len] = '"';
+	t->run_length += s.len + 2;
 }
 
-/* Digits, not copied through a buffer: most values are numbers. */
 static void add_number(struct tree *t, cJSON *parent, const char *key, uint64_t magnitude, bool negative)
 {
-	cJSON *item = add_with_room(t, parent, key, cJSON_Raw, 22);
-	char *p = (char *)(item + 1);
-	size_t n;
+	char *p = add_to_run(t, parent, key, 21);
 
-	if (!item)
-		return;
+	if (!p)
+		return; /* no memory: the tree knows */
 	if (negative)
-		p[0] = '-';
-	n = negative + format_u64(p + negative, magnitude);
-	p[n] = '\0';
-	item->valuestring = p;
-	t->length += n;
+		*p++ = '-';
+	t->run_length += negative + format_u64(p, magnitude);
+}
+
+/* null, true, false. */
+static void add_word(struct tree *t, cJSON *parent, const char *key, const char *word)
+{
+	size_t n = strlen(word);
+	char *p = add_to_run(t, parent, key, n);
+
+	if (!p)
+		return;
+	memcpy(p, word, n);
+	t->run_length += n;
 }
 
 /* A key or mode: digits in quotes. */
@@ -183,7 +256,7 @@ static void add_value(struct tree *t, cJSON *object, const struct field *f, cons
 	if (v->state == VALUE_ABSENT)
 		return;
 	if (v->state == VALUE_UNKNOWN) {
-		add(t, object, f->name, cJSON_NULL);
+		add_word(t, object, f->name, "null");
 		return;
 	}
 	switch (f->type) {
@@ -208,7 +281,7 @@ static void add_value(struct tree *t, cJSON *object, const struct field *f, cons
 		add_number(t, object, f->name, v->i64 < 0 ? 0 - (uint64_t)v->i64 : (uint64_t)v->i64, v->i64 < 0);
 		break;
 	case FIELD_BOOL:
-		add(t, object, f->name, v->flag ? cJSON_True : cJSON_False);
+		add_word(t, object, f->name, v->flag ? "true" : "false");
 		break;
 	case FIELD_LIST:
 		add_list(t, object, f->name, v->list);
@@ -226,10 +299,13 @@ static void add_record(struct tree *t, cJSON *object, const struct record *r)
 
 static int print(struct tree *t, cJSON *root, struct buf *out)
 {
-	/* cJSON wants some bytes to spare (see cJSON_PrintPreallocated()). */
-	size_t room = t->length + 64;
-	char *p = t->failed || room > INT_MAX ? NULL : buf_reserve(out, room);
+	size_t room;
+	char *p;
 
+	end_run(t);
+	/* cJSON wants some bytes to spare (see cJSON_PrintPreallocated()). */
+	room = t->length + 64;
+	p = t->failed || room > INT_MAX ? NULL : buf_reserve(out, room);
 	if (!p || !cJSON_PrintPreallocated(root, p, (int)room, false))
 		return -ENOMEM;
 	out->len += strlen(p);
@@ -239,10 +315,12 @@ static int print(struct tree *t, cJSON *root, struct buf *out)
 static int record(struct renderer *r, struct arena *scratch, const struct record *rec, struct buf *out)
 {
 	const struct shown *shown = &r->view->shown[view_schema(r->view, rec->schema)];
-	struct tree t = { .arena = scratch, .twins = r->options.twins };
-	cJSON *object = add(&t, NULL, NULL, cJSON_Object);
+	struct tree t; /* not cleared whole: the run is large */
+	cJSON *object;
 	int error;
 
+	tree_init(&t, scratch, r->options.twins);
+	object = add(&t, NULL, NULL, cJSON_Object);
 	for (size_t i = 0; object && i < shown->count; i++)
 		add_value(&t, object, &rec->schema->fields[shown->fields[i]], &rec->values[shown->fields[i]]);
 	error = print(&t, object, out);
@@ -253,9 +331,11 @@ static int record(struct renderer *r, struct arena *scratch, const struct record
 static void begin(struct renderer *r _unused_, const struct document *d, struct buf *out)
 {
 	struct arena arena = { 0 };
-	struct tree t = { .arena = &arena };
-	cJSON *head = add(&t, NULL, NULL, cJSON_Object);
+	struct tree t;
+	cJSON *head;
 
+	tree_init(&t, &arena, false);
+	head = add(&t, NULL, NULL, cJSON_Object);
 	if (head) {
 		add_number(&t, head, "schema", 1, false);
 		add_number(&t, head, "time", (uint64_t)d->time, false);
@@ -273,13 +353,14 @@ static void begin(struct renderer *r _unused_, const struct document *d, struct 
 static void end(struct renderer *r _unused_, const struct document *d, struct buf *out)
 {
 	struct arena arena = { 0 };
-	struct tree t = { .arena = &arena };
-	cJSON *tail = add(&t, NULL, NULL, cJSON_Object);
-	cJSON *array = NULL;
+	struct tree t;
+	cJSON *tail, *array = NULL;
 	size_t start;
 
+	tree_init(&t, &arena, false);
+	tail = add(&t, NULL, NULL, cJSON_Object);
 	if (tail) {
-		add(&t, tail, "complete", d->complete ? cJSON_True : cJSON_False);
+		add_word(&t, tail, "complete", d->complete ? "true" : "false");
 		add_number(&t, tail, "unreadable_processes", d->unreadable_processes, false);
 		array = add(&t, tail, "warnings", cJSON_Array);
 	}

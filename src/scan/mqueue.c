@@ -22,7 +22,7 @@
 #define SYS_fsconfig 431
 #define SYS_fsmount 432
 #endif
-enum { IPCCTL_FSOPEN_CLOEXEC = 1, IPCCTL_FSCONFIG_CMD_CREATE = 6, IPCCTL_FSMOUNT_CLOEXEC = 1 };
+enum { IPCCTL_FSOPEN_CLOEXEC = 1, IPCCTL_FSCONFIG_CMD_CREATE = 6, IPCCTL_FSMOUNT_CLOEXEC = 1, IPCCTL_MOUNT_ATTR_NOATIME = 0x10 };
 
 /* A directory descriptor of the mqueue file system, mounted nowhere. */
 static int open_detached(void)
@@ -33,7 +33,7 @@ static int open_detached(void)
 
 	if (context < 0 || syscall(SYS_fsconfig, context, IPCCTL_FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return -errno;
-	mount = (int)syscall(SYS_fsmount, context, IPCCTL_FSMOUNT_CLOEXEC, 0);
+	mount = (int)syscall(SYS_fsmount, context, IPCCTL_FSMOUNT_CLOEXEC, IPCCTL_MOUNT_ATTR_NOATIME);
 	if (mount < 0)
 		return -errno;
 	fd = openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -41,6 +41,20 @@ static int open_detached(void)
 }
 
 enum ours { NOT_OURS, OURS, PERHAPS_OURS };
+
+/* Whether the name stands in the directory and is unknown to mq_open(2). */
+static bool differs(int dir, const char *name)
+{
+	struct stat st;
+	int fd;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	fd = (int)syscall(SYS_mq_open, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0, NULL);
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 && errno == ENOENT;
+}
 
 /*
  * Whether a mounted mqueue file system is that of this IPC namespace, as far as
@@ -68,9 +82,11 @@ static enum ours is_ours(int dir)
 		/* The raw call takes the name without slash, and any name. */
 		fd = (int)syscall(SYS_mq_open, entry->d_name, O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0, NULL);
 		if (fd < 0 && errno == ENOENT) {
-			/* Not here; unless it went away just now. */
-			if (fstatat(dir, entry->d_name, &there, AT_SYMLINK_NOFOLLOW) == 0)
-				ours = NOT_OURS;
+			/* Not here; unless it goes and comes just now. */
+			for (int i = 0; i < 3 && ours != OURS; i++)
+				ours = differs(dir, entry->d_name) ? NOT_OURS : OURS;
+			if (ours == OURS)
+				ours = PERHAPS_OURS;
 			continue;
 		}
 		if (fd < 0)
@@ -118,23 +134,57 @@ static int open_mounted(int proc, bool *uncertain)
 	return -ENOENT;
 }
 
-static int add_entry(struct mqueue *q, const char *name)
+/* Room for one more entry, or NULL. */
+static struct mqueue_entry *next_entry(struct mqueue *q)
 {
-	struct mqueue_entry *e;
-	struct stat st;
+	struct mqueue_entry *items;
 
 	if (q->count == q->cap) {
 		size_t cap = q->cap ? q->cap * 2 : 64;
 
-		e = reallocarray(q->items, cap, sizeof(*e));
-		if (!e)
-			return -ENOMEM;
-		q->items = e;
+		items = reallocarray(q->items, cap, sizeof(*items));
+		if (!items)
+			return NULL;
+		q->items = items;
 		q->cap = cap;
 	}
+	return &q->items[q->count];
+}
+
+int mqueue_add_nameless(struct mqueue *q, const struct nameless *n)
+{
+	struct span name = span_starts(n->path, "/") ? span_from(n->path, 1) : n->path;
+	struct mqueue_entry *e;
+
+	name = arena_span(&q->arena, name);
+	e = next_entry(q);
+	if (!e || !name.ptr)
+		return -ENOMEM;
+	*e = (struct mqueue_entry){
+		.name = name,
+		.dev = n->key.dev,
+		.ino = n->key.ino,
+		.mode = n->mode,
+		.uid = n->uid,
+		.gid = n->gid,
+		.atime = n->atime,
+		.mtime = n->mtime,
+		.ctime = n->ctime,
+		.deleted = true,
+	};
+	q->count++;
+	return 0;
+}
+
+static int add_entry(struct mqueue *q, const char *name)
+{
+	struct mqueue_entry *e = next_entry(q);
+	struct stat st;
+
+	if (!e)
+		return -ENOMEM;
 	if (fstatat(q->root, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT || errno == ENAMETOOLONG ? 0 : -errno;
-	e = &q->items[q->count];
 	*e = (struct mqueue_entry){
 		.name = arena_span(&q->arena, span_of(name)),
 		.dev = st.st_dev,
@@ -222,7 +272,10 @@ void mqueue_free(struct mqueue *q)
 
 static struct span name_at(const void *items, size_t i)
 {
-	return ((const struct mqueue_entry *)items)[i].name;
+	const struct mqueue_entry *e = (const struct mqueue_entry *)items + i;
+
+	/* A deleted one has no name that could be found. */
+	return e->deleted ? (struct span){ 0 } : e->name;
 }
 
 int64_t mqueue_find(struct mqueue *q, struct span name)

@@ -8,6 +8,7 @@
 
 #include "lib/arena.h"
 #include "model/warnings.h"
+#include "scan/holders.h"
 #include "scan/names.h"
 
 struct mqueue_entry {
@@ -16,6 +17,7 @@ struct mqueue_entry {
 	uint32_t mode, uid, gid;
 	int64_t atime, mtime, ctime;
 	uint32_t ctime_nsec;
+	bool deleted; /* unlinked, but held; name is what it was called */
 };
 
 struct mqueue {
@@ -49,6 +51,8 @@ struct mqueue_status {
 int mqueue_read(struct mqueue *q, int proc, const struct name_list *names) _must_check_;
 void mqueue_free(struct mqueue *q);
 
+/* Adds a queue that only a holder leads to. 0 or -ENOMEM. */
+int mqueue_add_nameless(struct mqueue *q, const struct nameless *n) _must_check_;
 /* The index of the queue with this name (no slash): 0 and up, -ENOENT or -ENOMEM. */
 int64_t mqueue_find(struct mqueue *q, struct span name);
 /* Opens a queue for reading, disturbing nothing; the identity is compared.

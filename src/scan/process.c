@@ -12,7 +12,7 @@
 int process_stat_parse(struct span text, struct process_stat *out)
 {
 	/* Field 22 counted from 1; state is field 3, the first behind the name. */
-	enum { FIELD_STATE = 3, FIELD_START = 22 };
+	enum { FIELD_STATE = 3, FIELD_THREADS = 20, FIELD_START = 22 };
 	const char *open = memchr(text.ptr, '(', text.len);
 	const char *close = memrchr(text.ptr, ')', text.len);
 	struct span rest, word;
@@ -24,14 +24,20 @@ int process_stat_parse(struct span text, struct process_stat *out)
 	for (int field = FIELD_STATE; next_word(&rest, &word); field++) {
 		if (field == FIELD_STATE)
 			out->state = word.ptr[0];
+		if (field == FIELD_THREADS) {
+			uint64_t threads;
+
+			if (parse_u64_in(word, 0, INT32_MAX, &threads) < 0)
+				return -EINVAL;
+			out->threads = (uint32_t)threads;
+		}
 		if (field == FIELD_START)
 			return parse_u64(word, &out->start_ticks);
 	}
 	return -EINVAL;
 }
 
-/* Ticks since boot as seconds since the epoch. */
-static int64_t wall_clock(uint64_t ticks)
+int64_t process_start(uint64_t ticks)
 {
 	const int64_t second = 1000000000;
 	struct timespec real, boot;
@@ -76,7 +82,7 @@ static void read_process(struct process *p, const struct scan_context *context, 
 	if (p->error < 0)
 		return;
 	p->state = stat.state;
-	p->start = wall_clock(stat.start_ticks);
+	p->start = process_start(stat.start_ticks);
 	p->command = arena_span(arena, stat.command);
 	if (!p->command.ptr)
 		p->error = -ENOMEM;

@@ -32,8 +32,11 @@ void processes_free(struct processes *p);
 struct process_stat {
 	struct span command;   /* may hold any byte, ") R 1 (" included */
 	char state;
+	uint32_t threads;
 	uint64_t start_ticks;  /* since boot, in ticks of sysconf(_SC_CLK_TCK) */
 };
 
+/* Ticks since boot as seconds since the epoch, as the clock is set now. */
+int64_t process_start(uint64_t ticks);
 /* 0 or -EINVAL. The command points into text. */
 int process_stat_parse(struct span text, struct process_stat *out) _must_check_;

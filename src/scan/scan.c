@@ -107,7 +107,56 @@ static void gather(void *context, unsigned thread _unused_, size_t i)
 	case SOURCE_MQUEUE:
 		*r = take_mqueue(s, &g->request->queue_names, w);
 		break;
+	case SOURCE_HOLDERS: /* needs what the others found */
+		break;
 	}
+}
+
+/* Objects that no name leads to any more, but a holder: entries of their own. */
+static int add_nameless(struct snapshot *s)
+{
+	for (size_t i = 0; i < s->holders.nnameless; i++) {
+		const struct nameless *n = &s->holders.nameless[i];
+		int r = 0;
+
+		if (s->sources & SOURCE_SHMTREE && n->key.dev == s->shm.dev)
+			r = shmtree_add_nameless(&s->shm, n);
+		else if (s->sources & SOURCE_MQUEUE)
+			r = mqueue_add_nameless(&s->queues, n);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int take_holders(struct snapshot *s, const struct scan_request *request, struct warnings *warnings)
+{
+	struct holders_request walk = { .sysv = request->sources & SOURCE_SYSV_SHM, .threads = request->threads };
+	struct warnings found = { 0 };
+	uint64_t devices[2];
+	struct stat st;
+	int r;
+
+	if (request->sources & SOURCE_SHMTREE && s->shm.root >= 0)
+		devices[walk.ndevices++] = s->shm.dev;
+	if (request->sources & SOURCE_MQUEUE && s->queues.root >= 0 && fstat(s->queues.root, &st) == 0)
+		devices[walk.ndevices++] = st.st_dev;
+	walk.devices = devices;
+	walk.descriptors = walk.ndevices > 0;
+	/* A queue cannot be mapped. */
+	walk.mappings = walk.sysv || (request->sources & SOURCE_SHMTREE && s->shm.root >= 0);
+	if (!walk.descriptors && !walk.mappings)
+		return 0;
+	r = holders_walk(&s->holders, s->context->proc, &walk, &found);
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0)
+		warnings_add(&found, &(struct warning){ .subject = "/proc", .error = -r });
+	if (found.incomplete)
+		s->failed |= SOURCE_HOLDERS;
+	warnings_merge(warnings, &found);
+	warnings_free(&found);
+	return r < 0 ? 0 : add_nameless(s);
 }
 
 int snapshot_take(struct snapshot *s, const struct scan_context *context, const struct scan_request *request,
@@ -141,6 +190,8 @@ int snapshot_take(struct snapshot *s, const struct scan_context *context, const 
 		warnings_merge(warnings, &g.jobs[i].warnings);
 		warnings_free(&g.jobs[i].warnings);
 	}
+	if (r == 0 && request->sources & SOURCE_HOLDERS)
+		r = take_holders(s, request, warnings);
 	s->taken = time(NULL);
 	return r;
 }
@@ -151,6 +202,7 @@ void snapshot_free(struct snapshot *s)
 		sysv_table_free(&s->sysv[i]);
 	shmtree_free(&s->shm);
 	mqueue_free(&s->queues);
+	holders_free(&s->holders);
 }
 
 void projector_free(struct projector *p)

@@ -12,6 +12,7 @@
 
 #include "model/warnings.h"
 #include "scan/context.h"
+#include "scan/holders.h"
 #include "scan/hugepages.h"
 #include "scan/mqueue.h"
 #include "scan/process.h"
@@ -25,6 +26,7 @@ enum source {
 	SOURCE_SYSV_MSG = 1 << 2, /* /proc/sysvipc/msg */
 	SOURCE_SHMTREE = 1 << 3,  /* what is in /dev/shm */
 	SOURCE_MQUEUE = 1 << 4,	  /* the mqueue file system of this IPC namespace */
+	SOURCE_HOLDERS = 1 << 5,  /* /proc/PID/fd and maps, for the objects of the others */
 };
 
 /* How closely to look; all off is the harmless look that leaves no trace. */
@@ -42,6 +44,7 @@ struct scan_request {
 	/* Only these names are looked up in /dev/shm or mqueue, unless count is 0. */
 	struct name_list shm_names;
 	struct name_list queue_names;
+	unsigned threads; /* at most, for the walk over processes; 0: one a processor */
 	struct arena arena; /* for names that have to be made up */
 };
 
@@ -56,6 +59,7 @@ struct snapshot {
 	struct sysv_table sysv[3]; /* of enum sysv_kind */
 	struct shmtree shm;
 	struct mqueue queues;
+	struct holders holders;
 };
 
 /*

@@ -35,20 +35,29 @@ struct walk {
 	char *buffer;
 };
 
-static int add_entry(struct shmtree *t, struct span path, const struct statx *stx)
+/* Room for one more entry, or NULL. */
+static struct shm_entry *next_entry(struct shmtree *t)
 {
-	struct shm_entry *e;
+	struct shm_entry *items;
 
 	if (t->count == t->cap) {
 		size_t cap = t->cap ? t->cap * 2 : 64;
 
-		e = reallocarray(t->items, cap, sizeof(*e));
-		if (!e)
-			return -ENOMEM;
-		t->items = e;
+		items = reallocarray(t->items, cap, sizeof(*items));
+		if (!items)
+			return NULL;
+		t->items = items;
 		t->cap = cap;
 	}
-	e = &t->items[t->count];
+	return &t->items[t->count];
+}
+
+static int add_entry(struct shmtree *t, struct span path, const struct statx *stx)
+{
+	struct shm_entry *e = next_entry(t);
+
+	if (!e)
+		return -ENOMEM;
 	*e = (struct shm_entry){
 		.path = path,
 		.dev = makedev(stx->stx_dev_major, stx->stx_dev_minor),
@@ -65,6 +74,40 @@ static int add_entry(struct shmtree *t, struct span path, const struct statx *st
 		.ctime_nsec = stx->stx_ctime.tv_nsec,
 	};
 	e->mounted = e->dev != t->dev;
+	t->count++;
+	return 0;
+}
+
+int shmtree_add_nameless(struct shmtree *t, const struct nameless *n)
+{
+	const struct span root = SPAN(SHM_DIR "/");
+	struct span path = n->path;
+	struct shm_entry *e;
+
+	/* Seen from another mount namespace the path may be any. */
+	if (span_starts(path, root.ptr))
+		path = span_from(path, root.len);
+	else if (span_starts(path, "/"))
+		path = span_from(path, 1);
+	path = arena_span(&t->arena, path);
+	e = next_entry(t);
+	if (!e || !path.ptr)
+		return -ENOMEM;
+	*e = (struct shm_entry){
+		.path = path,
+		.dev = n->key.dev,
+		.ino = n->key.ino,
+		.mode = n->mode,
+		.uid = n->uid,
+		.gid = n->gid,
+		.links = n->links,
+		.size = n->size,
+		.allocated = n->allocated,
+		.atime = n->atime,
+		.mtime = n->mtime,
+		.ctime = n->ctime,
+		.deleted = true,
+	};
 	t->count++;
 	return 0;
 }
@@ -303,7 +346,10 @@ void shmtree_free(struct shmtree *t)
 
 static struct span path_at(const void *items, size_t i)
 {
-	return ((const struct shm_entry *)items)[i].path;
+	const struct shm_entry *e = (const struct shm_entry *)items + i;
+
+	/* A deleted one has no name that could be found. */
+	return e->deleted ? (struct span){ 0 } : e->path;
 }
 
 int64_t shmtree_find(struct shmtree *t, struct span path)

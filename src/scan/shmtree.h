@@ -10,6 +10,7 @@
 
 #include "lib/arena.h"
 #include "model/warnings.h"
+#include "scan/holders.h"
 #include "scan/names.h"
 #include "scan/semaphore.h"
 
@@ -34,6 +35,7 @@ struct shm_entry {
 	 */
 	bool maybe_musl;
 	struct semaphore semaphore;
+	bool deleted; /* unlinked, but held; path is what it was called */
 	bool mounted; /* another file system is mounted on it */
 };
 
@@ -55,6 +57,8 @@ struct shmtree {
 int shmtree_read(struct shmtree *t, const struct name_list *names, struct warnings *warnings) _must_check_;
 void shmtree_free(struct shmtree *t);
 
+/* Adds an object that only a holder leads to. 0 or -ENOMEM. */
+int shmtree_add_nameless(struct shmtree *t, const struct nameless *n) _must_check_;
 /* The index of the entry with this path: 0 and up, -ENOENT or -ENOMEM. */
 int64_t shmtree_find(struct shmtree *t, struct span path);
 

@@ -72,7 +72,7 @@ def test_list_and_the_rest_disturb_nothing(ipcctl, zoo):
     check(ipcctl, ids, names, [
         ["list"], ["list", "--json"], ["list", "--raw", "-o", "all"], ["list", "--jsonl", "persistent"],
         ["list", "--no-holders"], ["list", "-f", "value>=0", "posix-sem"], ["summary"], [], ["limits"],
-        ["limits", "--json"], ["kinds"], ["__complete", "--", "ipcctl", "describe", "posix-"],
+        ["limits", "--json"], ["kinds"], ["__complete", "--", "describe", "posix-shm:"],
     ])
 
 

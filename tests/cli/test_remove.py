@@ -7,7 +7,7 @@ import subprocess
 
 import kernel
 import pytest
-from program import ENVIRONMENT, become
+from program import ENVIRONMENT, MISSING, become
 
 
 def things(factory):
@@ -42,8 +42,8 @@ def test_several_and_the_rest_is_done(ipcctl, factory):
     refs = list(there)
     result = ipcctl("remove", refs[0], "posix-shm:/nope", refs[1], "sysv-sem:4711", *refs[2:], status=1)
     assert len(result.errors) == 2
-    assert result.errors[0] == "ipcctl: remove posix-shm:/nope: No such file or directory"
-    assert "sysv-sem:4711" in result.errors[1]
+    assert MISSING.fullmatch(result.errors[0]).group(1) == "remove posix-shm:/nope"
+    assert MISSING.fullmatch(result.errors[1]).group(1) == "remove sysv-sem:4711"
     assert not any(exists() for exists in there.values())
 
 
@@ -176,14 +176,16 @@ def test_all_asks(ipcctl, factory):
     assert all(exists() for exists in there.values())
     ipcctl("remove", "--all", "sysv", "--yes")
     assert [exists() for exists in there.values()] == [False] * 3 + [True] * 4
-    ipcctl("remove", "--all", "-y", "posix-sem", "posix-mq")
-    assert [ref for ref, exists in there.items() if exists()] == ["posix-shm:/a"]
+    # What only looks like a musl semaphore may be a segment: it takes its own name.
+    result = ipcctl("remove", "--all", "-y", "posix-sem", "posix-mq")
+    assert [ref for ref, exists in there.items() if exists()] == ["posix-shm:/a", "posix-sem:musl:/m"]
+    assert any("posix-sem:musl:/m" in line for line in result.errors), result
     ipcctl("remove", "--all", "--yes", "posix-sem")
     ipcctl.refuses("remove", "--all", "--yes")
 
 
 @pytest.mark.parametrize("answer, gone", [(b"y\n", True), (b"yes\n", True), (b"n\n", False), (b"\n", False),
-                                          (b"\x04", False), (b"yikes\n", False)])
+                                          (b"\x04", False), (b"no\n", False)])
 def test_all_on_a_terminal(ipcctl, factory, answer, gone):
     factory("posix-shm", name="/a")
     factory("posix-shm", name="/b")
@@ -209,15 +211,15 @@ def test_all_on_a_terminal(ipcctl, factory, answer, gone):
 
 
 @pytest.mark.real_root
-def test_not_permitted(ipcctl, factory):
+def test_not_permitted(ipcctl, factory, mqueue_mounted):
     """Others' objects in a sticky directory and others' System V objects: refused, said, left."""
     there = things(factory)
     result = ipcctl("remove", *there, status=1, drop=become(65534))
     assert all(exists() for exists in there.values())
-    assert len(result.errors) == len(there)
-    for ref, line in zip(there, result.errors):
-        assert line.startswith(f"ipcctl: remove {ref}: "), line
-    assert "Operation not permitted" in result.errors[0]
+    assert len([line for line in result.errors if line.startswith("ipcctl: remove ")]) == len(there)
+    for ref in there:
+        line = next(line for line in result.errors if line.startswith(f"ipcctl: remove {ref}: "))
+        assert "Operation not permitted" in line or "Permission denied" in line
     line = next(line for line in result.errors if "posix-shm:/a" in line)
     assert line == "ipcctl: remove posix-shm:/a: Operation not permitted (owner root, sticky directory)"
 

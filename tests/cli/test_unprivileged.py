@@ -69,7 +69,7 @@ def test_directory(ipcctl, factory):
     os.chmod("/dev/shm/d", 0o755)
 
 
-def test_queues_without_a_mount(ipcctl, factory):
+def test_queues_without_a_mount(ipcctl, factory, mqueue_unmounted):
     """No mount and no right to make one: whether there are queues is not known."""
     factory("posix-mq", name="/q")
     document = ipcctl.json("list", "posix-mq", **POWERLESS)
@@ -96,10 +96,9 @@ def test_a_source_that_is_not_there(ipcctl, tmp_path):
     """A proc file system without the tables, as with subset=pid: said, not taken for empty."""
     (tmp_path / "self").mkdir()
     (tmp_path / "sysvipc").mkdir()
-    result = ipcctl("list", "sysv", "--json", f"--procfs={tmp_path}", status=None)
-    if result.status != 2:
-        assert result.status == 1, result
-        assert result.json()["complete"] is False
+    result = ipcctl("list", "sysv", "--json", f"--procfs={tmp_path}")
+    assert result.json()["complete"] is False and result.json()["warnings"]
+    ipcctl("list", "sysv", "--strict", f"--procfs={tmp_path}", status=1)
 
 
 def test_warnings_are_remarks_on_standard_error(ipcctl, factory):
@@ -147,6 +146,8 @@ def test_another_users_objects(ipcctl, factory):
 
 def test_no_descriptors_left_is_an_error(ipcctl, factory):
     """Not permission but lack of descriptors: exit 1, and never a list that looks whole."""
+    if ipcctl.slow:
+        pytest.skip("valgrind itself needs more descriptors")
     factory("posix-sem", name="/s")
 
     def few():

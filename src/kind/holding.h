@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* Who holds an object, as fields of its record. */
+#pragma once
+
+#include "kind/common.h"
+
+/* Rows {pid, start_time, command, user, tid, fd, address, access, role}. */
+extern const struct schema holder_schema;
+
+#define COMMON_NHOLDERS                                                                                     \
+	{                                                                                                   \
+		.name = "nholders", .type = FIELD_U64, .flags = FIELD_DEFAULT | FIELD_MIXED | FIELD_GAUGE,   \
+		.sources = SOURCE_HOLDERS, .help = "processes that hold it"                                  \
+	}
+#define COMMON_HOLDERS                                                                                      \
+	{                                                                                                   \
+		.name = "holders", .type = FIELD_LIST, .sources = SOURCE_HOLDERS, .items = &holder_schema,   \
+		.help = "each holding: process, descriptor or addresses, access, role"                      \
+	}
+
+/* What a holding is called; a descriptor has fd >= 0. */
+struct holding_roles {
+	const char *reader, *writer, *both; /* of a descriptor, by what it is open for */
+	const char *mapped;
+};
+
+struct holding_fields {
+	size_t nholders, holders;
+};
+
+/* What the walk found of one object. */
+struct holding_count {
+	uint64_t processes;
+	uint64_t mappings;
+	bool known; /* the walk was made, and nobody can have been missed */
+};
+
+/* Counts the holders of an object. */
+struct holding_count holding_count(struct projector *p, const struct object_key *key);
+/* State and reason as far as holders tell: in-use, or unknown. */
+void record_held_state(struct projector *p, struct record *r, size_t state, size_t reason, bool deleted,
+		       const struct holding_count *found);
+/*
+ * Fills both fields. Where somebody may have been missed the number is unknown. 0 or
+ * -ENOMEM.
+ */
+int record_holders(struct projector *p, struct record *r, const struct holding_fields *at,
+		   const struct object_key *key, const struct holding_count *count,
+		   const struct holding_roles *roles) _must_check_;

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+#include "scan/walk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "lib/file.h"
+#include "lib/parse.h"
+#include "scan/visit.h"
+
+#define KCMP_FILES 2 /* linux/kcmp.h */
+
+/* linux_dirent64 of getdents64(2). */
+struct dirent_record {
+	uint64_t ino;
+	int64_t off;
+	unsigned short reclen;
+	unsigned char type;
+	char name[];
+};
+
+int64_t read_numbers(int dir, char *buffer, uint32_t **numbers)
+{
+	size_t count = 0, cap = 0;
+	uint64_t v;
+
+	*numbers = NULL;
+	for (;;) {
+		long n = syscall(SYS_getdents64, dir, buffer, WALK_BUFFER);
+
+		if (n <= 0)
+			return n < 0 ? -errno : (int64_t)count;
+		for (long at = 0; at < n;) {
+			const struct dirent_record *d = (const void *)(buffer + at);
+
+			at += d->reclen;
+			if (d->name[0] < '0' || d->name[0] > '9' ||
+			    parse_u64_in(span_of(d->name), 0, INT32_MAX, &v) < 0)
+				continue;
+			if (count == cap) {
+				uint32_t *grown = reallocarray(*numbers, cap ? cap * 2 : 64, sizeof(*grown));
+
+				if (!grown)
+					return -ENOMEM;
+				*numbers = grown;
+				cap = cap ? cap * 2 : 64;
+			}
+			(*numbers)[count++] = (uint32_t)v;
+		}
+	}
+}
+
+/* Threads that share neither the table of descriptors nor, with a leader that has
+ * exited, anything with it: those are looked at themselves. */
+static void visit_threads(struct visit *v, int dir)
+{
+	_cleanup_(close_fd) int tasks = openat(dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(free_ptr) uint32_t *tids = NULL;
+	int64_t n = tasks < 0 ? -errno : read_numbers(tasks, v->w->buffer, &tids);
+	bool dead = v->stat.state == 'Z', mapped = false;
+	char path[32];
+
+	visit_failed(v, n < 0 ? (int)n : 0);
+	for (int64_t i = 0; i < n; i++) {
+		long shared;
+
+		if (tids[i] == v->pid)
+			continue;
+		/* The kernel has no kcmp(2), or refuses: look, and perhaps see twice. */
+		shared = dead ? -1 : syscall(SYS_kcmp, v->pid, tids[i], KCMP_FILES, 0, 0);
+		if (shared != 0 && v->w->request->descriptors) {
+			snprintf(path, sizeof(path), "%u/fd", tids[i]);
+			v->tid = tids[i];
+			visit_descriptors(v, tasks, path);
+			v->tid = 0;
+		}
+		/* Threads of one process share their memory: one look is enough. */
+		if (dead && !mapped && v->w->request->mappings) {
+			snprintf(path, sizeof(path), "%u/maps", tids[i]);
+			visit_mappings(v, tasks, path);
+			mapped = true;
+		}
+	}
+}
+
+static int read_stat(struct visit *v, int dir, struct buf *text)
+{
+	struct stat st;
+	int r = read_file_at(dir, "stat", text);
+
+	if (r == 0)
+		r = process_stat_parse(buf_span(text), &v->stat);
+	if (r < 0)
+		return r;
+	/* /proc/PID itself always belongs to the effective user (task_dump_owner() in
+	 * fs/proc/base.c makes an exception of its very mode). */
+	if (fstat(dir, &st) < 0)
+		return -errno;
+	v->uid = st.st_uid;
+	return 0;
+}
+
+void walk_process(struct walker *w, uint32_t pid)
+{
+	_cleanup_(close_fd) int dir = -1;
+	_cleanup_(buf_free) struct buf stat = { 0 };
+	struct visit v = { .w = w, .pid = pid, .holder = NO_HOLDING };
+	char name[12];
+	int r;
+
+	snprintf(name, sizeof(name), "%u", pid);
+	dir = openat(w->proc, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = dir < 0 ? -errno : read_stat(&v, dir, &stat);
+	if (r < 0) {
+		visit_failed(&v, r);
+		w->unreadable += v.refused;
+		return;
+	}
+	w->threads += v.stat.threads;
+	if (w->request->descriptors)
+		visit_descriptors(&v, dir, "fd");
+	if (w->request->mappings)
+		visit_mappings(&v, dir, "maps");
+	if (v.stat.threads > 1)
+		visit_threads(&v, dir);
+	w->unreadable += v.refused;
+}
+
+void walker_free(struct walker *w)
+{
+	free(w->items);
+	free(w->holdings);
+	free(w->nameless);
+	free(w->buffer);
+	arena_free(&w->arena);
+}
