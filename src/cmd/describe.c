@@ -49,6 +49,9 @@ static int show_targets(struct listing *l, const struct targets *targets)
 
 	for (size_t i = 0; status < 0 && i < targets->count; i++)
 		target_resolve(c, "describe", &targets->items[i], &l->snapshot, &found[i], &status);
+	l->sheet.mute = true;
+	for (size_t i = 0; status < 0 && i < targets->count; i++)
+		l->sheet.mute &= found[i].count == 0;
 	if (status < 0)
 		listing_begin(l);
 	for (size_t i = 0; status < 0 && i < targets->count; i++)

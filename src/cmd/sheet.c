@@ -154,7 +154,8 @@ bool sheet_is_parallel(const struct sheet *s)
 void sheet_begin(struct sheet *s, int64_t time)
 {
 	s->document.time = time;
-	s->renderer.ops->begin(&s->renderer, &s->document, out_buf(&s->context->out));
+	if (s->renderer.ops->begin)
+		s->renderer.ops->begin(&s->renderer, &s->document, out_buf(&s->context->out));
 }
 
 static bool is_held_by(const struct record *r, uint64_t pid)
@@ -299,7 +300,7 @@ static void tell_warnings(struct sheet *s)
 			continue;
 		if (fails)
 			diag_error_escaped(&s->context->diag, text.data);
-		else if (s->renderer.ops != &render_json)
+		else if (s->renderer.ops != &render_json && !s->mute)
 			diag_note_escaped(&s->context->diag, text.data);
 	}
 }
@@ -321,7 +322,8 @@ int sheet_end(struct sheet *s)
 		status = out_of_memory(c);
 	s->document.records = s->shown;
 	s->document.complete = !s->warnings.incomplete;
-	s->renderer.ops->end(&s->renderer, &s->document, out_buf(&c->out));
+	if (s->renderer.ops->end)
+		s->renderer.ops->end(&s->renderer, &s->document, out_buf(&c->out));
 	tell_warnings(s);
 	if (c->options.verbose)
 		diag_note(&c->diag, "%" PRIu64 " shown, %" PRIu64 " left out by filters, %.1f ms", s->shown, s->left_out,

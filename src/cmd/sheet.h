@@ -23,6 +23,7 @@ struct sheet {
 	struct arena scratch;
 	bool began;   /* a record was written: the next needs the separator */
 	uint64_t shown, left_out;
+	bool mute; /* remarks on what was not shown would only distract */
 	char host[256];
 };
 

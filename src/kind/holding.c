@@ -65,9 +65,9 @@ void record_held_state(struct projector *p, struct record *r, size_t state, size
 		record_state(p, r, state, "unknown", reason, "holders were not looked for");
 	else if (!found->known)
 		record_state(p, r, state, "unknown", reason,
-			     "no holder was found, but not every process could be read");
+			     "no process was found to hold it, but not every one could be read");
 	else
-		record_state(p, r, state, "unknown", reason, "no holder was found");
+		record_state(p, r, state, "unknown", reason, "no process was found to hold it");
 }
 
 static const char *role_of(const struct holding *g, const struct holding_roles *roles)

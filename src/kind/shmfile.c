@@ -60,38 +60,52 @@ static int64_t newest(const struct shm_entry *e)
 	return e->atime > t ? e->atime : t;
 }
 
-int shmfile_project(struct projector *p, struct record *r, const struct shm_entry *e, const char *name_prefix,
-		    size_t skip)
+static int project_holding(struct projector *p, struct record *r, const struct shm_entry *e)
 {
-	static const struct owner_fields owner = { FILE_OWNER, FILE_GROUP, FILE_UID, FILE_GID, FILE_MODE };
 	static const struct holding_fields holding = { FILE_NHOLDERS, FILE_HOLDERS };
 	static const struct holding_roles roles = { "open", "open", "open", "mapped" };
 	struct object_key key = { OBJECT_FILE, e->dev, e->ino };
 	struct holding_count found;
 
-	record_text(r, FILE_KIND, r->schema->name);
-	project_names(r, span_from(e->path, skip), name_prefix);
-	if (e->deleted)
-		record_printf(r, FILE_REF, "%s:inode=%llu", r->schema->name, (unsigned long long)e->ino);
-	record_text(r, FILE_TYPE, file_type(e->mode));
-	record_owner(p, r, &owner, e->uid, e->gid, e->mode);
-	record_u64(r, FILE_SIZE, e->size);
-	record_u64(r, FILE_ALLOCATED, e->allocated);
-	record_u64(r, FILE_LINKS, e->links);
-	record_u64(r, FILE_INODE, e->ino);
-	record_i64(r, FILE_ATIME, e->atime);
-	record_i64(r, FILE_MTIME, e->mtime);
-	record_i64(r, FILE_CTIME, e->ctime);
-	record_bool(r, FILE_DELETED, e->deleted);
-	record_age(p, r, FILE_AGE, newest(e));
 	if (!wants_any(p->want, FILE_NHOLDERS, FILE_HOLDERS) && !wants_any(p->want, FILE_STATE, FILE_REASON))
 		return 0;
 	found = holding_count(p, &key);
+	found.known &= p->snapshot->shm.exact;
 	if (S_ISREG(e->mode))
 		record_held_state(p, r, FILE_STATE, FILE_REASON, e->deleted, &found);
 	else
 		record_state(p, r, FILE_STATE, "unknown", FILE_REASON, "it is a %s", file_type(e->mode));
 	return S_ISREG(e->mode) ? record_holders(p, r, &holding, &key, &found, &roles) : 0;
+}
+
+int shmfile_project(struct projector *p, struct record *r, const struct shm_entry *e, const char *name_prefix,
+		    size_t skip)
+{
+	static const struct owner_fields owner = { FILE_OWNER, FILE_GROUP, FILE_UID, FILE_GID, FILE_MODE };
+
+	record_text(r, FILE_KIND, r->schema->name);
+	project_names(r, span_from(e->path, skip), name_prefix);
+	if (e->deleted)
+		record_printf(r, FILE_REF, "%s:inode=%llu", r->schema->name, (unsigned long long)e->ino);
+	record_u64(r, FILE_INODE, e->ino);
+	record_bool(r, FILE_DELETED, e->deleted);
+	record_text(r, FILE_TYPE, file_type(e->mode));
+	if (e->undescribed) {
+		for (size_t f = FILE_OWNER; f <= FILE_CTIME; f++)
+			if (f != FILE_INODE)
+				record_unknown(r, f, EPERM);
+		record_unknown(r, FILE_AGE, EPERM);
+		return project_holding(p, r, e);
+	}
+	record_owner(p, r, &owner, e->uid, e->gid, e->mode);
+	record_u64(r, FILE_SIZE, e->size);
+	record_u64(r, FILE_ALLOCATED, e->allocated);
+	record_u64(r, FILE_LINKS, e->links);
+	record_i64(r, FILE_ATIME, e->atime);
+	record_i64(r, FILE_MTIME, e->mtime);
+	record_i64(r, FILE_CTIME, e->ctime);
+	record_age(p, r, FILE_AGE, newest(e));
+	return project_holding(p, r, e);
 }
 
 int64_t shmfile_find_inode(const struct shmtree *t, struct span id)

@@ -8,14 +8,6 @@
 
 #define DUMP_WIDTH 16
 
-static void begin(struct renderer *r _unused_, const struct document *d _unused_, struct buf *out _unused_)
-{
-}
-
-static void end(struct renderer *r _unused_, const struct document *d _unused_, struct buf *out _unused_)
-{
-}
-
 /* One line as hexdump -C prints it. */
 static void dump_line(struct buf *out, uint64_t offset, const unsigned char *p, size_t n)
 {
@@ -162,4 +154,4 @@ static int record(struct renderer *r, struct arena *scratch _unused_, const stru
 	return e;
 }
 
-const struct render_ops render_detail = { .serial = true, .separator = "\n", .begin = begin, .record = record, .end = end };
+const struct render_ops render_detail = { .serial = true, .separator = "\n", .record = record };

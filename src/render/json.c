@@ -382,14 +382,6 @@ static void end(struct renderer *r _unused_, const struct document *d, struct bu
 
 const struct render_ops render_json = { .separator = ",\n", .first = 1, .begin = begin, .record = record, .end = end };
 
-static void begin_lines(struct renderer *r _unused_, const struct document *d _unused_, struct buf *out _unused_)
-{
-}
-
-static void end_lines(struct renderer *r _unused_, const struct document *d _unused_, struct buf *out _unused_)
-{
-}
-
 static int record_line(struct renderer *r, struct arena *scratch, const struct record *rec, struct buf *out)
 {
 	int error = record(r, scratch, rec, out);
@@ -398,4 +390,4 @@ static int record_line(struct renderer *r, struct arena *scratch, const struct r
 	return error;
 }
 
-const struct render_ops render_jsonl = { .begin = begin_lines, .record = record_line, .end = end_lines };
+const struct render_ops render_jsonl = { .record = record_line };

@@ -33,15 +33,7 @@ static int record(struct renderer *r, struct arena *scratch _unused_, const stru
 	return 0;
 }
 
-static void end(struct renderer *r _unused_, const struct document *d _unused_, struct buf *out _unused_)
-{
-}
-
-const struct render_ops render_raw = { .begin = begin, .record = record, .end = end };
-
-static void begin_null(struct renderer *r _unused_, const struct document *d _unused_, struct buf *out _unused_)
-{
-}
+const struct render_ops render_raw = { .begin = begin, .record = record };
 
 static int record_null(struct renderer *r, struct arena *scratch _unused_, const struct record *rec,
 		       struct buf *out)
@@ -64,4 +56,4 @@ static int record_null(struct renderer *r, struct arena *scratch _unused_, const
 	return 0;
 }
 
-const struct render_ops render_null = { .begin = begin_null, .record = record_null, .end = end };
+const struct render_ops render_null = { .record = record_null };

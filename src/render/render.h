@@ -40,6 +40,7 @@ struct render_ops {
 	/* What stands before each record, and how much of it before the first. */
 	const char *separator;
 	size_t first; /* so many of its last bytes */
+	/* begin and end may be NULL. */
 	void (*begin)(struct renderer *r, const struct document *d, struct buf *out);
 	/* 0 or -ENOMEM. */
 	int (*record)(struct renderer *r, struct arena *scratch, const struct record *rec, struct buf *out);

@@ -21,10 +21,6 @@ struct table {
 	struct buf text;
 };
 
-static void begin(struct renderer *r _unused_, const struct document *d _unused_, struct buf *out _unused_)
-{
-}
-
 static int add_cell(struct renderer *r, struct cell *cell, const struct field *field, const struct value *v)
 {
 	struct table *t = r->table;
@@ -238,7 +234,7 @@ static void end(struct renderer *r, const struct document *d _unused_, struct bu
 	}
 }
 
-const struct render_ops render_table = { .serial = true, .begin = begin, .record = record, .end = end };
+const struct render_ops render_table = { .serial = true, .record = record, .end = end };
 
 void renderer_free(struct renderer *r)
 {

@@ -7,6 +7,7 @@
 #include "lib/file.h"
 #include "lib/parallel.h"
 #include "lib/parse.h"
+#include "scan/process.h"
 #include "scan/walk.h"
 
 /* Inode numbers of the first namespaces (PROC_PID_INIT_INO in include/linux/proc_ns.h). */
@@ -121,6 +122,8 @@ static void drop_repeated(struct holders *h)
 	for (size_t i = 0; i < h->nnameless; i++)
 		if (kept == 0 || !same_object(&h->nameless[kept - 1].key, &h->nameless[i].key))
 			h->nameless[kept++] = h->nameless[i];
+		else if (!h->nameless[kept - 1].described)
+			h->nameless[kept - 1] = h->nameless[i];
 	h->nnameless = kept;
 }
 
@@ -196,12 +199,15 @@ static int prepare(struct walk *walk, int proc, const struct holders_request *re
 	/* Our own, not that of another /proc's "self". */
 	ssize_t n = readlink("/proc/self/ns/ipc", walk->ipc_namespace, sizeof(walk->ipc_namespace) - 1);
 
+	int64_t boot = boot_time();
+
 	walk->ipc_namespace[n > 0 ? n : 0] = '\0';
 	if (request->sysv)
 		internal_devices_read(&walk->devices);
 	for (size_t t = 0; t < MOST_THREADS; t++) {
 		walk->walkers[t].request = request;
 		walk->walkers[t].proc = proc;
+		walk->walkers[t].boot = boot;
 		walk->walkers[t].devices = &walk->devices;
 		walk->walkers[t].ipc_namespace = walk->ipc_namespace;
 		/* Touched only by threads that are started. */

@@ -50,7 +50,8 @@ struct holding {
 /* An object without a name that is held all the same. */
 struct nameless {
 	struct object_key key;
-	struct span path; /* as the kernel shows it, without " (deleted)" */
+	struct span path; /* as the kernel shows it, without " (deleted)"; empty: too long */
+	bool described;	  /* what follows is known */
 	uint32_t mode, uid, gid, links;
 	uint64_t size, allocated; /* bytes */
 	int64_t atime, mtime, ctime;
@@ -76,6 +77,7 @@ struct holders_request {
 	const uint64_t *devices; /* files of these devices (makedev(3)) */
 	size_t ndevices;
 	bool sysv; /* attached System V segments */
+	bool own_proc;	  /* proc is of this system: its numbers mean something to kcmp(2) */
 	unsigned threads; /* at most; 0: as many as there are processors */
 };
 

@@ -37,21 +37,38 @@ int process_stat_parse(struct span text, struct process_stat *out)
 	return -EINVAL;
 }
 
-int64_t process_start(uint64_t ticks)
+int64_t boot_time(void)
 {
 	const int64_t second = 1000000000;
+	int64_t best = INT64_MAX;
 	struct timespec real, boot;
-	long hz = sysconf(_SC_CLK_TCK);
-	int64_t ns;
 
-	if (hz <= 0)
-		hz = 100;
-	clock_gettime(CLOCK_REALTIME, &real);
-	clock_gettime(CLOCK_BOOTTIME, &boot);
-	ns = real.tv_nsec - boot.tv_nsec + (int64_t)(ticks % (uint64_t)hz) * (second / hz);
-	/* Rounds down: ns may be negative by less than a second. */
-	return (int64_t)(real.tv_sec - boot.tv_sec) + (int64_t)(ticks / (uint64_t)hz) +
-	       (ns + second) / second - 1;
+	/* Whoever is interrupted between the two clocks gets too late a time. */
+	for (int i = 0; i < 5; i++) {
+		int64_t t;
+
+		clock_gettime(CLOCK_BOOTTIME, &boot);
+		clock_gettime(CLOCK_REALTIME, &real);
+		t = (int64_t)(real.tv_sec - boot.tv_sec) * second + (real.tv_nsec - boot.tv_nsec);
+		if (t < best)
+			best = t;
+	}
+	return best;
+}
+
+int64_t process_start(uint64_t ticks, int64_t boot)
+{
+	const int64_t second = 1000000000;
+	long hz = sysconf(_SC_CLK_TCK);
+	uint64_t per_second = hz > 0 ? (uint64_t)hz : 100;
+	int64_t seconds = boot / second, rest = boot % second;
+
+	rest += (int64_t)(ticks % per_second) * (second / (int64_t)per_second);
+	if (rest < 0) {
+		rest += second;
+		seconds--;
+	}
+	return seconds + (int64_t)(ticks / per_second) + rest / second;
 }
 
 /* What is not in /proc may be hidden from us (hidepid); the kernel still says
@@ -63,7 +80,7 @@ static int missing(const struct scan_context *context, uint32_t pid)
 	return -ENOENT;
 }
 
-static void read_process(struct process *p, const struct scan_context *context, struct arena *arena)
+static void read_process(struct process *p, const struct scan_context *context, int64_t boot, struct arena *arena)
 {
 	_cleanup_(buf_free) struct buf text = { 0 };
 	struct process_stat stat;
@@ -82,7 +99,8 @@ static void read_process(struct process *p, const struct scan_context *context, 
 	if (p->error < 0)
 		return;
 	p->state = stat.state;
-	p->start = process_start(stat.start_ticks);
+	p->start = process_start(stat.start_ticks, boot);
+	p->threads = stat.threads;
 	p->command = arena_span(arena, stat.command);
 	if (!p->command.ptr)
 		p->error = -ENOMEM;
@@ -106,7 +124,9 @@ const struct process *process_get(struct processes *p, const struct scan_context
 	if (!process || hash_add(&p->index, pid, (uint32_t)p->count) < 0)
 		return NULL;
 	process->pid = pid;
-	read_process(process, context, &p->arena);
+	if (!p->boot)
+		p->boot = boot_time();
+	read_process(process, context, p->boot, &p->arena);
 	p->items[p->count++] = process;
 	return process;
 }

@@ -12,6 +12,7 @@ struct process {
 				-EACCES: it lives, but is hidden; -ENOTSUP: this /proc is
 				that of another PID namespace and cannot tell */
 	char state;	     /* R S D Z T ... */
+	uint32_t threads;
 	int64_t start;	     /* seconds since the epoch, as the clock is set now */
 	struct span command; /* the raw bytes of comm, at most 15 */
 };
@@ -21,6 +22,7 @@ struct processes {
 	struct process **items;
 	size_t count;
 	struct arena arena;
+	int64_t boot; /* of boot_time(), once asked; so that all starts are told alike */
 };
 
 /* The process as it was when first asked for; NULL only for lack of memory.
@@ -36,7 +38,9 @@ struct process_stat {
 	uint64_t start_ticks;  /* since boot, in ticks of sysconf(_SC_CLK_TCK) */
 };
 
-/* Ticks since boot as seconds since the epoch, as the clock is set now. */
-int64_t process_start(uint64_t ticks);
+/* When the system was booted, in nanoseconds since the epoch as the clock is set now. */
+int64_t boot_time(void);
+/* Ticks since boot as seconds since the epoch. */
+int64_t process_start(uint64_t ticks, int64_t boot);
 /* 0 or -EINVAL. The command points into text. */
 int process_stat_parse(struct span text, struct process_stat *out) _must_check_;

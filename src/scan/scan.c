@@ -131,7 +131,9 @@ static int add_nameless(struct snapshot *s)
 
 static int take_holders(struct snapshot *s, const struct scan_request *request, struct warnings *warnings)
 {
-	struct holders_request walk = { .sysv = request->sources & SOURCE_SYSV_SHM, .threads = request->threads };
+	struct holders_request walk = { .sysv = request->sources & SOURCE_SYSV_SHM,
+					.own_proc = s->context->own_proc && s->context->own_pids,
+					.threads = request->threads };
 	struct warnings found = { 0 };
 	uint64_t devices[2];
 	struct stat st;

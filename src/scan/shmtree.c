@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/syscall.h>
+#include <linux/magic.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 
 #define SHM_DIR "/dev/shm"
 #define GETDENTS_BUFFER ((size_t)128 << 10)
@@ -97,7 +99,8 @@ int shmtree_add_nameless(struct shmtree *t, const struct nameless *n)
 		.path = path,
 		.dev = n->key.dev,
 		.ino = n->key.ino,
-		.mode = n->mode,
+		.mode = n->described ? n->mode : S_IFREG,
+		.undescribed = !n->described,
 		.uid = n->uid,
 		.gid = n->gid,
 		.links = n->links,
@@ -315,6 +318,7 @@ static void try_as_semaphore(struct shmtree *t, struct shm_entry *e, struct warn
 int shmtree_read(struct shmtree *t, const struct name_list *names, struct warnings *warnings)
 {
 	struct walk w = { .tree = t, .warnings = warnings };
+	struct statfs fs;
 	struct stat st;
 	int r;
 
@@ -322,6 +326,8 @@ int shmtree_read(struct shmtree *t, const struct name_list *names, struct warnin
 	if (t->root < 0 || fstat(t->root, &st) < 0)
 		return -errno;
 	t->dev = st.st_dev;
+	t->exact = fstatfs(t->root, &fs) == 0 &&
+		   ((unsigned)fs.f_type == TMPFS_MAGIC || (unsigned)fs.f_type == RAMFS_MAGIC);
 	if (names->count > 0) {
 		r = look_up_names(t, names, warnings);
 	} else {

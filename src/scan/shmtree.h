@@ -35,13 +35,15 @@ struct shm_entry {
 	 */
 	bool maybe_musl;
 	struct semaphore semaphore;
-	bool deleted; /* unlinked, but held; path is what it was called */
+	bool deleted;	 /* unlinked, but held; path is what it was called */
+	bool undescribed; /* deleted, and nothing but its identity could be read */
 	bool mounted; /* another file system is mounted on it */
 };
 
 struct shmtree {
 	int root;  /* O_PATH descriptor of /dev/shm, or -1 */
 	dev_t dev; /* of the root */
+	bool exact; /* a file system of memory: its files have its device, for everybody */
 	struct shm_entry *items;
 	size_t count;
 	size_t cap;

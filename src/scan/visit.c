@@ -29,8 +29,10 @@ void visit_failed(struct visit *v, int error)
 {
 	if (error == -EACCES || error == -EPERM)
 		v->refused = true;
-	else if (error < 0 && !is_gone(error) && !v->w->error)
-		v->w->error = error;
+	else if (error == -ENOMEM || error == -EMFILE || error == -ENFILE)
+		v->w->error = error; /* it would go on so: the walk fails */
+	else if (error < 0 && !is_gone(error))
+		v->refused = true;
 }
 
 /* The process as a holder, made when its first holding is found. */
@@ -53,7 +55,7 @@ static int ensure_holder(struct visit *v)
 	w->items[w->count] = (struct holder){
 		.pid = v->pid,
 		.uid = v->uid,
-		.start = process_start(v->stat.start_ticks),
+		.start = process_start(v->stat.start_ticks, w->boot),
 		.command = arena_span(&w->arena, v->stat.command),
 	};
 	if (!w->items[w->count].command.ptr)
@@ -83,7 +85,7 @@ static void add_holding(struct visit *v, struct holding holding)
 		w->holdings_cap = cap;
 	}
 	holding.holder = v->holder;
-	holding.tid = v->tid;
+	holding.tid = holding.fd < 0 ? 0 : v->tid; /* memory is the process's */
 	holding.next = NO_HOLDING;
 	w->holdings[w->nholdings++] = holding;
 }
@@ -97,7 +99,21 @@ static struct span without_deleted(struct span path)
 	return path;
 }
 
-/* Remembers an object that no directory shows any more. */
+static void describe_nameless(struct nameless *n, const struct statx *stx)
+{
+	n->described = true;
+	n->mode = stx->stx_mode;
+	n->uid = stx->stx_uid;
+	n->gid = stx->stx_gid;
+	n->links = stx->stx_nlink;
+	n->size = stx->stx_size;
+	n->allocated = stx->stx_blocks * 512;
+	n->atime = stx->stx_atime.tv_sec;
+	n->mtime = stx->stx_mtime.tv_sec;
+	n->ctime = stx->stx_ctime.tv_sec;
+}
+
+/* Remembers an object that no directory shows any more; stx: what it is, or NULL. */
 static void add_nameless(struct walker *w, const struct object_key *key, const struct statx *stx, struct span path)
 {
 	struct nameless *items;
@@ -113,19 +129,13 @@ static void add_nameless(struct walker *w, const struct object_key *key, const s
 		w->nameless = items;
 		w->nameless_cap = cap;
 	}
-	w->nameless[w->nnameless++] = (struct nameless){
+	w->nameless[w->nnameless] = (struct nameless){
 		.key = *key,
 		.path = arena_span(&w->arena, without_deleted(path)),
-		.mode = stx->stx_mode,
-		.uid = stx->stx_uid,
-		.gid = stx->stx_gid,
-		.links = stx->stx_nlink,
-		.size = stx->stx_size,
-		.allocated = stx->stx_blocks * 512,
-		.atime = stx->stx_atime.tv_sec,
-		.mtime = stx->stx_mtime.tv_sec,
-		.ctime = stx->stx_ctime.tv_sec,
 	};
+	if (stx)
+		describe_nameless(&w->nameless[w->nnameless], stx);
+	w->nnameless++;
 }
 
 /* What a descriptor was opened for: the permissions of its link say it
@@ -187,8 +197,12 @@ static void visit_descriptor(struct visit *v, int dir, const char *name, int fd)
 		return;
 	}
 	add_holding(v, (struct holding){ .key = key, .fd = fd, .access = access });
-	if (stx.stx_nlink == 0 && n > 0 && readlinkat(dir, name, again, sizeof(again)) == n &&
-	    memcmp(link, again, (size_t)n) == 0)
+	if (stx.stx_nlink > 0)
+		return;
+	/* What it was called, if that is not too long to be told. */
+	if (n < 0)
+		add_nameless(v->w, &key, &stx, (struct span){ 0 });
+	else if (readlinkat(dir, name, again, sizeof(again)) == n && memcmp(link, again, (size_t)n) == 0)
 		add_nameless(v->w, &key, &stx, (struct span){ link, (size_t)n });
 }
 
@@ -224,10 +238,12 @@ static void nameless_mapping(struct visit *v, int dir, const struct map_line *ma
 		 (unsigned long long)map->end);
 	r = look_behind(dir, path, STATX_BASIC_STATS, &stx);
 	then = file_key(&stx);
-	/* Without the capabilities that map_files wants, or behind a dead leader, it
-	 * cannot be told: the process was not read whole. */
-	if (r < 0)
-		visit_failed(v, is_gone(r) && v->stat.state != 'Z' ? r : -EACCES);
+	/* Without the capabilities that map_files wants, or behind a dead leader, no more
+	 * can be told than the line says. */
+	if (r == -EPERM || r == -EACCES || (r < 0 && v->stat.state == 'Z'))
+		add_nameless(v->w, key, NULL, map->path);
+	else if (r < 0)
+		visit_failed(v, r);
 	else if (then.dev == key->dev && then.ino == key->ino && stx.stx_nlink == 0)
 		add_nameless(v->w, key, &stx, map->path);
 }
@@ -235,11 +251,11 @@ static void nameless_mapping(struct visit *v, int dir, const struct map_line *ma
 /* Ids of segments mean something in their own IPC namespace only. */
 static bool is_our_namespace(struct visit *v)
 {
-	char path[32], link[64];
+	char path[48], link[64];
 	ssize_t n;
 
 	if (v->ipc_namespace == NOT_ASKED) {
-		snprintf(path, sizeof(path), "%u/ns/ipc", v->pid);
+		snprintf(path, sizeof(path), "%u/task/%u/ns/ipc", v->pid, v->tid ? v->tid : v->pid);
 		n = readlinkat(v->w->proc, path, link, sizeof(link));
 		visit_failed(v, n < 0 ? -errno : 0);
 		v->ipc_namespace =

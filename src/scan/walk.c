@@ -53,37 +53,44 @@ int64_t read_numbers(int dir, char *buffer, uint32_t **numbers)
 	}
 }
 
-/* Threads that share neither the table of descriptors nor, with a leader that has
- * exited, anything with it: those are looked at themselves. */
+/* Whether two tasks share their table of descriptors. Without kcmp(2), or for the
+ * numbers of another /proc: looked at each, and perhaps seen twice. */
+static bool share_descriptors(const struct walker *w, uint32_t a, uint32_t b)
+{
+	return w->request->own_proc && syscall(SYS_kcmp, a, b, KCMP_FILES, 0, 0) == 0;
+}
+
+/*
+ * Threads with tables of descriptors of their own are looked at themselves. If the
+ * leader has exited, /proc/PID shows nothing: then the first thread stands in for it.
+ */
 static void visit_threads(struct visit *v, int dir)
 {
 	_cleanup_(close_fd) int tasks = openat(dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_(free_ptr) uint32_t *tids = NULL;
 	int64_t n = tasks < 0 ? -errno : read_numbers(tasks, v->w->buffer, &tids);
-	bool dead = v->stat.state == 'Z', mapped = false;
+	uint32_t leader = v->stat.state == 'Z' ? 0 : v->pid;
 	char path[32];
 
 	visit_failed(v, n < 0 ? (int)n : 0);
 	for (int64_t i = 0; i < n; i++) {
-		long shared;
+		bool stands_in = leader == 0;
 
 		if (tids[i] == v->pid)
 			continue;
-		/* The kernel has no kcmp(2), or refuses: look, and perhaps see twice. */
-		shared = dead ? -1 : syscall(SYS_kcmp, v->pid, tids[i], KCMP_FILES, 0, 0);
-		if (shared != 0 && v->w->request->descriptors) {
+		v->tid = tids[i];
+		if (v->w->request->descriptors && (stands_in || !share_descriptors(v->w, leader, tids[i]))) {
 			snprintf(path, sizeof(path), "%u/fd", tids[i]);
-			v->tid = tids[i];
 			visit_descriptors(v, tasks, path);
-			v->tid = 0;
 		}
 		/* Threads of one process share their memory: one look is enough. */
-		if (dead && !mapped && v->w->request->mappings) {
+		if (v->w->request->mappings && stands_in) {
 			snprintf(path, sizeof(path), "%u/maps", tids[i]);
 			visit_mappings(v, tasks, path);
-			mapped = true;
 		}
+		leader = stands_in ? tids[i] : leader;
 	}
+	v->tid = 0;
 }
 
 static int read_stat(struct visit *v, int dir, struct buf *text)

@@ -10,6 +10,7 @@ struct walker {
 	const struct internal_devices *devices; /* where segments live */
 	const char *ipc_namespace;		/* ours: "ipc:[4026531839]", or "" */
 	int proc;
+	int64_t boot; /* of boot_time() */
 	struct holder *items;
 	size_t count, cap;
 	struct holding *holdings;

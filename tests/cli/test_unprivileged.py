@@ -14,13 +14,13 @@ POWERLESS = dict(drop=drop_capabilities)
 
 def hidden(ipcctl, *words, fields, **options):
     """The document of something partly unreadable, in every format."""
-    document = ipcctl.json(*words, **options)
+    document = ipcctl.json(*words, "--no-holders", **options)
     assert document["complete"] is False
     assert document["warnings"]
     o = document["objects"][0]
     for field in fields:
         assert o[field] is None, (field, o)
-    strict = ipcctl(*words, "--strict", "--json", status=1, **options)
+    strict = ipcctl(*words, "--no-holders", "--strict", "--json", status=1, **options)
     assert strict.json()["objects"][0].keys() == o.keys()
     return o
 
@@ -43,7 +43,7 @@ def test_messages(ipcctl, factory):
 
 def test_segment_tables_hide_nothing(ipcctl, factory):
     truth = factory("sysv-shm", mode="0", size=777)
-    document = ipcctl.json("list", "sysv-shm", **POWERLESS)
+    document = ipcctl.json("list", "sysv-shm", "--no-holders", **POWERLESS)
     assert document["complete"] is True
     assert document["objects"][0]["size"] == 777 and document["objects"][0]["id"] == truth["id"]
 
@@ -62,20 +62,20 @@ def test_directory(ipcctl, factory):
     factory("file", name="/dev/shm/d", type="directory", mode="0755")
     factory("file", name="/dev/shm/d/inner")
     os.chmod("/dev/shm/d", 0)
-    document = ipcctl.json("list", "posix-shm", **POWERLESS)
+    document = ipcctl.json("list", "posix-shm", "--no-holders", **POWERLESS)
     assert [o["ref"] for o in document["objects"]] == ["posix-shm:/d"]
     assert document["complete"] is False and "/d" in str(document["warnings"])
-    ipcctl("list", "posix-shm", "--strict", status=1, **POWERLESS)
+    ipcctl("list", "posix-shm", "--no-holders", "--strict", status=1, **POWERLESS)
     os.chmod("/dev/shm/d", 0o755)
 
 
 def test_queues_without_a_mount(ipcctl, factory, mqueue_unmounted):
     """No mount and no right to make one: whether there are queues is not known."""
     factory("posix-mq", name="/q")
-    document = ipcctl.json("list", "posix-mq", **POWERLESS)
+    document = ipcctl.json("list", "posix-mq", "--no-holders", **POWERLESS)
     assert document["objects"] == [] and document["complete"] is False
     assert "posix-mq" in str(document["warnings"]) or "mqueue" in str(document["warnings"])
-    assert ipcctl("list", "posix-mq", "--strict", status=1, **POWERLESS).errors
+    assert ipcctl("list", "posix-mq", "--no-holders", "--strict", status=1, **POWERLESS).errors
     # What was asked for by name and cannot be looked for is not "not there".
     result = ipcctl("describe", "posix-mq:/q", status=1, **POWERLESS)
     assert "No such file" not in result.errors[0], result
@@ -84,7 +84,7 @@ def test_queues_without_a_mount(ipcctl, factory, mqueue_unmounted):
 def test_queues_with_a_mount(ipcctl, factory, mqueue_mounted):
     factory("posix-mq", name="/open", maxmsg=3)
     factory("posix-mq", name="/shut", mode="0")
-    document = ipcctl.json("list", "posix-mq", **POWERLESS)
+    document = ipcctl.json("list", "posix-mq", "--no-holders", **POWERLESS)
     got = {o["name"]: o for o in document["objects"]}
     assert got["/open"]["maxmsg"] == 3
     assert got["/shut"]["maxmsg"] is None and got["/shut"]["curmsgs"] is None
@@ -96,9 +96,9 @@ def test_a_source_that_is_not_there(ipcctl, tmp_path):
     """A proc file system without the tables, as with subset=pid: said, not taken for empty."""
     (tmp_path / "self").mkdir()
     (tmp_path / "sysvipc").mkdir()
-    result = ipcctl("list", "sysv", "--json", f"--procfs={tmp_path}")
+    result = ipcctl("list", "sysv", "--no-holders", "--json", f"--procfs={tmp_path}")
     assert result.json()["complete"] is False and result.json()["warnings"]
-    ipcctl("list", "sysv", "--strict", f"--procfs={tmp_path}", status=1)
+    ipcctl("list", "sysv", "--no-holders", "--strict", f"--procfs={tmp_path}", status=1)
 
 
 def test_warnings_are_remarks_on_standard_error(ipcctl, factory):
@@ -117,7 +117,7 @@ def test_thousand_causes_are_one_warning(ipcctl, factory):
         fd = os.open(f"/dev/shm/sem.{i}", os.O_CREAT | os.O_WRONLY, 0)
         os.write(fd, b"\1" + b"\0" * 31)
         os.close(fd)
-    document = ipcctl.json("list", "posix-sem", **POWERLESS)
+    document = ipcctl.json("list", "posix-sem", "--no-holders", **POWERLESS)
     assert len(document["objects"]) == 1000
     assert len(document["warnings"]) <= 5
     assert "1000" in str(document["warnings"])

@@ -25,9 +25,9 @@
 #define CANNOT 77 /* exit status: not on this machine */
 
 /* main.c */
-void die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));	  /* adds errno's text */
-void wrong(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2))); /* misuse of the factory */
-void cannot(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+_Noreturn void die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));	  /* adds errno's text */
+_Noreturn void wrong(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* misuse of the factory */
+_Noreturn void cannot(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* args.c: NAME=VALUE arguments */
 struct arg {
@@ -107,3 +107,4 @@ make_fn make_sysv_shm, make_sysv_sem, make_sysv_msg;
 make_fn make_file, make_posix_shm;
 make_fn make_posix_sem, make_posix_sem_file;
 make_fn make_posix_mq;
+make_fn make_held_file, make_held_posix_sem, make_held_posix_mq, make_held_sysv_shm; /* held.c */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,6 +30,10 @@ static const struct thing {
 	{ "posix-mq", make_posix_mq,
 	  "name= mode= uid= gid= maxmsg= msgsize= messages=PRIORITY:SIZE,.. notify=signal|none|thread "
 	  "signal= receivers=N" },
+	{ "held-file", make_held_file, "name= (a path) mode= size= holders= unlink=1" },
+	{ "held-posix-sem", make_held_posix_sem, "name= mode= value= holders= unlink=1" },
+	{ "held-posix-mq", make_held_posix_mq, "name= mode= maxmsg= msgsize= holders= unlink=1" },
+	{ "held-sysv-shm", make_held_sysv_shm, "key= mode= size= holders= rmid=1" },
 };
 
 __attribute__((format(printf, 1, 0))) static void complain(const char *fmt, va_list ap, const char *tail)
@@ -122,6 +127,6 @@ int main(int argc, char **argv)
 	if (hold)
 		wait_for_end_of_input();
 	tasks_end(&job.tasks);
-	/* What was allocated goes with the process: nothing is freed one by one. */
-	_exit(0);
+	free(job.args.items);
+	return 0;
 }
