@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import tempfile
 import threading
+import time
 import unicodedata
 
 import kernel
@@ -261,6 +262,10 @@ class Churn:
 
     def __enter__(self):
         self.thread.start()
+        # A test on a busy machine may be over before the thread has run at all.
+        deadline = time.monotonic() + 30
+        while self.rounds == 0 and self.error is None and time.monotonic() < deadline:
+            time.sleep(0.001)
         return self
 
     def __exit__(self, *_):
