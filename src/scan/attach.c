@@ -134,9 +134,9 @@ int attach_find(int proc, uint32_t id, uint64_t size, struct attach *attach)
 	internal_devices_read(&q.devices);
 	for (errno = 0; r != 1 && (entry = readdir(dir)) != NULL; errno = 0) {
 		r = parse_pid(entry->d_name, &pid) ? look_at(&q, pid, attach) : 0;
-		/* A process that ends meanwhile holds nothing any more; refusal is the
+		/* A process that ends or detaches meanwhile holds nothing any more; refusal is the
 		 * weakest of the errors. */
-		if (r < 0 && r != -ENOENT && r != -ESRCH && (error == 0 || error == -EACCES))
+		if (r < 0 && r != -ENOENT && r != -ESRCH && r != -ENODATA && (error == 0 || error == -EACCES))
 			error = r == -EPERM ? -EACCES : r;
 	}
 	if (!entry && errno)

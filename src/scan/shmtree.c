@@ -80,12 +80,26 @@ static int add_entry(struct shmtree *t, struct span path, const struct statx *st
 	return 0;
 }
 
+/* Whether a file with a name has this inode number: 1, 0 or -ENOMEM. */
+static int has_inode(struct shmtree *t, uint64_t ino)
+{
+	for (size_t i = 0; t->by_inode.count == 0 && i < t->count; i++)
+		if (!t->items[i].deleted && t->items[i].dev == t->dev &&
+		    hash_add(&t->by_inode, t->items[i].ino, (uint32_t)i) < 0)
+			return -ENOMEM;
+	return hash_find(&t->by_inode, ino, NULL) != NULL;
+}
+
 int shmtree_add_nameless(struct shmtree *t, const struct nameless *n)
 {
 	const struct span root = SPAN(SHM_DIR "/");
 	struct span path = n->path;
 	struct shm_entry *e;
+	/* Where only the text " (deleted)" speaks for it, it may be part of the name. */
+	int named = n->described ? 0 : has_inode(t, n->key.ino);
 
+	if (named)
+		return named < 0 ? named : 0;
 	/* Seen from another mount namespace the path may be any. */
 	if (span_starts(path, root.ptr))
 		path = span_from(path, root.len);
@@ -166,7 +180,8 @@ static int visit(struct walk *w, int dir, const struct pending *in, const char *
 	struct span path;
 	int r;
 
-	if (t->arena.total > SHMTREE_MOST_BYTES) {
+	/* What lies in directories can be any number of long paths; at the top it cannot. */
+	if (in->depth > 0 && t->arena.total > SHMTREE_MOST_BYTES) {
 		warnings_add(w->warnings, &(struct warning){ .subject = SHM_DIR,
 							     .error = EACCES,
 							     .text = "there is more than can be shown" });
@@ -347,6 +362,7 @@ void shmtree_free(struct shmtree *t)
 	free(t->items);
 	arena_free(&t->arena);
 	name_index_free(&t->by_path);
+	hash_free(&t->by_inode);
 	*t = (struct shmtree){ .root = -1 };
 }
 

@@ -49,6 +49,7 @@ struct shmtree {
 	size_t cap;
 	struct arena arena; /* paths */
 	struct name_index by_path;
+	struct hash by_inode; /* of those with a name; built when first needed */
 };
 
 /*
@@ -59,7 +60,8 @@ struct shmtree {
 int shmtree_read(struct shmtree *t, const struct name_list *names, struct warnings *warnings) _must_check_;
 void shmtree_free(struct shmtree *t);
 
-/* Adds an object that only a holder leads to. 0 or -ENOMEM. */
+/* Adds an object that only a holder leads to; not if it turns out to have a name.
+ * 0 or -ENOMEM. */
 int shmtree_add_nameless(struct shmtree *t, const struct nameless *n) _must_check_;
 /* The index of the entry with this path: 0 and up, -ENOENT or -ENOMEM. */
 int64_t shmtree_find(struct shmtree *t, struct span path);

@@ -110,6 +110,16 @@ static int read_stat(struct visit *v, int dir, struct buf *text)
 	return 0;
 }
 
+/* A process without memory has ended or is just ending, or is a thread of the
+ * kernel: it belongs to root and refuses all others, but holds nothing. */
+static bool is_empty(int dir)
+{
+	_cleanup_(buf_free) struct buf text = { 0 };
+	int r = read_file_at(dir, "statm", &text);
+
+	return r == -ENOENT || r == -ESRCH || (r == 0 && span_starts(buf_span(&text), "0 "));
+}
+
 void walk_process(struct walker *w, uint32_t pid)
 {
 	_cleanup_(close_fd) int dir = -1;
@@ -127,13 +137,15 @@ void walk_process(struct walker *w, uint32_t pid)
 		return;
 	}
 	w->threads += v.stat.threads;
-	if (w->request->descriptors)
+	/* A leader that has exited shows nothing, nor lets everybody look. */
+	if (w->request->descriptors && v.stat.state != 'Z')
 		visit_descriptors(&v, dir, "fd");
-	if (w->request->mappings)
+	if (w->request->mappings && v.stat.state != 'Z')
 		visit_mappings(&v, dir, "maps");
 	if (v.stat.threads > 1)
 		visit_threads(&v, dir);
-	w->unreadable += v.refused;
+	if (v.refused && (v.stat.threads > 1 || !is_empty(dir)))
+		w->unreadable++;
 }
 
 void walker_free(struct walker *w)

@@ -30,6 +30,17 @@ libc = ctypes.CDLL(None, use_errno=True)
 SUPPORTED = sys.maxsize > 2**32 and sys.byteorder == "little"
 
 
+def map_files_open():
+    """Whether this process may look behind links of map_files: it takes CAP_SYS_ADMIN or
+    CAP_CHECKPOINT_RESTORE in the first user namespace."""
+    name = next(os.scandir("/proc/self/map_files")).name
+    try:
+        os.stat(f"/proc/self/map_files/{name}")
+    except PermissionError:
+        return False
+    return True
+
+
 def call(name, *args):
     """Calls a function of libc that returns -1 and sets errno."""
     result = getattr(libc, name)(*args)

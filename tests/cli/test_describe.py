@@ -104,7 +104,10 @@ def test_content_of_a_sparse_file(ipcctl, factory):
 def test_content_of_an_attached_segment(ipcctl, factory):
     truth = factory("sysv-shm", hold=True, size=8192, attach=1, content=b"\0hello\xff")
     o = ipcctl.describe(f"sysv-shm:{truth['id']}", "--content=7")
-    assert extents(o) == b"\0hello\xff"
+    if kernel.map_files_open():
+        assert extents(o) == b"\0hello\xff"
+    else:
+        assert o["content"] is None
 
 
 def test_content_of_an_unattached_segment(ipcctl, factory):

@@ -25,9 +25,9 @@
 #define CANNOT 77 /* exit status: not on this machine */
 
 /* main.c */
-_Noreturn void die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));	  /* adds errno's text */
-_Noreturn void wrong(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* misuse of the factory */
-_Noreturn void cannot(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));	  /* adds errno's text */
+void wrong(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2))); /* misuse of the factory */
+void cannot(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
 /* args.c: NAME=VALUE arguments */
 struct arg {

@@ -88,6 +88,7 @@ static void put_process(const struct tree *t, unsigned pid, const char *command,
 			 pid, command, state, threads);
 
 	put(t, path_in(t, "%u/stat", pid), stat, (size_t)n);
+	put(t, path_in(t, "%u/statm", pid), "600 300 200 5 0 90 0\n", 21);
 	put(t, path_in(t, "%u/fd/", pid), "", 0);
 	put(t, path_in(t, "%u/maps", pid), "", 0);
 	put(t, path_in(t, "%u/task/%u/fd/", pid, pid), "", 0);

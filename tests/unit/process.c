@@ -51,7 +51,7 @@ static void hostile_names(void **state)
 static void broken_stat(void **state)
 {
 	static const char *const bad[] = {
-		"", "42", "42 (cat", "42 cat) S" TAIL, ")(", "42 (cat) S 1 2 3", "42 (cat)", "42 (cat) ",
+		"", "42", "42 (cat", ("42 cat) S" TAIL), ")(", "42 (cat) S 1 2 3", "42 (cat)", "42 (cat) ",
 		"42 (cat) S 1 42 42 0 -1 4194560 106 0 0 0 0 1 0 0 20 0 1 0 x987654321 2500000",
 	};
 

@@ -123,8 +123,8 @@ static void missing_columns(void **state)
 		"\n",
 		"garbage\n",
 		"",
-		"key key key key key key key key key key key key key key key key key key key key key key key key key "
-		"key key key key key key key key key key key key\n",
+		("key key key key key key key key key key key key key key key key key key key key key key key key key "
+		 "key key key key key key key key key key key key\n"),
 	};
 	struct sysv_table t;
 
