@@ -123,7 +123,7 @@ int listing_each(struct listing *l, size_t kind, struct fieldset want,
 	int e = record_init(&r, l->schemas[kind], &first);
 
 	r.arena = &arena;
-	for (size_t i = 0; e == 0 && i < n; i++) {
+	for (size_t i = 0; e == 0 && i < n && !l->context->out.error; i++) {
 		if (k->owns && !k->owns(&l->snapshot, i))
 			continue;
 		record_clear(&r);
@@ -170,6 +170,8 @@ static int render_batch(struct listing *l, struct hand *h, size_t kind, size_t s
 	struct record r;
 	int e;
 
+	if (l->context->out.error)
+		return 0; /* nobody reads it any more */
 	arena_reset(&h->values);
 	h->projector.snapshot = &l->snapshot;
 	h->projector.want = sheet_fields(&l->sheet, kind);

@@ -17,7 +17,7 @@ static struct queue_totals total_queues(const struct snapshot *s, uid_t user)
 {
 	/* mqueue_get_inode() in ipc/mqueue.c: each slot costs a struct msg_msg, and
 	 * each of up to 32768 priorities a tree node; both are 48 bytes on 64 bits. */
-	const uint64_t slot = sizeof(void *) == 8 ? 48 : 24, node = sizeof(void *) == 8 ? 48 : 28;
+	const uint64_t slot = sizeof(void *) == 8 ? 48 : 24, node = sizeof(void *) == 8 ? 48 : 24;
 	const uint64_t priorities = 32768;
 	struct queue_totals t = { 0 };
 
@@ -104,6 +104,6 @@ const struct limit posix_mq_limits[POSIX_MQ_NLIMITS] = {
 	  "mq_send: blocks, or EAGAIN", false, 0, limit_msg_default },
 	{ "msgsize_default", FIELD_BYTES, "message size of a queue made without attributes",
 	  "fs.mqueue.msgsize_default", "mq_send: EMSGSIZE", false, 0, limit_msgsize_default },
-	{ "rlimit-msgqueue", FIELD_BYTES, "queues of this user, as counted here", "RLIMIT_MSGQUEUE",
+	{ "rlimit-msgqueue", FIELD_BYTES, "queues that this user owns here", "RLIMIT_MSGQUEUE",
 	  "mq_open: EMFILE", true, SOURCE_MQUEUE, limit_rlimit },
 };

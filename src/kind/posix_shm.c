@@ -122,6 +122,10 @@ static int resolve(struct snapshot *s, struct span id, struct matches *m, struct
 		if (i == 0)
 			i = shmtree_find(&s->shm, name);
 	}
+	if (i >= 0 && !s->shm.items[i].deleted && shm_entry_is_semaphore(&s->shm.items[i])) {
+		report_text(report, "it is a semaphore: posix-sem:/%s", s->shm.items[i].path.ptr + strlen("sem."));
+		return -EINVAL;
+	}
 	return i >= 0 ? matches_add(m, (size_t)i) : i == -ENOENT ? 0 : (int)i;
 }
 

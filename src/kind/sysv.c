@@ -40,6 +40,7 @@ void sysv_project(struct projector *p, struct record *r, const struct sysv_perm 
 int sysv_resolve(struct sysv_table *t, struct span id, struct matches *m, struct report *report)
 {
 	uint64_t v;
+	int64_t i;
 
 	if (span_starts(id, "key=")) {
 		if (parse_u64_in(span_from(id, 4), 0, UINT32_MAX, &v) < 0) {
@@ -50,20 +51,15 @@ int sysv_resolve(struct sysv_table *t, struct span id, struct matches *m, struct
 			report_text(report, "key 0 is IPC_PRIVATE, which is the key of none; use the id");
 			return -EINVAL;
 		}
-		for (size_t i = 0; i < t->count; i++)
-			if (sysv_perm_at(t, i)->key == v && matches_add(m, i) < 0)
-				return -ENOMEM;
-		return 0;
+		i = sysv_table_find_key(t, (uint32_t)v);
+		return i >= 0 ? matches_add(m, (size_t)i) : i == -ENOENT ? 0 : (int)i;
 	}
 	if (parse_u64_in(id, 0, INT32_MAX, &v) < 0) {
 		report_text(report, "expected an identifier such as 32768, or key=0x162e");
 		return -EINVAL;
 	}
-	int64_t i = sysv_table_find(t, (uint32_t)v);
-
-	if (i >= 0)
-		return matches_add(m, (size_t)i);
-	return i == -ENOENT ? 0 : (int)i;
+	i = sysv_table_find(t, (uint32_t)v);
+	return i >= 0 ? matches_add(m, (size_t)i) : i == -ENOENT ? 0 : (int)i;
 }
 
 static int usage(struct report *report)

@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* System V message queues: msgget(2), msgop(2), msgctl(2). */
 #include <errno.h>
-#include <sys/msg.h>
 
 #include "kind/registry.h"
 #include "kind/sysv.h"
+#include "scan/sysv_abi.h"
 
-#ifndef MSG_STAT_ANY
-#define MSG_STAT_ANY 13
-#endif
-#ifndef MSG_COPY
-#define MSG_COPY 040000 /* Linux 3.8: reads a message by its number, leaves it there */
-#endif
 
 enum {
 	MSG_BYTES = SYSV_NEXT,

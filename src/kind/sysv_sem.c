@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* System V semaphore sets: semget(2), semop(2), semctl(2). */
 #include <errno.h>
-#include <sys/sem.h>
 
 #include "kind/registry.h"
 #include "kind/sysv.h"
 #include "kind/sysv_sem_create.h"
+#include "scan/sysv_abi.h"
 
-#ifndef SEM_STAT_ANY
-#define SEM_STAT_ANY 20
-#endif
 
 enum {
 	SEM_NSEMS = SYSV_NEXT,
@@ -66,15 +63,23 @@ static size_t count(const struct snapshot *s)
 	return s->sysv[SYSV_SEM].count;
 }
 
-/* One number of one semaphore, or unknown. */
-static void ask(struct record *row, size_t field, int id, int index, int command)
+static bool is_gone(int error)
+{
+	return error == EINVAL || error == EIDRM;
+}
+
+/* One number of one semaphore, or unknown. 0, or PROJECT_SKIP if the set is gone. */
+static int ask(struct record *row, size_t field, int id, int index, int command)
 {
 	int v = semctl(id, index, command);
 
+	if (v < 0 && is_gone(errno))
+		return PROJECT_SKIP;
 	if (v < 0)
 		record_unknown(row, field, errno);
 	else
 		record_u64(row, field, (uint64_t)v);
+	return 0;
 }
 
 static int project_one(struct projector *p, struct record *r, struct list *list, int id, uint16_t value, size_t i)
@@ -87,9 +92,11 @@ static int project_one(struct projector *p, struct record *r, struct list *list,
 		return -ENOMEM;
 	record_u64(&row, ONE_INDEX, i);
 	record_u64(&row, ONE_VALUE, value);
-	ask(&row, ONE_NCOUNT, id, (int)i, GETNCNT);
-	ask(&row, ONE_ZCOUNT, id, (int)i, GETZCNT);
+	if (ask(&row, ONE_NCOUNT, id, (int)i, GETNCNT) || ask(&row, ONE_ZCOUNT, id, (int)i, GETZCNT))
+		return PROJECT_SKIP;
 	pid = semctl(id, (int)i, GETPID);
+	if (pid < 0 && is_gone(errno))
+		return PROJECT_SKIP;
 	if (pid < 0) {
 		record_unknown(&row, ONE_PID, errno);
 		return 0;
@@ -136,20 +143,25 @@ static int project_semaphores(struct projector *p, const struct sysv_sem_row *ro
 	if (semctl(id, 0, IPC_STAT, (union semun){ .buf = &ds }) < 0) {
 		record_unknown(r, SEM_SEMAPHORES, errno);
 		record_unknown(r, SEM_WAITERS, errno);
-		return errno == EINVAL || errno == EIDRM ? PROJECT_SKIP : 0;
+		return is_gone(errno) ? PROJECT_SKIP : 0;
 	}
 	values = calloc(ds.sem_nsems, sizeof(*values));
 	list = record_list(r, SEM_SEMAPHORES);
 	if (!values || !list)
 		return -ENOMEM;
 	if (semctl(id, 0, GETALL, (union semun){ .array = values }) < 0) {
+		if (is_gone(errno))
+			return PROJECT_SKIP;
 		record_unknown(r, SEM_SEMAPHORES, errno);
 		record_unknown(r, SEM_WAITERS, errno);
 		return 0;
 	}
-	for (size_t i = 0; i < ds.sem_nsems; i++)
-		if (project_one(p, r, list, id, values[i], i) < 0)
-			return -ENOMEM;
+	for (size_t i = 0; i < ds.sem_nsems; i++) {
+		int e = project_one(p, r, list, id, values[i], i);
+
+		if (e)
+			return e;
+	}
 	waiters = count_waiters(list, &known);
 	if (known || waiters > 0)
 		record_u64(r, SEM_WAITERS, waiters);

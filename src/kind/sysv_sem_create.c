@@ -3,7 +3,6 @@
 #include "kind/sysv_sem_create.h"
 
 #include <errno.h>
-#include <sys/sem.h>
 
 #include "kind/sysv.h"
 #include "lib/parse.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* System V shared memory segments: shmget(2), shmop(2), shmctl(2). */
 #include <errno.h>
-#include <sys/shm.h>
 
 #include "kind/content.h"
 #include "kind/holding.h"
@@ -9,10 +8,8 @@
 #include "kind/sysv.h"
 #include "kind/sysv_attach.h"
 #include "kind/verdict.h"
+#include "scan/sysv_abi.h"
 
-#ifndef SHM_STAT_ANY
-#define SHM_STAT_ANY 15
-#endif
 #define HUGE_SHIFT 26 /* SHM_HUGE_SHIFT: log2 of the huge page's size goes here */
 
 enum {

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "lib/parse.h"
 
@@ -19,14 +20,16 @@ static bool shows_own_pids(int proc)
 
 int scan_context_open(struct scan_context *context, const char *procfs)
 {
+	struct stat st;
+
 	context->own_proc = !procfs;
 	context->proc = open(procfs ? procfs : "/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (context->proc < 0)
 		return -errno;
 	context->own_pids = shows_own_pids(context->proc);
 	/* Every proc has it, with subset=pid too; a recorded tree brings its own. */
-	if (faccessat(context->proc, "self", F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
-	    faccessat(context->proc, "sysvipc", F_OK, 0) < 0) {
+	if (fstatat(context->proc, "self", &st, AT_SYMLINK_NOFOLLOW) < 0 &&
+	    fstatat(context->proc, "sysvipc", &st, 0) < 0) {
 		close_fd(&context->proc);
 		return -ENOTDIR;
 	}

@@ -16,10 +16,15 @@ static int take_sysv(struct snapshot *s, enum sysv_kind kind, struct warnings *w
 {
 	static const char *const subjects[] = { "sysvipc/shm", "sysvipc/sem", "sysvipc/msg" };
 	struct sysv_table *t = &s->sysv[kind];
-	int r = s->context->own_proc ? sysv_table_stat(t) : -EOPNOTSUPP;
+	bool own = s->context->own_proc;
+	/* Only the text of shm tells rss and swap. */
+	int r = own && kind != SYSV_SHM ? sysv_table_stat(t, false) : -EOPNOTSUPP;
 
 	if (r < 0 && r != -ENOMEM)
 		r = s->context->proc < 0 ? -ENOENT : sysv_table_read(t, s->context->proc);
+	/* No /proc, or one without the tables (subset=pid). */
+	if (own && (r == -ENOENT || r == -EACCES) && sysv_table_stat(t, true) == 0)
+		r = 0;
 	if (r == -ENOMEM)
 		return r;
 	if (r == -ENOENT)

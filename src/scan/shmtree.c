@@ -200,6 +200,9 @@ static int visit(struct walk *w, int dir, const struct pending *in, const char *
 		return 0;
 	}
 	e = &t->items[t->count - 1];
+	if (e->mounted)
+		warnings_add(w->warnings, &(struct warning){ .subject = SHM_DIR,
+							     .text = "other file systems are mounted in it; they are not entered" });
 	if (!S_ISDIR(e->mode) || e->mounted)
 		return 0;
 	if (in->depth + 1 > SHMTREE_DEPTH) {

@@ -210,6 +210,7 @@ void sysv_table_free(struct sysv_table *t)
 {
 	free(t->rows);
 	hash_free(&t->by_id);
+	hash_free(&t->by_key);
 	*t = (struct sysv_table){ .kind = t->kind };
 }
 
@@ -229,18 +230,36 @@ const struct sysv_perm *sysv_perm_at(const struct sysv_table *t, size_t i)
 	return (const struct sysv_perm *)((const char *)t->rows + i * table_types[t->kind].row_size);
 }
 
-int64_t sysv_table_find(struct sysv_table *t, uint32_t id)
+static int build_index(struct sysv_table *t)
+{
+	for (size_t i = 0; !t->indexed && i < t->count; i++) {
+		const struct sysv_perm *perm = sysv_perm_at(t, i);
+
+		if (hash_add(&t->by_id, perm->id, (uint32_t)i) < 0 || hash_add(&t->by_key, perm->key, (uint32_t)i) < 0)
+			return -ENOMEM;
+	}
+	t->indexed = true;
+	return 0;
+}
+
+static int64_t find(struct sysv_table *t, const struct hash *index, uint32_t key)
 {
 	const struct hash_slot *slot;
 
-	if (!t->indexed) {
-		for (size_t i = 0; i < t->count; i++)
-			if (hash_add(&t->by_id, sysv_perm_at(t, i)->id, (uint32_t)i) < 0)
-				return -ENOMEM;
-		t->indexed = true;
-	}
-	slot = hash_find(&t->by_id, id, NULL);
+	if (build_index(t) < 0)
+		return -ENOMEM;
+	slot = hash_find(index, key, NULL);
 	return slot ? (int64_t)slot->value : -ENOENT;
+}
+
+int64_t sysv_table_find(struct sysv_table *t, uint32_t id)
+{
+	return find(t, &t->by_id, id);
+}
+
+int64_t sysv_table_find_key(struct sysv_table *t, uint32_t key)
+{
+	return find(t, &t->by_key, key);
 }
 
 static uint64_t round_up(uint64_t n, uint64_t unit)
@@ -258,6 +277,8 @@ uint64_t sysv_shm_rss(const struct sysv_shm_row *row, uint64_t page_size, const 
 		uint64_t huge = huge_page_sizes[i], most = round_up(row->size, huge);
 		uint64_t factor = huge / page_size;
 
+		if (factor <= 1)
+			continue;
 		*huge_page_size = huge;
 		if (row->rss % huge == 0 && row->rss <= most)
 			return row->rss; /* a kernel that counts right */

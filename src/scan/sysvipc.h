@@ -59,16 +59,17 @@ struct sysv_table {
 	uint64_t columns;  /* which columns the kernel printed: sysv_has_column() */
 	bool from_stat;	   /* rows are of sysv_table_stat(): qbytes is known */
 	uint32_t bad_rows; /* rows that could not be parsed and are left out */
-	struct hash by_id;
+	struct hash by_id, by_key;
 	bool indexed;
 };
 
 /*
- * Asks semctl(2) or msgctl(2) for each index of this IPC namespace. 0; -EOPNOTSUPP
- * if the text does better (a sparse table, or shm) or the kernel is too old; or
- * -errno, -EACCES where a security module refuses a row. On failure t stays empty.
+ * Asks shmctl(2), semctl(2) or msgctl(2) for each index of this IPC namespace; rss
+ * and swap stay unknown. 0; -EOPNOTSUPP if the kernel is too old, or the table is
+ * sparse so that its text does better and sparse_too is not set; or -errno, -EACCES
+ * where a security module refuses a row. On failure t stays empty.
  */
-int sysv_table_stat(struct sysv_table *t) _must_check_;
+int sysv_table_stat(struct sysv_table *t, bool sparse_too) _must_check_;
 /* Reads the table of t->kind below proc (a directory descriptor). 0 or -errno;
  * rows read before a failure stay. */
 int sysv_table_read(struct sysv_table *t, int proc) _must_check_;
@@ -94,6 +95,8 @@ static inline const struct sysv_msg_row *sysv_msg_at(const struct sysv_table *t,
 
 /* Index of the row with this id: 0 or more, -ENOENT or -ENOMEM. */
 int64_t sysv_table_find(struct sysv_table *t, uint32_t id);
+/* The same for a key that is not 0: no two objects have one key. */
+int64_t sysv_table_find_key(struct sysv_table *t, uint32_t key);
 
 /*
  * Resident bytes of a segment. Newer kernels count a huge page segment's pages

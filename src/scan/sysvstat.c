@@ -1,25 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* System V tables from semctl(2) and msgctl(2): see sysv_table_stat(). */
 #include <errno.h>
-#include <sys/msg.h>
-#include <sys/sem.h>
 
+#include "scan/sysv_abi.h"
 #include "scan/sysvipc.h"
-
-/* Linux 4.17: like *_STAT, without asking for read permission. */
-#ifndef SEM_STAT_ANY
-#define SEM_STAT_ANY 20
-#endif
-#ifndef MSG_STAT_ANY
-#define MSG_STAT_ANY 13
-#endif
-
-/* semctl(2): the caller defines it. */
-union semun {
-	int val;
-	struct semid_ds *buf;
-	struct seminfo *info;
-};
 
 static struct sysv_perm copy_perm(int id, const struct ipc_perm *perm)
 {
@@ -35,6 +19,26 @@ static struct sysv_perm copy_perm(int id, const struct ipc_perm *perm)
 }
 
 /* The row at an index of the kernel's table: 1, 0 if that is free, or -errno. */
+static int stat_shm(int index, void *row)
+{
+	struct shmid_ds ds = { 0 };
+	int id = shmctl(index, SHM_STAT_ANY, &ds);
+
+	if (id < 0)
+		return errno == EINVAL || errno == EIDRM ? 0 : -errno;
+	*(struct sysv_shm_row *)row = (struct sysv_shm_row){
+		.perm = copy_perm(id, &ds.shm_perm),
+		.cpid = (uint32_t)ds.shm_cpid,
+		.lpid = (uint32_t)ds.shm_lpid,
+		.size = ds.shm_segsz,
+		.nattch = ds.shm_nattch,
+		.atime = ds.shm_atime,
+		.dtime = ds.shm_dtime,
+		.ctime = ds.shm_ctime,
+	};
+	return 1;
+}
+
 static int stat_sem(int index, void *row)
 {
 	struct semid_ds ds = { 0 };
@@ -75,40 +79,52 @@ static int stat_msg(int index, void *row)
 /* Highest index in use and how many are, from *_INFO. */
 static int table_extent(enum sysv_kind kind, int *highest, int *used)
 {
+	struct shm_info shm = { 0 };
 	struct seminfo sem = { 0 };
 	struct msginfo msg = { 0 };
 
-	if (kind == SYSV_SEM) {
+	switch (kind) {
+	case SYSV_SHM:
+		*highest = shmctl(0, SHM_INFO, (struct shmid_ds *)&shm);
+		*used = shm.used_ids;
+		break;
+	case SYSV_SEM:
 		*highest = semctl(0, 0, SEM_INFO, (union semun){ .info = &sem });
 		*used = sem.semusz;
-	} else {
+		break;
+	case SYSV_MSG:
 		*highest = msgctl(0, MSG_INFO, (struct msqid_ds *)&msg);
 		*used = msg.msgpool;
+		break;
 	}
 	return *highest < 0 ? -errno : 0;
 }
 
-int sysv_table_stat(struct sysv_table *t)
+int sysv_table_stat(struct sysv_table *t, bool sparse_too)
 {
-	const size_t row_size =
-		t->kind == SYSV_SEM ? sizeof(struct sysv_sem_row) : sizeof(struct sysv_msg_row);
-	int (*stat_row)(int, void *) = t->kind == SYSV_SEM ? stat_sem : stat_msg;
-	int highest, used, r;
+	static const struct {
+		size_t row_size;
+		int (*stat_row)(int, void *);
+	} types[] = {
+		[SYSV_SHM] = { sizeof(struct sysv_shm_row), stat_shm },
+		[SYSV_SEM] = { sizeof(struct sysv_sem_row), stat_sem },
+		[SYSV_MSG] = { sizeof(struct sysv_msg_row), stat_msg },
+	};
+	size_t row_size = types[t->kind].row_size;
+	int highest = -1, used = 0, r;
 
-	if (t->kind == SYSV_SHM)
-		return -EOPNOTSUPP;
 	r = table_extent(t->kind, &highest, &used);
 	if (r < 0)
 		return r == -EINVAL ? -EOPNOTSUPP : r;
 	/* A free index costs a system call too: a nearly empty table is better printed. */
-	if (used < highest / 8)
+	if (used < highest / 8 && !sparse_too)
 		return -EOPNOTSUPP;
 	t->rows = calloc((size_t)highest + 1, row_size);
 	if (!t->rows)
 		return -ENOMEM;
 	t->cap = (size_t)highest + 1;
 	for (int i = 0; i <= highest; i++) {
-		r = stat_row(i, (char *)t->rows + t->count * row_size);
+		r = types[t->kind].stat_row(i, (char *)t->rows + t->count * row_size);
 		if (r < 0) {
 			sysv_table_free(t);
 			return r;
