@@ -41,8 +41,6 @@ struct options {
 	/* remove */
 	struct opt_words targets; /* -m ID, -M KEY, ... */
 	bool all, dry_run, yes, missing_ok;
-	/* create */
-	struct create_args *create;
 	/* kinds */
 	bool json_schema;
 	const char *procfs;
@@ -70,7 +68,6 @@ enum option_set {
 	OPTIONS_DESCRIBE = 1 << 5,
 	OPTIONS_TARGETS = 1 << 6, /* -m ID ... as in ipcrm */
 	OPTIONS_REMOVE = 1 << 7,
-	OPTIONS_CREATE = 1 << 8,
 	OPTIONS_KINDS = 1 << 9,
 	OPTIONS_OWNER = 1 << 10,     /* --user */
 	OPTIONS_PROCESSES = 1 << 11, /* --no-holders */
@@ -98,6 +95,10 @@ struct command {
  */
 int command_parse(struct context *c, const struct command *command, int argc, char **argv,
 		  struct opt_rest *rest);
+/* Parses the line into *rest; prints help made by `help` if asked to; then
+ * as command_parse(). */
+int parse_with(struct context *c, const struct opt_parse *p, int argc, char **argv, struct opt_rest *rest,
+	       void (*help)(const void *about, struct buf *b), const void *about);
 /* What is to be done once all options are known: terminal, colour, /proc. As
  * command_parse(), which calls it. */
 int command_ready(struct context *c);

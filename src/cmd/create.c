@@ -110,36 +110,35 @@ static void print_kind_help(const struct kind *k, struct buf *b)
 	buf_puts(b, "\n'ipcctl create --help' shows the options that all kinds take.\n");
 }
 
+static void help_kind(const void *about, struct buf *b)
+{
+	print_kind_help(about, b);
+}
+
 /* What follows the kind: its options, the common ones, and perhaps a name. */
 static int parse_rest(struct context *c, const struct kind *k, struct create_args *args, int argc, char **argv,
 		      struct opt_rest *rest)
 {
 	struct option_groups g;
 	char hint[80];
-	int r;
+	int status;
 
 	snprintf(hint, sizeof(hint), "'ipcctl create %s --help' lists them", k->name);
 	if (option_groups_init(&g, command_create.options, &c->options) < 0)
 		return out_of_memory(c);
 	g.groups[g.count++] = (struct opt_group){ NULL, k->create_opts, k->ncreate_opts, args };
-	r = opt_parse(&(struct opt_parse){ .groups = g.groups, .ngroups = g.count, .hint = hint }, argc, argv, rest,
-		      &c->diag);
+	status = parse_with(c, &(struct opt_parse){ .groups = g.groups, .ngroups = g.count, .hint = hint }, argc, argv,
+			    rest, help_kind, k);
 	option_groups_free(&g);
-	if (r == -ENOMEM)
-		return out_of_memory(c);
-	if (r != 0)
-		return r;
-	if (c->options.help) {
-		print_kind_help(k, out_buf(&c->out));
-		return EXIT_DONE;
-	}
+	if (status >= 0)
+		return status;
 	if (rest->count > (k->name_arg ? 1 : 0))
 		return diag_usage(&c->diag, "create %s: '%s' is one word too many", k->name,
 				  rest->words[k->name_arg ? 1 : 0]);
 	if (k->name_arg && rest->count == 0)
 		return diag_usage(&c->diag, "create %s needs a %s, such as /jobs", k->name, k->name_arg);
 	args->name = rest->count ? rest->words[0] : NULL;
-	return command_ready(c);
+	return -1;
 }
 
 static int run(struct context *c, int argc, char **argv)
@@ -184,7 +183,7 @@ const struct command command_create = {
 	.summary = "Make an object and print its reference",
 	.text = "An object that exists is an error, unless --exist-ok is said; it is never changed.\n"
 		"'ipcctl create KIND --help' shows the options of that kind.\n",
-	.options = OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_CREATE,
+	.options = OPTIONS_GLOBAL | OPTIONS_OUTPUT,
 	.words = COMPLETE_KIND,
 	.run = run,
 };

@@ -10,13 +10,12 @@
 struct option_groups {
 	struct opt_group groups[MOST_GROUPS];
 	size_t count;
-	struct opt *letters; /* made from the kinds' letters; free_option_groups() */
+	struct opt *letters; /* made from the kinds' letters; option_groups_free() */
 };
 
 /*
  * The tables that belong to a set of enum option_set, with values pointing into
- * options. With OPTIONS_CREATE the table of options->create's kind is added by
- * the command itself. 0 or -ENOMEM.
+ * options. 0 or -ENOMEM.
  */
 int option_groups_init(struct option_groups *g, unsigned set, struct options *options) _must_check_;
 void option_groups_free(struct option_groups *g);

@@ -79,29 +79,42 @@ int command_ready(struct context *c)
 	return -1;
 }
 
-int command_parse(struct context *c, const struct command *command, int argc, char **argv,
-		  struct opt_rest *rest)
+int parse_with(struct context *c, const struct opt_parse *p, int argc, char **argv, struct opt_rest *rest,
+	       void (*help)(const void *about, struct buf *b), const void *about)
 {
-	struct option_groups g;
-	char hint[64];
-	int r;
+	int r = opt_parse(p, argc, argv, rest, &c->diag);
 
-	*rest = (struct opt_rest){ 0 };
-	if (option_groups_init(&g, command->options, &c->options) < 0)
-		return out_of_memory(c);
-	snprintf(hint, sizeof(hint), "'ipcctl help %s' lists them", command->name);
-	r = opt_parse(&(struct opt_parse){ .groups = g.groups, .ngroups = g.count, .hint = hint }, argc, argv, rest,
-		      &c->diag);
-	option_groups_free(&g);
 	if (r == -ENOMEM)
 		return out_of_memory(c);
 	if (r != 0)
 		return r;
 	if (c->options.help) {
-		command_print_help(command, out_buf(&c->out));
+		help(about, out_buf(&c->out));
 		return EXIT_DONE;
 	}
 	return command_ready(c);
+}
+
+static void help_command(const void *about, struct buf *b)
+{
+	command_print_help(about, b);
+}
+
+int command_parse(struct context *c, const struct command *command, int argc, char **argv,
+		  struct opt_rest *rest)
+{
+	struct option_groups g;
+	char hint[64];
+	int status;
+
+	*rest = (struct opt_rest){ 0 };
+	if (option_groups_init(&g, command->options, &c->options) < 0)
+		return out_of_memory(c);
+	snprintf(hint, sizeof(hint), "'ipcctl help %s' lists them", command->name);
+	status = parse_with(c, &(struct opt_parse){ .groups = g.groups, .ngroups = g.count, .hint = hint }, argc, argv,
+			    rest, help_command, command);
+	option_groups_free(&g);
+	return status;
 }
 
 int refuse_words(struct context *c, const struct command *command, const struct opt_rest *rest)

@@ -7,6 +7,7 @@
 #include "cmd/targets.h"
 #include "kind/registry.h"
 #include "lib/escape.h"
+#include "lib/vec.h"
 
 /* One object that is to go. */
 struct removal {
@@ -22,7 +23,6 @@ struct plan {
 	struct warnings warnings;
 	struct removal *items;
 	size_t count;
-	size_t cap;
 	struct arena arena;
 	struct hash planned; /* index of an object in its snapshot -> item */
 };
@@ -41,22 +41,14 @@ static bool is_planned(const struct plan *p, const struct kind *k, size_t index)
 static int plan_add(struct plan *p, const struct kind *k, size_t index)
 {
 	struct projector projector = { .snapshot = &p->snapshot };
-	struct removal *items;
 	struct record r;
 	int ref = schema_find(k->schema, SPAN("ref"));
 	int e;
 
 	if (is_planned(p, k, index))
 		return 0;
-	if (p->count == p->cap) {
-		size_t cap = p->cap ? p->cap * 2 : 16;
-
-		items = reallocarray(p->items, cap, sizeof(*items));
-		if (!items)
-			return -ENOMEM;
-		p->items = items;
-		p->cap = cap;
-	}
+	if (vec_reserve(&p->items, p->count, sizeof(*p->items)) < 0)
+		return -ENOMEM;
 	projector.want.bits = (uint64_t)1 << ref;
 	e = record_init(&r, k->schema, &p->arena);
 	if (e == 0)

@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "lib/vec.h"
+
 void report_text(struct report *report, const char *fmt, ...)
 {
 	char *p = NULL;
@@ -26,17 +28,17 @@ void report_free(struct report *report)
 
 int matches_add(struct matches *m, size_t index)
 {
-	size_t *items;
-
-	/* Doubles at each power of two. */
-	if ((m->count & (m->count - 1)) == 0) {
-		items = reallocarray(m->items, m->count ? m->count * 2 : 1, sizeof(*items));
-		if (!items)
-			return -ENOMEM;
-		m->items = items;
-	}
+	if (vec_reserve(&m->items, m->count, sizeof(*m->items)) < 0)
+		return -ENOMEM;
 	m->items[m->count++] = index;
 	return 0;
+}
+
+int matches_found(struct matches *m, int64_t found)
+{
+	if (found >= 0)
+		return matches_add(m, (size_t)found);
+	return found == -ENOENT ? 0 : (int)found;
 }
 
 void matches_free(struct matches *m)

@@ -59,6 +59,8 @@ struct matches {
 };
 
 int matches_add(struct matches *m, size_t index) _must_check_;
+/* Adds what a look-up found: an index, or -ENOENT (nothing). 0 or the -errno. */
+int matches_found(struct matches *m, int64_t found) _must_check_;
 void matches_free(struct matches *m);
 
 /* One limit of the kernel's; read by limit->read. */

@@ -264,7 +264,7 @@ static int resolve(struct snapshot *s, struct span id, struct matches *m, struct
 		if (i == 0)
 			i = mqueue_find(&s->queues, name);
 	}
-	return i >= 0 ? matches_add(m, (size_t)i) : i == -ENOENT ? 0 : (int)i;
+	return matches_found(m, i);
 }
 
 static int remove_queue(struct snapshot *s, size_t i, struct report *report)

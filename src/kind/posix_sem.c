@@ -132,7 +132,7 @@ static int resolve(struct snapshot *s, struct span id, struct matches *m, struct
 			i = shmtree_find(&s->shm, buf_span(&path));
 	}
 
-	return i >= 0 ? matches_add(m, (size_t)i) : i == -ENOENT ? 0 : (int)i;
+	return matches_found(m, i);
 }
 
 static int remove_file(struct snapshot *s, size_t i, struct report *report)

@@ -126,7 +126,7 @@ static int resolve(struct snapshot *s, struct span id, struct matches *m, struct
 		report_text(report, "it is a semaphore: posix-sem:/%s", s->shm.items[i].path.ptr + strlen("sem."));
 		return -EINVAL;
 	}
-	return i >= 0 ? matches_add(m, (size_t)i) : i == -ENOENT ? 0 : (int)i;
+	return matches_found(m, i);
 }
 
 static int remove_file(struct snapshot *s, size_t i, struct report *report)

@@ -40,7 +40,6 @@ void sysv_project(struct projector *p, struct record *r, const struct sysv_perm 
 int sysv_resolve(struct sysv_table *t, struct span id, struct matches *m, struct report *report)
 {
 	uint64_t v;
-	int64_t i;
 
 	if (span_starts(id, "key=")) {
 		if (parse_u64_in(span_from(id, 4), 0, UINT32_MAX, &v) < 0) {
@@ -51,15 +50,13 @@ int sysv_resolve(struct sysv_table *t, struct span id, struct matches *m, struct
 			report_text(report, "key 0 is IPC_PRIVATE, which is the key of none; use the id");
 			return -EINVAL;
 		}
-		i = sysv_table_find_key(t, (uint32_t)v);
-		return i >= 0 ? matches_add(m, (size_t)i) : i == -ENOENT ? 0 : (int)i;
+		return matches_found(m, sysv_table_find_key(t, (uint32_t)v));
 	}
 	if (parse_u64_in(id, 0, INT32_MAX, &v) < 0) {
 		report_text(report, "expected an identifier such as 32768, or key=0x162e");
 		return -EINVAL;
 	}
-	i = sysv_table_find(t, (uint32_t)v);
-	return i >= 0 ? matches_add(m, (size_t)i) : i == -ENOENT ? 0 : (int)i;
+	return matches_found(m, sysv_table_find(t, (uint32_t)v));
 }
 
 static int usage(struct report *report)

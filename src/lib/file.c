@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/syscall.h>
 
 #define CHUNK ((size_t)64 << 10)
 
@@ -91,6 +92,47 @@ int line_reader_next(struct line_reader *r, struct span *line)
 void line_reader_free(struct line_reader *r)
 {
 	buf_free(&r->text);
+}
+
+/* linux_dirent64 of getdents64(2). */
+struct dirent_record {
+	uint64_t ino;
+	int64_t off;
+	unsigned short reclen;
+	unsigned char type;
+	char name[];
+};
+
+int dir_reader_next(struct dir_reader *r, const char **name)
+{
+	/* Large: a directory of /dev/shm may hold 100000 names. */
+	const size_t size = (size_t)128 << 10;
+
+	if (!r->buffer)
+		r->buffer = malloc(size);
+	if (!r->buffer)
+		return -ENOMEM;
+	for (;;) {
+		const struct dirent_record *d;
+
+		if (r->at >= r->end) {
+			r->at = 0;
+			r->end = syscall(SYS_getdents64, r->fd, r->buffer, size);
+			if (r->end <= 0)
+				return r->end < 0 ? -errno : 0;
+		}
+		d = (const void *)(r->buffer + r->at);
+		r->at += d->reclen;
+		*name = d->name;
+		if (strcmp(d->name, ".") != 0 && strcmp(d->name, "..") != 0)
+			return 1;
+	}
+}
+
+void dir_reader_free(struct dir_reader *r)
+{
+	free(r->buffer);
+	*r = (struct dir_reader){ .fd = -1 };
 }
 
 int pread_into(int fd, uint64_t offset, size_t max, struct buf *b)

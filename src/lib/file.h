@@ -27,6 +27,20 @@ struct line_reader {
  * than 64 KiB is skipped. 1, 0 at the end, or -errno. */
 int line_reader_next(struct line_reader *reader, struct span *line) _must_check_;
 void line_reader_free(struct line_reader *reader);
+/*
+ * The names in a directory, "." and ".." left out. Initialise with the descriptor; it
+ * stays the caller's, and its position moves.
+ */
+struct dir_reader {
+	int fd;
+	char *buffer; /* of getdents64(2) */
+	long at, end;
+};
+
+/* The next name, valid until the next call. 1, 0 at the end, or -errno. */
+int dir_reader_next(struct dir_reader *reader, const char **name) _must_check_;
+/* Frees the buffer, and keeps nothing. */
+void dir_reader_free(struct dir_reader *reader);
 /* Reads at most max bytes at offset into b; stops early only at the end of the
  * file. 0 or -errno. */
 int pread_into(int fd, uint64_t offset, size_t max, struct buf *b) _must_check_;

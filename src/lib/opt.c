@@ -5,6 +5,7 @@
 
 #include "lib/parse.h"
 #include "lib/suggest.h"
+#include "lib/vec.h"
 
 /* An option as it was found: which, in which group, and how it was spelled. */
 struct found {
@@ -83,15 +84,8 @@ static bool is_choice(const char *choices, const char *word)
 
 static int append_word(struct opt_words *w, const struct opt *o, const char *arg)
 {
-	struct opt_word *items;
-
-	/* Doubles at each power of two. */
-	if ((w->count & (w->count - 1)) == 0) {
-		items = realloc(w->items, (w->count ? w->count * 2 : 1) * sizeof(*items));
-		if (!items)
-			return -ENOMEM;
-		w->items = items;
-	}
+	if (vec_reserve(&w->items, w->count, sizeof(*w->items)) < 0)
+		return -ENOMEM;
 	w->items[w->count++] = (struct opt_word){ o->name, o->letter, arg };
 	return 0;
 }

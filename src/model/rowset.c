@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "lib/vec.h"
+
 struct row {
 	const struct schema *schema;
 	struct fieldset set;
@@ -72,15 +74,8 @@ int rowset_add(struct rowset *rows, const struct record *r, struct fieldset set)
 	struct row *row;
 	size_t n = 0;
 
-	if (rows->count == rows->cap) {
-		size_t cap = rows->cap ? rows->cap * 2 : 256;
-
-		row = reallocarray(rows->rows, cap, sizeof(*row));
-		if (!row)
-			return -ENOMEM;
-		rows->rows = row;
-		rows->cap = cap;
-	}
+	if (vec_reserve(&rows->rows, rows->count, sizeof(*rows->rows)) < 0)
+		return -ENOMEM;
 	row = &rows->rows[rows->count];
 	*row = (struct row){ .schema = r->schema, .set = set, .number = rows->count };
 	row->values = arena_calloc(&rows->arena, (size_t)__builtin_popcountll(set.bits), sizeof(*row->values));

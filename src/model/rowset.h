@@ -9,7 +9,6 @@ struct row;
 struct rowset {
 	struct row *rows;
 	size_t count;
-	size_t cap;
 	struct arena arena;
 };
 

@@ -18,7 +18,6 @@ struct render_options {
 	bool color;
 	bool twins; /* JSON: RFC 3339 beside each time stamp */
 	size_t width; /* columns of the terminal; 0: no limit */
-	const char *heading; /* table: a line above the table, or NULL */
 };
 
 /* What a document says beside its records. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "lib/escape.h"
+#include "lib/vec.h"
 #include "model/format.h"
 #include "render/render.h"
 
@@ -17,7 +18,6 @@ struct table {
 	struct arena arena;
 	struct cell *cells; /* rows * ncolumns */
 	size_t rows;
-	size_t cap; /* rows */
 	struct buf text;
 };
 
@@ -47,15 +47,8 @@ static int record(struct renderer *r, struct arena *scratch _unused_, const stru
 		r->table = calloc(1, sizeof(*r->table));
 	if (!r->table)
 		return -ENOMEM;
-	if (r->table->rows == r->table->cap) {
-		size_t cap = r->table->cap ? r->table->cap * 2 : 64;
-		struct cell *cells = reallocarray(r->table->cells, cap * n, sizeof(*cells));
-
-		if (!cells)
-			return -ENOMEM;
-		r->table->cells = cells;
-		r->table->cap = cap;
-	}
+	if (vec_reserve(&r->table->cells, r->table->rows, n * sizeof(*r->table->cells)) < 0)
+		return -ENOMEM;
 	for (size_t c = 0; c < n; c++)
 		if (add_cell(r, &r->table->cells[r->table->rows * n + c], view->columns[c].field,
 			     view_value(view, schema, c, rec)) < 0)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "scan/attach.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -120,28 +119,22 @@ static int look_at(const struct quest *q, uint32_t pid, struct attach *attach)
 int attach_find(int proc, uint32_t id, uint64_t size, struct attach *attach)
 {
 	struct quest q = { .proc = proc, .id = id, .size = size };
-	int copy = openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
-	struct dirent *entry;
-	int r = 0, error = 0;
+	_cleanup_(close_fd) int copy = openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(dir_reader_free) struct dir_reader reader = { .fd = copy };
+	const char *name;
+	int next, r = 0, error = 0;
 	uint32_t pid;
 
-	if (!dir) {
-		r = -errno;
-		close_fd(&copy);
-		return r;
-	}
 	internal_devices_read(&q.devices);
-	for (errno = 0; r != 1 && (entry = readdir(dir)) != NULL; errno = 0) {
-		r = parse_pid(entry->d_name, &pid) ? look_at(&q, pid, attach) : 0;
+	while (r != 1 && (next = dir_reader_next(&reader, &name)) != 0) {
+		if (next < 0)
+			return next;
+		r = parse_pid(name, &pid) ? look_at(&q, pid, attach) : 0;
 		/* A process that ends or detaches meanwhile holds nothing any more; refusal is the
 		 * weakest of the errors. */
 		if (r < 0 && r != -ENOENT && r != -ESRCH && r != -ENODATA && (error == 0 || error == -EACCES))
 			error = r == -EPERM ? -EACCES : r;
 	}
-	if (!entry && errno)
-		error = -errno;
-	closedir(dir);
 	return r == 1 ? 1 : error;
 }
 

@@ -194,7 +194,7 @@ static bool is_partial(int proc, uint64_t seen)
 	return all > seen + 16 + all / 32;
 }
 
-static int prepare(struct walk *walk, int proc, const struct holders_request *request)
+static void prepare(struct walk *walk, int proc, const struct holders_request *request)
 {
 	/* Our own, not that of another /proc's "self". */
 	ssize_t n = readlink("/proc/self/ns/ipc", walk->ipc_namespace, sizeof(walk->ipc_namespace) - 1);
@@ -210,12 +210,7 @@ static int prepare(struct walk *walk, int proc, const struct holders_request *re
 		walk->walkers[t].boot = boot;
 		walk->walkers[t].devices = &walk->devices;
 		walk->walkers[t].ipc_namespace = walk->ipc_namespace;
-		/* Touched only by threads that are started. */
-		walk->walkers[t].buffer = malloc(WALK_BUFFER);
-		if (!walk->walkers[t].buffer)
-			return -ENOMEM;
 	}
-	return 0;
 }
 
 static void warn(const struct holders *h, struct warnings *warnings)
@@ -238,10 +233,12 @@ int holders_walk(struct holders *h, int proc, const struct holders_request *requ
 	unsigned threads = request->threads ? request->threads : processor_count();
 	uint64_t seen = 0;
 	int64_t n = dir < 0 ? -errno : 0;
-	int r = walk ? prepare(walk, proc, request) : -ENOMEM;
+	int r = walk ? 0 : -ENOMEM;
 
+	if (walk)
+		prepare(walk, proc, request);
 	if (r == 0 && n == 0)
-		n = read_numbers(dir, walk->walkers[0].buffer, &walk->pids);
+		n = read_numbers(dir, &walk->pids);
 	if (r == 0 && n < 0)
 		r = (int)n;
 	if (r == 0)

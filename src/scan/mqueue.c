@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "scan/mqueue.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -12,6 +11,7 @@
 
 #include "lib/file.h"
 #include "lib/parse.h"
+#include "lib/vec.h"
 #include "scan/mountinfo.h"
 
 #define MQUEUE_MAGIC 0x19800202u /* ipc/mqueue.c */
@@ -42,18 +42,20 @@ static int open_detached(void)
 
 enum ours { NOT_OURS, OURS, PERHAPS_OURS };
 
-/* Whether the name stands in the directory and is unknown to mq_open(2). */
+/* Whether a queue stands in the directory all the time while mq_open(2) knows none
+ * of that name. Queues that come and go have other inode numbers. */
 static bool differs(int dir, const char *name)
 {
-	struct stat st;
+	struct stat before, after;
 	int fd;
 
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(dir, name, &before, AT_SYMLINK_NOFOLLOW) < 0)
 		return false;
 	fd = (int)syscall(SYS_mq_open, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0, NULL);
 	if (fd >= 0)
 		close(fd);
-	return fd < 0 && errno == ENOENT;
+	return fd < 0 && errno == ENOENT && fstatat(dir, name, &after, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       after.st_ino == before.st_ino;
 }
 
 /*
@@ -63,39 +65,28 @@ static bool differs(int dir, const char *name)
  */
 static enum ours is_ours(int dir)
 {
-	int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	_cleanup_(close_fd) int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(dir_reader_free) struct dir_reader reader = { .fd = copy };
 	enum ours ours = PERHAPS_OURS;
-	struct dirent *entry;
+	const char *name;
 
-	if (!d) {
-		close_fd(&copy);
-		return NOT_OURS;
-	}
-	while (ours == PERHAPS_OURS && (entry = readdir(d)) != NULL) {
+	while (ours == PERHAPS_OURS && dir_reader_next(&reader, &name) > 0) {
 		struct stat here, there;
-		int fd;
-
-		if (entry->d_name[0] == '.' &&
-		    (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0))
-			continue;
 		/* The raw call takes the name without slash, and any name. */
-		fd = (int)syscall(SYS_mq_open, entry->d_name, O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0, NULL);
+		int fd = (int)syscall(SYS_mq_open, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0, NULL);
+
 		if (fd < 0 && errno == ENOENT) {
-			/* Not here; unless it goes and comes just now. */
-			for (int i = 0; i < 3 && ours != OURS; i++)
-				ours = differs(dir, entry->d_name) ? NOT_OURS : OURS;
-			if (ours == OURS)
-				ours = PERHAPS_OURS;
+			if (differs(dir, name))
+				ours = NOT_OURS;
 			continue;
 		}
 		if (fd < 0)
 			continue;
-		if (fstat(fd, &here) == 0 && fstatat(dir, entry->d_name, &there, AT_SYMLINK_NOFOLLOW) == 0)
+		/* One device is one IPC namespace. */
+		if (fstat(fd, &here) == 0 && fstatat(dir, name, &there, AT_SYMLINK_NOFOLLOW) == 0)
 			ours = here.st_dev == there.st_dev ? OURS : NOT_OURS;
 		close_fd(&fd);
 	}
-	closedir(d);
 	return ours;
 }
 
@@ -137,18 +128,7 @@ static int open_mounted(int proc, bool *uncertain)
 /* Room for one more entry, or NULL. */
 static struct mqueue_entry *next_entry(struct mqueue *q)
 {
-	struct mqueue_entry *items;
-
-	if (q->count == q->cap) {
-		size_t cap = q->cap ? q->cap * 2 : 64;
-
-		items = reallocarray(q->items, cap, sizeof(*items));
-		if (!items)
-			return NULL;
-		q->items = items;
-		q->cap = cap;
-	}
-	return &q->items[q->count];
+	return vec_reserve(&q->items, q->count, sizeof(*q->items)) < 0 ? NULL : &q->items[q->count];
 }
 
 int mqueue_add_nameless(struct mqueue *q, const struct nameless *n)
@@ -205,22 +185,16 @@ static int add_entry(struct mqueue *q, const char *name)
 
 static int read_all(struct mqueue *q)
 {
-	int copy = openat(q->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = copy < 0 ? NULL : fdopendir(copy);
-	struct dirent *entry;
-	int r = 0;
+	_cleanup_(close_fd) int copy = openat(q->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(dir_reader_free) struct dir_reader reader = { .fd = copy };
+	const char *name;
+	int r;
 
-	if (!d) {
-		r = -errno;
-		close_fd(&copy);
-		return r;
+	while ((r = dir_reader_next(&reader, &name)) > 0) {
+		r = add_entry(q, name);
+		if (r < 0)
+			return r;
 	}
-	for (errno = 0; r == 0 && (entry = readdir(d)) != NULL; errno = 0)
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			r = add_entry(q, entry->d_name);
-	if (r == 0 && errno)
-		r = -errno;
-	closedir(d);
 	return r;
 }
 

@@ -25,7 +25,6 @@ struct mqueue {
 	bool uncertain; /* it is a mount of which nothing proves that it is this namespace's */
 	struct mqueue_entry *items;
 	size_t count;
-	size_t cap;
 	struct arena arena;
 	struct name_index by_name;
 };

@@ -3,17 +3,12 @@
 
 #include <errno.h>
 
+#include "lib/vec.h"
+
 int name_list_add(struct name_list *list, struct span name)
 {
-	struct span *items;
-
-	/* Doubles at each power of two. */
-	if ((list->count & (list->count - 1)) == 0) {
-		items = reallocarray(list->items, list->count ? list->count * 2 : 1, sizeof(*items));
-		if (!items)
-			return -ENOMEM;
-		list->items = items;
-	}
+	if (vec_reserve(&list->items, list->count, sizeof(*list->items)) < 0)
+		return -ENOMEM;
 	list->items[list->count++] = name;
 	return 0;
 }

@@ -8,6 +8,7 @@
 
 #include "lib/file.h"
 #include "lib/parse.h"
+#include "lib/vec.h"
 
 int process_stat_parse(struct span text, struct process_stat *out)
 {
@@ -109,17 +110,12 @@ static void read_process(struct process *p, const struct scan_context *context, 
 const struct process *process_get(struct processes *p, const struct scan_context *context, uint32_t pid)
 {
 	const struct hash_slot *slot = hash_find(&p->index, pid, NULL);
-	struct process **items, *process;
+	struct process *process;
 
 	if (slot)
 		return p->items[slot->value];
-	/* Doubles at each power of two. */
-	if ((p->count & (p->count - 1)) == 0) {
-		items = reallocarray(p->items, p->count ? p->count * 2 : 1, sizeof(*items));
-		if (!items)
-			return NULL;
-		p->items = items;
-	}
+	if (vec_reserve(&p->items, p->count, sizeof(*p->items)) < 0)
+		return NULL;
 	process = arena_calloc(&p->arena, 1, sizeof(*process));
 	if (!process || hash_add(&p->index, pid, (uint32_t)p->count) < 0)
 		return NULL;

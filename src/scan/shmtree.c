@@ -1,26 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "scan/shmtree.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/syscall.h>
 #include <linux/magic.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
-#define SHM_DIR "/dev/shm"
-#define GETDENTS_BUFFER ((size_t)128 << 10)
-#define STATX_WANTED (STATX_BASIC_STATS)
+#include "lib/file.h"
+#include "lib/vec.h"
 
-/* linux_dirent64 of getdents64(2). */
-struct dirent_record {
-	uint64_t ino;
-	int64_t off;
-	unsigned short reclen;
-	unsigned char type;
-	char name[];
-};
+#define SHM_DIR "/dev/shm"
+#define STATX_WANTED (STATX_BASIC_STATS)
 
 /* A directory still to be read: its path below the root, "" for the root. */
 struct pending {
@@ -33,25 +24,12 @@ struct walk {
 	struct warnings *warnings;
 	struct pending *stack;
 	size_t count;
-	size_t cap;
-	char *buffer;
 };
 
 /* Room for one more entry, or NULL. */
 static struct shm_entry *next_entry(struct shmtree *t)
 {
-	struct shm_entry *items;
-
-	if (t->count == t->cap) {
-		size_t cap = t->cap ? t->cap * 2 : 64;
-
-		items = reallocarray(t->items, cap, sizeof(*items));
-		if (!items)
-			return NULL;
-		t->items = items;
-		t->cap = cap;
-	}
-	return &t->items[t->count];
+	return vec_reserve(&t->items, t->count, sizeof(*t->items)) < 0 ? NULL : &t->items[t->count];
 }
 
 static int add_entry(struct shmtree *t, struct span path, const struct statx *stx)
@@ -142,15 +120,8 @@ static int look(struct shmtree *t, int dir, const char *name, struct span path)
 
 static int push(struct walk *w, struct span path, unsigned depth)
 {
-	if (w->count == w->cap) {
-		size_t cap = w->cap ? w->cap * 2 : 16;
-		struct pending *stack = reallocarray(w->stack, cap, sizeof(*stack));
-
-		if (!stack)
-			return -ENOMEM;
-		w->stack = stack;
-		w->cap = cap;
-	}
+	if (vec_reserve(&w->stack, w->count, sizeof(*w->stack)) < 0)
+		return -ENOMEM;
 	w->stack[w->count++] = (struct pending){ path, depth };
 	return 0;
 }
@@ -216,23 +187,16 @@ static int visit(struct walk *w, int dir, const struct pending *in, const char *
 
 static int read_directory(struct walk *w, int dir, const struct pending *in)
 {
-	for (;;) {
-		long n = syscall(SYS_getdents64, dir, w->buffer, GETDENTS_BUFFER);
+	_cleanup_(dir_reader_free) struct dir_reader reader = { .fd = dir };
+	const char *name;
+	int r;
 
-		if (n <= 0)
-			return n < 0 ? -errno : 0;
-		for (long at = 0; at < n;) {
-			const struct dirent_record *d = (const void *)(w->buffer + at);
-			int r;
-
-			at += d->reclen;
-			if (strcmp(d->name, ".") == 0 || strcmp(d->name, "..") == 0)
-				continue;
-			r = visit(w, dir, in, d->name);
-			if (r < 0)
-				return r;
-		}
+	while ((r = dir_reader_next(&reader, &name)) > 0) {
+		r = visit(w, dir, in, name);
+		if (r < 0)
+			return r;
 	}
+	return r;
 }
 
 /* A directory for reading, found again from the root component by component. */
@@ -349,9 +313,7 @@ int shmtree_read(struct shmtree *t, const struct name_list *names, struct warnin
 	if (names->count > 0) {
 		r = look_up_names(t, names, warnings);
 	} else {
-		w.buffer = malloc(GETDENTS_BUFFER);
-		r = w.buffer ? walk_all(&w) : -ENOMEM;
-		free(w.buffer);
+		r = walk_all(&w);
 		free(w.stack);
 	}
 	for (size_t i = 0; r == 0 && i < t->count; i++)

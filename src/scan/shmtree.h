@@ -46,7 +46,6 @@ struct shmtree {
 	bool exact; /* a file system of memory: its files have its device, for everybody */
 	struct shm_entry *items;
 	size_t count;
-	size_t cap;
 	struct arena arena; /* paths */
 	struct name_index by_path;
 	struct hash by_inode; /* of those with a name; built when first needed */

@@ -6,6 +6,7 @@
 
 #include "lib/file.h"
 #include "lib/parse.h"
+#include "lib/vec.h"
 
 /* A column of one of the tables and where its number goes. */
 struct column_type {
@@ -154,15 +155,8 @@ static int add_row(struct sysv_table *t, const struct layout *layout, struct spa
 	size_t size = table_types[t->kind].row_size;
 	char *row;
 
-	if (t->count == t->cap) {
-		size_t cap = t->cap ? t->cap * 2 : 64;
-		void *rows = reallocarray(t->rows, cap, size);
-
-		if (!rows)
-			return -ENOMEM;
-		t->rows = rows;
-		t->cap = cap;
-	}
+	if (vec_reserve(&t->rows, t->count, size) < 0)
+		return -ENOMEM;
 	row = (char *)t->rows + t->count * size;
 	memset(row, 0, size);
 	if (parse_row(layout, line, row))

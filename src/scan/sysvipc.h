@@ -55,7 +55,6 @@ struct sysv_table {
 	enum sysv_kind kind;
 	void *rows; /* of the type that belongs to kind */
 	size_t count;
-	size_t cap;
 	uint64_t columns;  /* which columns the kernel printed: sysv_has_column() */
 	bool from_stat;	   /* rows are of sysv_table_stat(): qbytes is known */
 	uint32_t bad_rows; /* rows that could not be parsed and are left out */

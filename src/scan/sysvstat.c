@@ -122,7 +122,6 @@ int sysv_table_stat(struct sysv_table *t, bool sparse_too)
 	t->rows = calloc((size_t)highest + 1, row_size);
 	if (!t->rows)
 		return -ENOMEM;
-	t->cap = (size_t)highest + 1;
 	for (int i = 0; i <= highest; i++) {
 		r = types[t->kind].stat_row(i, (char *)t->rows + t->count * row_size);
 		if (r < 0) {

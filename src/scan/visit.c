@@ -9,6 +9,7 @@
 #include <sys/sysmacros.h>
 
 #include "lib/file.h"
+#include "lib/vec.h"
 #include "scan/attach.h"
 
 static bool is_wanted_device(const struct walker *w, uint64_t dev)
@@ -39,19 +40,11 @@ void visit_failed(struct visit *v, int error)
 static int ensure_holder(struct visit *v)
 {
 	struct walker *w = v->w;
-	struct holder *items;
 
 	if (v->holder != NO_HOLDING)
 		return 0;
-	if (w->count == w->cap) {
-		size_t cap = w->cap ? w->cap * 2 : 64;
-
-		items = reallocarray(w->items, cap, sizeof(*items));
-		if (!items)
-			return -ENOMEM;
-		w->items = items;
-		w->cap = cap;
-	}
+	if (vec_reserve(&w->items, w->count, sizeof(*w->items)) < 0)
+		return -ENOMEM;
 	w->items[w->count] = (struct holder){
 		.pid = v->pid,
 		.uid = v->uid,
@@ -67,22 +60,10 @@ static int ensure_holder(struct visit *v)
 static void add_holding(struct visit *v, struct holding holding)
 {
 	struct walker *w = v->w;
-	struct holding *holdings;
 
-	if (ensure_holder(v) < 0) {
+	if (ensure_holder(v) < 0 || vec_reserve(&w->holdings, w->nholdings, sizeof(*w->holdings)) < 0) {
 		w->error = -ENOMEM;
 		return;
-	}
-	if (w->nholdings == w->holdings_cap) {
-		size_t cap = w->holdings_cap ? w->holdings_cap * 2 : 64;
-
-		holdings = reallocarray(w->holdings, cap, sizeof(*holdings));
-		if (!holdings) {
-			w->error = -ENOMEM;
-			return;
-		}
-		w->holdings = holdings;
-		w->holdings_cap = cap;
 	}
 	holding.holder = v->holder;
 	holding.tid = holding.fd < 0 ? 0 : v->tid; /* memory is the process's */
@@ -116,18 +97,9 @@ static void describe_nameless(struct nameless *n, const struct statx *stx)
 /* Remembers an object that no directory shows any more; stx: what it is, or NULL. */
 static void add_nameless(struct walker *w, const struct object_key *key, const struct statx *stx, struct span path)
 {
-	struct nameless *items;
-
-	if (w->nnameless == w->nameless_cap) {
-		size_t cap = w->nameless_cap ? w->nameless_cap * 2 : 16;
-
-		items = reallocarray(w->nameless, cap, sizeof(*items));
-		if (!items) {
-			w->error = -ENOMEM;
-			return;
-		}
-		w->nameless = items;
-		w->nameless_cap = cap;
+	if (vec_reserve(&w->nameless, w->nnameless, sizeof(*w->nameless)) < 0) {
+		w->error = -ENOMEM;
+		return;
 	}
 	w->nameless[w->nnameless] = (struct nameless){
 		.key = *key,
@@ -216,7 +188,7 @@ void visit_descriptors(struct visit *v, int dir, const char *path)
 		visit_failed(v, -errno);
 		return;
 	}
-	n = read_numbers(fds, v->w->buffer, &numbers);
+	n = read_numbers(fds, &numbers);
 	visit_failed(v, n < 0 ? (int)n : 0);
 	for (int64_t i = 0; i < n; i++) {
 		char name[12];

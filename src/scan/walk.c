@@ -9,48 +9,28 @@
 
 #include "lib/file.h"
 #include "lib/parse.h"
+#include "lib/vec.h"
 #include "scan/visit.h"
 
 #define KCMP_FILES 2 /* linux/kcmp.h */
 
-/* linux_dirent64 of getdents64(2). */
-struct dirent_record {
-	uint64_t ino;
-	int64_t off;
-	unsigned short reclen;
-	unsigned char type;
-	char name[];
-};
-
-int64_t read_numbers(int dir, char *buffer, uint32_t **numbers)
+int64_t read_numbers(int dir, uint32_t **numbers)
 {
-	size_t count = 0, cap = 0;
+	_cleanup_(dir_reader_free) struct dir_reader reader = { .fd = dir };
+	const char *name;
+	size_t count = 0;
 	uint64_t v;
+	int r;
 
 	*numbers = NULL;
-	for (;;) {
-		long n = syscall(SYS_getdents64, dir, buffer, WALK_BUFFER);
-
-		if (n <= 0)
-			return n < 0 ? -errno : (int64_t)count;
-		for (long at = 0; at < n;) {
-			const struct dirent_record *d = (const void *)(buffer + at);
-
-			at += d->reclen;
-			if (d->name[0] < '0' || d->name[0] > '9' ||
-			    parse_u64_in(span_of(d->name), 0, INT32_MAX, &v) < 0)
-				continue;
-			if (count == cap) {
-				uint32_t *grown = reallocarray(*numbers, cap ? cap * 2 : 64, sizeof(*grown));
-
-				if (!grown)
-					return -ENOMEM;
-				*numbers = grown;
-				cap = cap ? cap * 2 : 64;
-			}
-			(*numbers)[count++] = (uint32_t)v;
-		}
+	while ((r = dir_reader_next(&reader, &name)) > 0) {
+		if (name[0] < '0' || name[0] > '9' || parse_u64_in(span_of(name), 0, INT32_MAX, &v) < 0)
+			continue;
+		if (vec_reserve(numbers, count, sizeof(**numbers)) < 0)
+			return -ENOMEM;
+		(*numbers)[count++] = (uint32_t)v;
 	}
+	return r < 0 ? r : (int64_t)count;
 }
 
 /* Whether two tasks share their table of descriptors. Without kcmp(2), or for the
@@ -68,7 +48,7 @@ static void visit_threads(struct visit *v, int dir)
 {
 	_cleanup_(close_fd) int tasks = openat(dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_(free_ptr) uint32_t *tids = NULL;
-	int64_t n = tasks < 0 ? -errno : read_numbers(tasks, v->w->buffer, &tids);
+	int64_t n = tasks < 0 ? -errno : read_numbers(tasks, &tids);
 	uint32_t leader = v->stat.state == 'Z' ? 0 : v->pid;
 	char path[32];
 
@@ -153,6 +133,5 @@ void walker_free(struct walker *w)
 	free(w->items);
 	free(w->holdings);
 	free(w->nameless);
-	free(w->buffer);
 	arena_free(&w->arena);
 }

@@ -12,19 +12,16 @@ struct walker {
 	int proc;
 	int64_t boot; /* of boot_time() */
 	struct holder *items;
-	size_t count, cap;
+	size_t count;
 	struct holding *holdings;
-	size_t nholdings, holdings_cap;
+	size_t nholdings;
 	struct nameless *nameless;
-	size_t nnameless, nameless_cap;
+	size_t nnameless;
 	struct arena arena;
-	char *buffer; /* for getdents64(2) */
 	uint64_t unreadable;
 	uint64_t threads; /* that were seen, of all processes */
 	int error;	  /* 0, or -ENOMEM and the like: the walk is not whole */
 };
-
-#define WALK_BUFFER ((size_t)64 << 10)
 
 /* Looks at one process: its descriptors and mappings, those of threads that do
  * not share them included. What it finds goes into w. */
@@ -32,4 +29,4 @@ void walk_process(struct walker *w, uint32_t pid);
 void walker_free(struct walker *w);
 /* Reads the numbers in a directory of /proc (processes, threads, descriptors)
  * into *numbers (the caller's to free). How many, or -errno. */
-int64_t read_numbers(int dir, char *buffer, uint32_t **numbers) _must_check_;
+int64_t read_numbers(int dir, uint32_t **numbers) _must_check_;
