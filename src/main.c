@@ -21,43 +21,63 @@ static int occupy_standard_descriptors(void)
 	return 0;
 }
 
-/* Options before the command. Returns -1 to go on, or the exit status. */
-static int parse_leading(struct context *c, int argc, char **argv, size_t *consumed)
+/*
+ * Finds the word that names the command, behind options that may stand before it; at
+ * is argc if there is none. -1 to go on, or the exit status.
+ */
+static int find_command(struct context *c, int argc, char **argv, int *at, bool *help)
 {
+	struct options options = { 0 };
 	struct option_groups g;
 	struct opt_rest rest = { 0 };
 	int r;
 
-	if (option_groups_init(&g, OPTIONS_LEADING, &c->options) < 0)
+	if (option_groups_init(&g, OPTIONS_LEADING, &options) < 0)
 		return out_of_memory(c);
 	r = opt_parse(&(struct opt_parse){ .groups = g.groups,
 					   .ngroups = g.count,
 					   .first_word_ends = true,
-					   .hint = "'ipcctl help' lists them" }, argc, argv, &rest, &c->diag);
-	*consumed = r == 0 ? rest.consumed : 0;
+					   .hint = "'ipcctl help' lists them" },
+		      argc, argv, &rest, &c->diag);
+	*at = (int)rest.consumed;
+	*help = options.help;
 	opt_rest_free(&rest);
+	opt_words_free(&options.filters);
 	option_groups_free(&g);
 	return r == -ENOMEM ? out_of_memory(c) : r == 0 ? -1 : r;
 }
 
+/* Runs a command with what stands before and behind its name: it takes or refuses
+ * its options wherever they are. */
+static int run_command(struct context *c, const struct command *command, int argc, char **argv, int at)
+{
+	_cleanup_(free_ptr) char **words = calloc((size_t)argc + 1, sizeof(*words));
+
+	if (!words)
+		return out_of_memory(c);
+	memcpy(words, argv, (size_t)at * sizeof(*words));
+	memcpy(words + at, argv + at + 1, (size_t)(argc - at - 1) * sizeof(*words));
+	return command->run(c, argc - 1, words);
+}
+
 static int dispatch(struct context *c, int argc, char **argv)
 {
-	const struct command *command = &command_summary;
-	size_t at = 0;
-	int status = parse_leading(c, argc, argv, &at);
+	const struct command *command;
+	int at = 0, status;
+	bool help = false;
 
+	status = find_command(c, argc, argv, &at, &help);
 	if (status >= 0)
 		return status;
-	if ((int)at < argc) {
+	if (at < argc) {
 		command = command_find(argv[at]);
-		if (!command)
-			return unknown_command(c, argv[at]);
-		at++;
-	} else if (c->options.help) {
+		return command ? run_command(c, command, argc, argv, at) : unknown_command(c, argv[at]);
+	}
+	if (help) {
 		print_overview(out_buf(&c->out));
 		return EXIT_DONE;
 	}
-	return command->run(c, argc - (int)at, argv + at);
+	return command_summary.run(c, argc, argv);
 }
 
 int main(int argc, char **argv)

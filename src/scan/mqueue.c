@@ -4,7 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
+#include <sched.h>
 #include <mqueue.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -41,6 +44,36 @@ static int open_detached(void)
 }
 
 enum ours { NOT_OURS, OURS, PERHAPS_OURS };
+
+/* Mounts it where nobody else sees it and takes a descriptor of it along. */
+static void *mount_aside(void *result)
+{
+	int *fd = result;
+
+	*fd = -1;
+	if (unshare(CLONE_NEWNS) == 0 && mount("none", "/", "none", MS_REC | MS_PRIVATE, "") == 0 &&
+	    mount("mqueue", "/dev", "mqueue", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME, "") == 0)
+		*fd = open("/dev", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*fd < 0)
+		*fd = -errno;
+	return NULL;
+}
+
+/*
+ * The same on kernels before 5.2, which have no fsopen(2): a thread of its own gets a
+ * mount namespace of its own; descriptors it shares with us.
+ */
+static int open_aside(void)
+{
+	pthread_t thread;
+	int fd, r;
+
+	r = pthread_create(&thread, NULL, mount_aside, &fd);
+	if (r != 0)
+		return -r;
+	pthread_join(thread, NULL);
+	return fd;
+}
 
 /* Whether a queue stands in the directory all the time while mq_open(2) knows none
  * of that name. Queues that come and go have other inode numbers. */
@@ -223,6 +256,8 @@ int mqueue_read(struct mqueue *q, int proc, const struct name_list *names)
 
 	*q = (struct mqueue){ .root = -1 };
 	detached = open_detached();
+	if (detached == -ENOSYS)
+		detached = open_aside();
 	q->root = detached;
 	if (detached < 0) {
 		/* ENODEV: no such file system. No right, or an old kernel: a mount may do. */
@@ -231,7 +266,7 @@ int mqueue_read(struct mqueue *q, int proc, const struct name_list *names)
 		q->root = open_mounted(proc, &q->uncertain);
 	}
 	if (q->root < 0)
-		return q->root == -ENOENT ? (detached == -ENOSYS ? -EPERM : detached) : q->root;
+		return q->root == -ENOENT ? detached : q->root;
 	return names->count > 0 ? read_names(q, names) : read_all(q);
 }
 
