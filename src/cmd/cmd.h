@@ -53,18 +53,18 @@ struct context {
 	struct diag diag;
 	struct scan_context scan;
 	struct timespec started; /* CLOCK_MONOTONIC, when the program began */
-	bool terminal; /* standard output is one */
-	size_t width;  /* its columns, or 0 */
-	bool color;    /* colours are wanted */
+	bool terminal;		 /* standard output is one */
+	size_t width;		 /* its columns, or 0 */
+	bool color;		 /* colours are wanted */
 };
 
 /* The groups of options that a command can take. */
 enum option_set {
 	OPTIONS_GLOBAL = 1 << 0, /* every command */
 	OPTIONS_OUTPUT = 1 << 1,
-	OPTIONS_SELECT = 1 << 2,	/* filters, order */
+	OPTIONS_SELECT = 1 << 2,  /* filters, order */
 	OPTIONS_LETTERS = 1 << 3, /* -m -q -s -M -Q -S choose kinds */
-	OPTIONS_DEPTH = 1 << 4,   /* --status */
+	OPTIONS_DEPTH = 1 << 4,	  /* --status */
 	OPTIONS_DESCRIBE = 1 << 5,
 	OPTIONS_TARGETS = 1 << 6, /* -m ID ... as in ipcrm */
 	OPTIONS_REMOVE = 1 << 7,
@@ -73,7 +73,8 @@ enum option_set {
 	OPTIONS_PROCESSES = 1 << 11, /* --no-holders */
 	OPTIONS_PROCFS = 1 << 12,    /* --procfs */
 	/* What may stand before the command. */
-	OPTIONS_LEADING = OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_OWNER | OPTIONS_PROCESSES,
+	OPTIONS_LEADING =
+		OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_OWNER | OPTIONS_PROCESSES,
 };
 
 struct command {

@@ -85,7 +85,8 @@ static void offer_fields(struct completion *c, const char *word)
 
 			/* Each name once, from the first kind that has it. */
 			for (const struct kind *const *before = kinds; before != k; before++)
-				seen |= kind_is_built(*before) && schema_find((*before)->schema, span_of(f->name)) >= 0;
+				seen |= kind_is_built(*before) &&
+					schema_find((*before)->schema, span_of(f->name)) >= 0;
 			if (!seen)
 				offer(c, f->name, f->help);
 		}
@@ -213,8 +214,7 @@ static const struct opt *pending_option(const struct completion *c, const char *
 
 static int load_groups(struct completion *c, struct option_groups *g)
 {
-	unsigned set = c->command ? c->command->options :
-				    (unsigned)OPTIONS_LEADING;
+	unsigned set = c->command ? c->command->options : (unsigned)OPTIONS_LEADING;
 
 	option_groups_free(g);
 	if (option_groups_init(g, set, &c->context->options) < 0)

@@ -48,7 +48,8 @@ static int show_created(struct listing *l, const char *ref)
 static int say_failure(struct context *c, const struct kind *k, const struct create_args *args, int r,
 		       const struct report *report)
 {
-	const char *text = report->text.ptr, *space = args->name ? " " : "", *name = args->name ? args->name : "";
+	const char *text = report->text.ptr, *space = args->name ? " " : "",
+		   *name = args->name ? args->name : "";
 
 	if (report->usage)
 		return diag_usage(&c->diag, "create %s: %s", k->name, text ? text : error_text(r));
@@ -93,7 +94,8 @@ static int choose_kind(struct context *c, const char *word, const struct kind **
 	if (*k && (*k)->create)
 		return -1;
 	if (*k)
-		return diag_usage(&c->diag, "create: '%s' is not built yet; 'ipcctl kinds' says which kinds are", word);
+		return diag_usage(&c->diag,
+				  "create: '%s' is not built yet; 'ipcctl kinds' says which kinds are", word);
 	near = kind_suggest(word, false);
 	if (near)
 		return diag_usage(&c->diag, "create: no kind is called '%s'; did you mean '%s'?", word, near);
@@ -104,8 +106,8 @@ static void print_kind_help(const struct kind *k, struct buf *b)
 {
 	struct opt_group g = { "Options of this kind", k->create_opts, k->ncreate_opts, NULL };
 
-	buf_printf(b, "Usage: ipcctl create %s%s%s [OPTION...]\n\n%s, made by %s.\n", k->name, k->name_arg ? " " : "",
-		   k->name_arg ? k->name_arg : "", k->title, k->create_means);
+	buf_printf(b, "Usage: ipcctl create %s%s%s [OPTION...]\n\n%s, made by %s.\n", k->name,
+		   k->name_arg ? " " : "", k->name_arg ? k->name_arg : "", k->title, k->create_means);
 	opt_help(&g, b);
 	buf_puts(b, "\n'ipcctl create --help' shows the options that all kinds take.\n");
 }
@@ -116,8 +118,8 @@ static void help_kind(const void *about, struct buf *b)
 }
 
 /* What follows the kind: its options, the common ones, and perhaps a name. */
-static int parse_rest(struct context *c, const struct kind *k, struct create_args *args, int argc, char **argv,
-		      struct opt_rest *rest)
+static int parse_rest(struct context *c, const struct kind *k, struct create_args *args, int argc,
+		      char **argv, struct opt_rest *rest)
 {
 	struct option_groups g;
 	char hint[80];
@@ -127,8 +129,8 @@ static int parse_rest(struct context *c, const struct kind *k, struct create_arg
 	if (option_groups_init(&g, command_create.options, &c->options) < 0)
 		return out_of_memory(c);
 	g.groups[g.count++] = (struct opt_group){ NULL, k->create_opts, k->ncreate_opts, args };
-	status = parse_with(c, &(struct opt_parse){ .groups = g.groups, .ngroups = g.count, .hint = hint }, argc, argv,
-			    rest, help_kind, k);
+	status = parse_with(c, &(struct opt_parse){ .groups = g.groups, .ngroups = g.count, .hint = hint },
+			    argc, argv, rest, help_kind, k);
 	option_groups_free(&g);
 	if (status >= 0)
 		return status;
@@ -152,11 +154,12 @@ static int run(struct context *c, int argc, char **argv)
 	/* Options before the kind: only those that every kind takes. */
 	if (option_groups_init(&g, command_create.options, &c->options) < 0)
 		return out_of_memory(c);
-	r = opt_parse(&(struct opt_parse){ .groups = g.groups,
-					   .ngroups = g.count,
-					   .first_word_ends = true,
-					   .hint = "the kind comes first: ipcctl create KIND [NAME] [OPTION...]" },
-		      argc, argv, &head, &c->diag);
+	r = opt_parse(
+		&(struct opt_parse){ .groups = g.groups,
+				     .ngroups = g.count,
+				     .first_word_ends = true,
+				     .hint = "the kind comes first: ipcctl create KIND [NAME] [OPTION...]" },
+		argc, argv, &head, &c->diag);
 	option_groups_free(&g);
 	if (r != 0)
 		status = r == -ENOMEM ? out_of_memory(c) : r;
@@ -168,7 +171,8 @@ static int run(struct context *c, int argc, char **argv)
 	if (status < 0)
 		status = choose_kind(c, argv[head.consumed], &k);
 	if (status < 0)
-		status = parse_rest(c, k, &args, argc - (int)head.consumed - 1, argv + head.consumed + 1, &rest);
+		status = parse_rest(c, k, &args, argc - (int)head.consumed - 1, argv + head.consumed + 1,
+				    &rest);
 	if (status < 0)
 		status = make(c, k, &args);
 	opt_rest_free(&head);

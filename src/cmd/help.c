@@ -39,7 +39,8 @@ static int run(struct context *c, int argc, char **argv)
 	int status = command_parse(c, &command_help, argc, argv, &rest);
 
 	if (status < 0 && rest.count > 1)
-		status = diag_usage(&c->diag, "help takes one command, but '%s' was given too", rest.words[1]);
+		status =
+			diag_usage(&c->diag, "help takes one command, but '%s' was given too", rest.words[1]);
 	if (status < 0 && rest.count == 1) {
 		const struct command *about = command_find(rest.words[0]);
 

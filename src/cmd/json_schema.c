@@ -122,8 +122,9 @@ static void add_kind(cJSON *root, cJSON *any, const struct kind *k)
 static cJSON *build(void)
 {
 	cJSON *root = cJSON_CreateObject(), *properties, *objects, *items, *any, *required, *warnings;
-	static const char *const needed[] = { "schema", "time", "host", "objects", "complete",
-					      "unreadable_processes", "warnings" };
+	static const char *const needed[] = { "schema",	 "time",     "host",
+					      "objects", "complete", "unreadable_processes",
+					      "warnings" };
 
 	cJSON_AddStringToObject(root, "$schema", "https://json-schema.org/draft/2020-12/schema");
 	cJSON_AddStringToObject(root, "title", "ipcctl list, describe and create --json");
@@ -137,7 +138,8 @@ static cJSON *build(void)
 	items = cJSON_AddObjectToObject(objects, "items");
 	any = cJSON_AddArrayToObject(items, "anyOf");
 	cJSON_AddStringToObject(cJSON_AddObjectToObject(properties, "complete"), "type", "boolean");
-	cJSON_AddStringToObject(cJSON_AddObjectToObject(properties, "unreadable_processes"), "type", "integer");
+	cJSON_AddStringToObject(cJSON_AddObjectToObject(properties, "unreadable_processes"), "type",
+				"integer");
 	warnings = cJSON_AddObjectToObject(properties, "warnings");
 	cJSON_AddStringToObject(warnings, "type", "array");
 	cJSON_AddStringToObject(cJSON_AddObjectToObject(warnings, "items"), "type", "string");

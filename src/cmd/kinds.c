@@ -21,7 +21,10 @@ enum {
 };
 
 static const struct field fields[] = {
-	[ONE_KIND] = { .name = "kind", .type = FIELD_STR, .flags = FIELD_DEFAULT, .help = "name of the kind" },
+	[ONE_KIND] = { .name = "kind",
+		       .type = FIELD_STR,
+		       .flags = FIELD_DEFAULT,
+		       .help = "name of the kind" },
 	[ONE_TITLE] = { .name = "title", .type = FIELD_STR, .flags = FIELD_SHRINK, .help = "what it is" },
 	[ONE_BUILT] = { .name = "built",
 			.type = FIELD_BOOL,
@@ -43,9 +46,18 @@ static const struct field fields[] = {
 			 .type = FIELD_STR,
 			 .flags = FIELD_DEFAULT | FIELD_SHRINK,
 			 .help = "what decides who may use it" },
-	[ONE_SOURCE] = { .name = "source", .type = FIELD_STR, .flags = FIELD_SHRINK, .help = "where it is read from" },
-	[ONE_CREATE] = { .name = "create", .type = FIELD_STR, .flags = FIELD_SHRINK, .help = "what create does" },
-	[ONE_REMOVE] = { .name = "remove", .type = FIELD_STR, .flags = FIELD_SHRINK, .help = "what remove does" },
+	[ONE_SOURCE] = { .name = "source",
+			 .type = FIELD_STR,
+			 .flags = FIELD_SHRINK,
+			 .help = "where it is read from" },
+	[ONE_CREATE] = { .name = "create",
+			 .type = FIELD_STR,
+			 .flags = FIELD_SHRINK,
+			 .help = "what create does" },
+	[ONE_REMOVE] = { .name = "remove",
+			 .type = FIELD_STR,
+			 .flags = FIELD_SHRINK,
+			 .help = "what remove does" },
 	[ONE_REFERENCE] = { .name = "reference",
 			    .type = FIELD_STR,
 			    .flags = FIELD_SHRINK,
@@ -125,8 +137,8 @@ static int run(struct context *c, int argc, char **argv)
 	if (status < 0 && c->options.json_schema)
 		status = json_schema_print(out_buf(&c->out)) < 0 ? out_of_memory(c) : EXIT_DONE;
 	if (status < 0)
-		status = sheet_init(&sheet, c,
-				    &(struct sheet_plan){ .schemas = &only, .nschemas = 1, .array = "kinds" });
+		status = sheet_init(
+			&sheet, c, &(struct sheet_plan){ .schemas = &only, .nschemas = 1, .array = "kinds" });
 	if (status < 0)
 		status = show(c, &sheet);
 	sheet_free(&sheet);

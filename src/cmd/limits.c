@@ -10,8 +10,14 @@ static const char *const unit_values[] = { "bytes", "count", NULL };
 
 /* Value and used are sizes or counts, as their unit says; exact in every format. */
 static const struct field fields[] = {
-	[LIMIT_KIND] = { .name = "kind", .type = FIELD_STR, .flags = FIELD_DEFAULT, .help = "kind that it bounds" },
-	[LIMIT_NAME] = { .name = "name", .type = FIELD_STR, .flags = FIELD_DEFAULT, .help = "name of the limit" },
+	[LIMIT_KIND] = { .name = "kind",
+			 .type = FIELD_STR,
+			 .flags = FIELD_DEFAULT,
+			 .help = "kind that it bounds" },
+	[LIMIT_NAME] = { .name = "name",
+			 .type = FIELD_STR,
+			 .flags = FIELD_DEFAULT,
+			 .help = "name of the limit" },
 	[LIMIT_VALUE] = { .name = "value",
 			  .type = FIELD_U64,
 			  .flags = FIELD_DEFAULT | FIELD_GAUGE,
@@ -27,7 +33,8 @@ static const struct field fields[] = {
 			    .help = "used, in percent of the limit" },
 	[LIMIT_FILLS] = { .name = "fills",
 			  .type = FIELD_BOOL,
-			  .help = "whether use adds up until the limit is reached; no: it bounds each object" },
+			  .help = "whether use adds up until the limit is reached; no: it bounds each "
+				  "object" },
 	[LIMIT_UNIT] = { .name = "unit",
 			 .type = FIELD_STR,
 			 .flags = FIELD_DEFAULT,
@@ -121,8 +128,9 @@ static int run(struct context *c, int argc, char **argv)
 	if (status < 0)
 		status = select_kinds(c, rest.words, rest.count, &c->options.kinds, "all", &list);
 	if (status < 0)
-		status = sheet_init(&sheet, c,
-				    &(struct sheet_plan){ .schemas = &schema, .nschemas = 1, .array = "limits" });
+		status = sheet_init(
+			&sheet, c,
+			&(struct sheet_plan){ .schemas = &schema, .nschemas = 1, .array = "limits" });
 	if (status < 0)
 		status = show(c, &list, &sheet);
 	sheet_free(&sheet);

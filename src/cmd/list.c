@@ -34,7 +34,8 @@ const struct command command_list = {
 	.summary = "List objects, a row each",
 	.text = "KIND is a kind or a group of kinds; 'ipcctl kinds' lists them. Without any, the\n"
 		"persistent ones are listed: those that outlive their processes.\n",
-	.options = OPTIONS_GLOBAL | OPTIONS_PROCFS | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_OWNER | OPTIONS_PROCESSES | OPTIONS_DEPTH | OPTIONS_LETTERS,
+	.options = OPTIONS_GLOBAL | OPTIONS_PROCFS | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_OWNER |
+		   OPTIONS_PROCESSES | OPTIONS_DEPTH | OPTIONS_LETTERS,
 	.words = COMPLETE_KIND,
 	.run = run,
 };

@@ -22,17 +22,17 @@ int listing_init_kinds(struct listing *l, struct context *c, const struct kind_l
 	return -1;
 }
 
-int listing_init(struct listing *l, struct context *c, const struct kind_list *list, const char *array, bool detail)
+int listing_init(struct listing *l, struct context *c, const struct kind_list *list, const char *array,
+		 bool detail)
 {
 	int status = listing_init_kinds(l, c, list);
 
 	if (status >= 0)
 		return status;
-	return sheet_init(&l->sheet, c,
-			  &(struct sheet_plan){ .schemas = l->schemas,
-						.nschemas = l->nkinds,
-						.array = array,
-						.detail = detail });
+	return sheet_init(
+		&l->sheet, c,
+		&(struct sheet_plan){
+			.schemas = l->schemas, .nschemas = l->nkinds, .array = array, .detail = detail });
 }
 
 void listing_free(struct listing *l)
@@ -62,7 +62,8 @@ static int check_pid(struct context *c)
 	if (!c->options.pid.set)
 		return -1;
 	if (pid == 0 || pid > INT32_MAX)
-		return diag_usage(&c->diag, "--pid %llu: no process has that number", (unsigned long long)pid);
+		return diag_usage(&c->diag, "--pid %llu: no process has that number",
+				  (unsigned long long)pid);
 	snprintf(path, sizeof(path), "%llu/maps", (unsigned long long)pid);
 	fd = openat(c->scan.proc, path, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0)
@@ -79,7 +80,8 @@ int listing_take(struct listing *l, struct scan_request *request)
 	if (status >= 0)
 		return status;
 	for (size_t i = 0; i < l->nkinds; i++)
-		request->sources |= l->kinds[i]->sources | schema_sources(l->schemas[i], sheet_fields(&l->sheet, i));
+		request->sources |=
+			l->kinds[i]->sources | schema_sources(l->schemas[i], sheet_fields(&l->sheet, i));
 	request->depth = select_depth(&l->context->options);
 	request->threads = (unsigned)l->context->options.threads.value;
 	if (l->context->options.no_holders)

@@ -17,7 +17,8 @@ struct listing {
 
 /* Prepares a listing of these kinds; detail as in describe. -1 to go on, or the exit
  * status. Free in any case. */
-int listing_init(struct listing *l, struct context *c, const struct kind_list *list, const char *array, bool detail);
+int listing_init(struct listing *l, struct context *c, const struct kind_list *list, const char *array,
+		 bool detail);
 /* The same without a sheet of its own: its objects are only counted. */
 int listing_init_kinds(struct listing *l, struct context *c, const struct kind_list *list);
 void listing_free(struct listing *l);

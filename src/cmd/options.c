@@ -8,8 +8,16 @@
 #define OPTION(member) .offset = offsetof(struct options, member)
 
 static const struct opt global_opts[] = {
-	{ .name = "help", .letter = 'h', .type = OPT_FLAG, OPTION(help), .help = "show what can be said, and stop" },
-	{ .name = "version", .letter = 'V', .type = OPT_FLAG, OPTION(version), .help = "show the version, and stop" },
+	{ .name = "help",
+	  .letter = 'h',
+	  .type = OPT_FLAG,
+	  OPTION(help),
+	  .help = "show what can be said, and stop" },
+	{ .name = "version",
+	  .letter = 'V',
+	  .type = OPT_FLAG,
+	  OPTION(version),
+	  .help = "show the version, and stop" },
 	{ .name = "color",
 	  .type = OPT_STRING,
 	  .arg = "WHEN",
@@ -17,8 +25,15 @@ static const struct opt global_opts[] = {
 	  .choices = "auto|always|never",
 	  .complete = COMPLETE_CHOICE,
 	  .help = "auto, always or never (auto: on a terminal, unless NO_COLOR is set)" },
-	{ .name = "quiet", .type = OPT_FLAG, OPTION(quiet), .help = "no remarks on standard error, only errors" },
-	{ .name = "verbose", .letter = 'v', .type = OPT_FLAG, OPTION(verbose), .help = "say on standard error how much was shown, and how long it took" },
+	{ .name = "quiet",
+	  .type = OPT_FLAG,
+	  OPTION(quiet),
+	  .help = "no remarks on standard error, only errors" },
+	{ .name = "verbose",
+	  .letter = 'v',
+	  .type = OPT_FLAG,
+	  OPTION(verbose),
+	  .help = "say on standard error how much was shown, and how long it took" },
 };
 
 static const struct opt procfs_opts[] = {
@@ -33,7 +48,11 @@ static const struct opt procfs_opts[] = {
 static const struct opt output_opts[] = {
 	{ .name = "json", .letter = 'J', .type = OPT_FLAG, OPTION(json), .help = "one JSON document" },
 	{ .name = "jsonl", .type = OPT_FLAG, OPTION(jsonl), .help = "a JSON object a line" },
-	{ .name = "raw", .letter = 'r', .type = OPT_FLAG, OPTION(raw), .help = "tab-separated, escaped, exact" },
+	{ .name = "raw",
+	  .letter = 'r',
+	  .type = OPT_FLAG,
+	  OPTION(raw),
+	  .help = "tab-separated, escaped, exact" },
 	{ .name = "null",
 	  .letter = '0',
 	  .type = OPT_FLAG,
@@ -46,8 +65,16 @@ static const struct opt output_opts[] = {
 	  OPTION(output),
 	  .complete = COMPLETE_FIELD,
 	  .help = "these fields; +FIELD adds to the usual ones; all" },
-	{ .name = "noheadings", .letter = 'H', .type = OPT_FLAG, OPTION(noheadings), .help = "no line of headings" },
-	{ .name = "bytes", .letter = 'b', .type = OPT_FLAG, OPTION(bytes), .help = "sizes in bytes, not 1.5M" },
+	{ .name = "noheadings",
+	  .letter = 'H',
+	  .type = OPT_FLAG,
+	  OPTION(noheadings),
+	  .help = "no line of headings" },
+	{ .name = "bytes",
+	  .letter = 'b',
+	  .type = OPT_FLAG,
+	  OPTION(bytes),
+	  .help = "sizes in bytes, not 1.5M" },
 	{ .name = "no-truncate", .type = OPT_FLAG, OPTION(no_truncate), .help = "never cut a column" },
 };
 
@@ -65,7 +92,10 @@ static const struct opt select_opts[] = {
 	  OPTION(sort),
 	  .complete = COMPLETE_FIELD,
 	  .help = "order by these fields; -FIELD descends" },
-	{ .name = "strict", .type = OPT_FLAG, OPTION(strict), .help = "exit 1 if anything could not be read" },
+	{ .name = "strict",
+	  .type = OPT_FLAG,
+	  OPTION(strict),
+	  .help = "exit 1 if anything could not be read" },
 };
 
 static const struct opt owner_opts[] = {
@@ -119,9 +149,16 @@ static const struct opt describe_opts[] = {
 
 static const struct opt remove_opts[] = {
 	{ .name = "all", .type = OPT_FLAG, OPTION(all), .help = "all objects of the kinds that are named" },
-	{ .name = "dry-run", .letter = 'n', .type = OPT_FLAG, OPTION(dry_run), .help = "only say what would be done" },
+	{ .name = "dry-run",
+	  .letter = 'n',
+	  .type = OPT_FLAG,
+	  OPTION(dry_run),
+	  .help = "only say what would be done" },
 	{ .name = "yes", .letter = 'y', .type = OPT_FLAG, OPTION(yes), .help = "do not ask" },
-	{ .name = "missing-ok", .type = OPT_FLAG, OPTION(missing_ok), .help = "what is not there is no error" },
+	{ .name = "missing-ok",
+	  .type = OPT_FLAG,
+	  OPTION(missing_ok),
+	  .help = "what is not there is no error" },
 };
 
 static const struct opt kinds_opts[] = {

@@ -18,8 +18,8 @@ void command_print_help(const struct command *command, struct buf *b)
 	struct options unused;
 	struct option_groups g;
 
-	buf_printf(b, "Usage: ipcctl %s [OPTION...]%s%s\n\n%s.\n", command->name, command->arguments[0] ? " " : "",
-		   command->arguments, command->summary);
+	buf_printf(b, "Usage: ipcctl %s [OPTION...]%s%s\n\n%s.\n", command->name,
+		   command->arguments[0] ? " " : "", command->arguments, command->summary);
 	if (command->aliases) {
 		buf_puts(b, "Also:");
 		for (const char *const *alias = command->aliases; *alias; alias++)
@@ -111,8 +111,8 @@ int command_parse(struct context *c, const struct command *command, int argc, ch
 	if (option_groups_init(&g, command->options, &c->options) < 0)
 		return out_of_memory(c);
 	snprintf(hint, sizeof(hint), "'ipcctl help %s' lists them", command->name);
-	status = parse_with(c, &(struct opt_parse){ .groups = g.groups, .ngroups = g.count, .hint = hint }, argc, argv,
-			    rest, help_command, command);
+	status = parse_with(c, &(struct opt_parse){ .groups = g.groups, .ngroups = g.count, .hint = hint },
+			    argc, argv, rest, help_command, command);
 	option_groups_free(&g);
 	return status;
 }
@@ -120,6 +120,7 @@ int command_parse(struct context *c, const struct command *command, int argc, ch
 int refuse_words(struct context *c, const struct command *command, const struct opt_rest *rest)
 {
 	if (rest->count > 0)
-		return diag_usage(&c->diag, "%s takes no argument, but '%s' was given", command->name, rest->words[0]);
+		return diag_usage(&c->diag, "%s takes no argument, but '%s' was given", command->name,
+				  rest->words[0]);
 	return -1;
 }

@@ -4,16 +4,16 @@
 
 #include "cmd/cmd.h"
 
-#define COMMANDS(X)                                                                                         \
-	X(summary)                                                                                          \
-	X(list)                                                                                             \
-	X(describe)                                                                                         \
-	X(create)                                                                                           \
-	X(remove)                                                                                           \
-	X(limits)                                                                                           \
-	X(kinds)                                                                                            \
-	X(help)                                                                                             \
-	X(version)                                                                                          \
+#define COMMANDS(X)                                                                                          \
+	X(summary)                                                                                           \
+	X(list)                                                                                              \
+	X(describe)                                                                                          \
+	X(create)                                                                                            \
+	X(remove)                                                                                            \
+	X(limits)                                                                                            \
+	X(kinds)                                                                                             \
+	X(help)                                                                                              \
+	X(version)                                                                                           \
 	X(complete)
 
 #define DECLARE_COMMAND(name) extern const struct command command_##name;

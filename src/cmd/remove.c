@@ -56,7 +56,8 @@ static int plan_add(struct plan *p, const struct kind *k, size_t index)
 	if (e == 0)
 		e = hash_add(&p->planned, index, (uint32_t)p->count);
 	if (e == 0)
-		p->items[p->count++] = (struct removal){ .kind = k, .index = index, .ref = r.values[ref].str };
+		p->items[p->count++] =
+			(struct removal){ .kind = k, .index = index, .ref = r.values[ref].str };
 	projector_free(&projector);
 	return e == PROJECT_SKIP ? 0 : e;
 }
@@ -83,8 +84,8 @@ static void refuse_several(struct plan *p, const struct target *t, const struct 
 		buf_putc(&names, ' ');
 		buf_put_span(&names, several.items[i].ref);
 	}
-	diag_error(&p->context->diag, "remove %s: means %zu objects, none is touched; name one:%s", t->text, m->count,
-		   buf_cstr(&names) ? names.data : "");
+	diag_error(&p->context->diag, "remove %s: means %zu objects, none is touched; name one:%s", t->text,
+		   m->count, buf_cstr(&names) ? names.data : "");
 	plan_free(&several);
 }
 
@@ -152,7 +153,8 @@ static void say_failure(struct plan *p, const struct removal *r, int error, stru
 	else if (error == -ESTALE)
 		diag_error(d, "remove %.*s: another object has taken its place; it is spared", n, r->ref.ptr);
 	else if (text.len > 0)
-		diag_error(d, "remove %.*s: %s (%.*s)", n, r->ref.ptr, error_text(error), (int)text.len, text.ptr);
+		diag_error(d, "remove %.*s: %s (%.*s)", n, r->ref.ptr, error_text(error), (int)text.len,
+			   text.ptr);
 	else
 		diag_error(d, "remove %.*s: %s", n, r->ref.ptr, error_text(error));
 }
@@ -255,7 +257,8 @@ static int run(struct context *c, int argc, char **argv)
 		status = select_targets(c, rest.words, rest.count, &c->options.targets, &targets);
 	if (status < 0)
 		status = take_plan(&p, &targets, &list);
-	if (status < 0 && c->options.all && !c->options.yes && !c->options.dry_run && p.count > 0 && !confirmed(&p)) {
+	if (status < 0 && c->options.all && !c->options.yes && !c->options.dry_run && p.count > 0 &&
+	    !confirmed(&p)) {
 		diag_error(&c->diag, "nothing was removed");
 		status = EXIT_FAILED;
 	}

@@ -38,7 +38,8 @@ static int mark(struct context *c, const char *word, bool *marked)
 	if (!kind && !group)
 		return unknown_kind(c, word);
 	for (size_t i = 0; kinds[i]; i++)
-		if (kind_is_built(kinds[i]) && (kinds[i] == kind || (group && kind_in_group(kinds[i], group))))
+		if (kind_is_built(kinds[i]) &&
+		    (kinds[i] == kind || (group && kind_in_group(kinds[i], group))))
 			any = marked[i] = true;
 	return any ? -1 : not_built(c, word);
 }
@@ -80,8 +81,8 @@ static int parse_target(struct context *c, const char *text, struct target *t)
 		return out_of_memory(c);
 	if (!colon) {
 		if (kind_find(span_of(text)))
-			return diag_usage(&c->diag, "'%s' is a kind, not an object; expected such as %s", text,
-					  kind_find(span_of(text))->reference);
+			return diag_usage(&c->diag, "'%s' is a kind, not an object; expected such as %s",
+					  text, kind_find(span_of(text))->reference);
 		return diag_usage(&c->diag, "'%s' names no kind; expected KIND:OBJECT, such as %s", text,
 				  kinds[0]->reference);
 	}
@@ -115,8 +116,8 @@ int select_targets(struct context *c, char **words, size_t nwords, const struct 
 	if (!targets->items)
 		return out_of_memory(c);
 	for (size_t i = 0; r < 0 && i < n; i++) {
-		const char *text = i < nwords ? words[i] :
-						letter_target(&letters->items[i - nwords], &targets->arena);
+		const char *text =
+			i < nwords ? words[i] : letter_target(&letters->items[i - nwords], &targets->arena);
 
 		if (!text)
 			return out_of_memory(c);

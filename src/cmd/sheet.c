@@ -13,14 +13,15 @@ static int field_usage(struct context *c, const char *option, const struct field
 	int n = (int)e->word.len;
 
 	if (e->expected && e->suggestion)
-		return diag_usage(&c->diag, "%s: '%.*s' is not %s; did you mean '%s'?", option, n, e->word.ptr,
-				  e->expected, e->suggestion);
+		return diag_usage(&c->diag, "%s: '%.*s' is not %s; did you mean '%s'?", option, n,
+				  e->word.ptr, e->expected, e->suggestion);
 	if (e->expected)
 		return diag_usage(&c->diag, "%s: '%.*s' is not %s", option, n, e->word.ptr, e->expected);
 	if (e->suggestion)
-		return diag_usage(&c->diag, "%s: no field is called '%.*s'; did you mean '%s'?", option, n, e->word.ptr,
-				  e->suggestion);
-	return diag_usage(&c->diag, "%s: no field is called '%.*s'; '-o all' shows them", option, n, e->word.ptr);
+		return diag_usage(&c->diag, "%s: no field is called '%.*s'; did you mean '%s'?", option, n,
+				  e->word.ptr, e->suggestion);
+	return diag_usage(&c->diag, "%s: no field is called '%.*s'; '-o all' shows them", option, n,
+			  e->word.ptr);
 }
 
 static int failed(struct context *c, int r, const char *option, const struct field_error *e)
@@ -72,7 +73,8 @@ static int init_filters(struct sheet *s, const struct sheet_plan *plan)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < c->options.filters.count; i++)
-		r = filters_add(&s->filters, c->options.filters.items[i].arg, plan->schemas, plan->nschemas, &error);
+		r = filters_add(&s->filters, c->options.filters.items[i].arg, plan->schemas, plan->nschemas,
+				&error);
 	if (r < 0)
 		return failed(c, r, "--filter", &error);
 	if (c->options.user) {
@@ -326,8 +328,8 @@ int sheet_end(struct sheet *s)
 		s->renderer.ops->end(&s->renderer, &s->document, out_buf(&c->out));
 	tell_warnings(s);
 	if (c->options.verbose)
-		diag_note(&c->diag, "%" PRIu64 " shown, %" PRIu64 " left out by filters, %.1f ms", s->shown, s->left_out,
-			  milliseconds_since(&c->started));
+		diag_note(&c->diag, "%" PRIu64 " shown, %" PRIu64 " left out by filters, %.1f ms", s->shown,
+			  s->left_out, milliseconds_since(&c->started));
 	if (s->warnings.failed || (c->options.strict && s->warnings.incomplete))
 		status = EXIT_FAILED;
 	return status;

@@ -21,7 +21,7 @@ struct sheet {
 	struct document document;
 	struct warnings warnings;
 	struct arena scratch;
-	bool began;   /* a record was written: the next needs the separator */
+	bool began; /* a record was written: the next needs the separator */
 	uint64_t shown, left_out;
 	bool mute; /* remarks on what was not shown would only distract */
 	char host[256];
@@ -31,8 +31,8 @@ struct sheet {
 struct sheet_plan {
 	const struct schema *const *schemas; /* outlive the sheet */
 	size_t nschemas;
-	const char *array;	  /* JSON: name of the array of records */
-	bool detail;		  /* all of each object, a field a line */
+	const char *array; /* JSON: name of the array of records */
+	bool detail;	   /* all of each object, a field a line */
 };
 
 /* Prepares; prints nothing. -1 to go on, or the exit status. Free in any case. */

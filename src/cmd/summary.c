@@ -18,8 +18,8 @@ enum {
 	SUM_PERCENT,
 };
 
-#define STATE_FIELD(text, what)                                                                             \
-	{                                                                                                   \
+#define STATE_FIELD(text, what)                                                                              \
+	{                                                                                                    \
 		.name = (text), .type = FIELD_U64, .flags = FIELD_DEFAULT | FIELD_GAUGE, .help = (what)      \
 	}
 
@@ -76,7 +76,8 @@ static int visit(void *data, size_t index _unused_, const struct record *r)
 }
 
 /* The limit of a kind of which the greatest part is used. */
-static void nearest_limit(const struct kind *k, struct snapshot *s, struct warnings *warnings, struct record *r)
+static void nearest_limit(const struct kind *k, struct snapshot *s, struct warnings *warnings,
+			  struct record *r)
 {
 	struct arena arena = { 0 };
 	struct record limit;
@@ -206,8 +207,8 @@ static int run(struct context *c, int argc, char **argv)
 	if (status < 0)
 		status = select_kinds(c, NULL, 0, NULL, "all", &list);
 	if (status < 0)
-		status = sheet_init(&sheet, c,
-				    &(struct sheet_plan){ .schemas = &only, .nschemas = 1, .array = "kinds" });
+		status = sheet_init(
+			&sheet, c, &(struct sheet_plan){ .schemas = &only, .nschemas = 1, .array = "kinds" });
 	if (status < 0)
 		status = listing_init_kinds(&l, c, &list);
 	if (status < 0)

@@ -8,51 +8,52 @@
 extern const char *const state_values[];
 
 /* Fields that mean the same in every kind. */
-#define COMMON_KIND(word)                                                                                   \
-	{                                                                                                   \
+#define COMMON_KIND(word)                                                                                    \
+	{                                                                                                    \
 		.name = "kind", .type = FIELD_STR, .values = (const char *const[]){ (word), NULL },          \
-		.help = "kind of object"                                                                    \
+		.help = "kind of object"                                                                     \
 	}
-#define COMMON_REF                                                                                          \
-	{                                                                                                   \
+#define COMMON_REF                                                                                           \
+	{                                                                                                    \
 		.name = "ref", .type = FIELD_REF, .flags = FIELD_DEFAULT | FIELD_MIXED | FIELD_SHRINK,       \
-		.help = "reference that every command takes back"                                           \
+		.help = "reference that every command takes back"                                            \
 	}
-#define COMMON_OWNER                                                                                        \
-	{                                                                                                   \
+#define COMMON_OWNER                                                                                         \
+	{                                                                                                    \
 		.name = "owner", .type = FIELD_STR, .flags = FIELD_DEFAULT | FIELD_MIXED | FIELD_SHRINK,     \
-		.help = "name of the owning user"                                                           \
+		.help = "name of the owning user"                                                            \
 	}
-#define COMMON_GROUP                                                                                        \
-	{                                                                                                   \
+#define COMMON_GROUP                                                                                         \
+	{                                                                                                    \
 		.name = "group", .type = FIELD_STR, .help = "name of the owning group"                       \
 	}
-#define COMMON_UID                                                                                          \
-	{                                                                                                   \
+#define COMMON_UID                                                                                           \
+	{                                                                                                    \
 		.name = "uid", .type = FIELD_UID, .help = "number of the owning user"                        \
 	}
-#define COMMON_GID                                                                                          \
-	{                                                                                                   \
+#define COMMON_GID                                                                                           \
+	{                                                                                                    \
 		.name = "gid", .type = FIELD_GID, .help = "number of the owning group"                       \
 	}
-#define COMMON_MODE                                                                                         \
-	{                                                                                                   \
+#define COMMON_MODE                                                                                          \
+	{                                                                                                    \
 		.name = "mode", .type = FIELD_MODE, .flags = FIELD_DEFAULT | FIELD_MIXED,                    \
-		.help = "permission bits, octal"                                                            \
+		.help = "permission bits, octal"                                                             \
 	}
-#define COMMON_AGE                                                                                          \
-	{                                                                                                   \
+#define COMMON_AGE                                                                                           \
+	{                                                                                                    \
 		.name = "age", .type = FIELD_DURATION, .flags = FIELD_DEFAULT | FIELD_MIXED,                 \
-		.help = "time since the newest of its time stamps"                                          \
+		.help = "time since the newest of its time stamps"                                           \
 	}
-#define COMMON_STATE                                                                                        \
-	{                                                                                                   \
-		.name = "state", .type = FIELD_STR, .flags = FIELD_DEFAULT | FIELD_MIXED,                     \
-		.sources = SOURCE_HOLDERS, .values = state_values, .help = "verdict on its use"                                        \
+#define COMMON_STATE                                                                                         \
+	{                                                                                                    \
+		.name = "state", .type = FIELD_STR, .flags = FIELD_DEFAULT | FIELD_MIXED,                    \
+		.sources = SOURCE_HOLDERS, .values = state_values, .help = "verdict on its use"              \
 	}
-#define COMMON_REASON                                                                                       \
-	{                                                                                                   \
-		.name = "reason", .type = FIELD_STR, .flags = FIELD_SHRINK, .sources = SOURCE_HOLDERS, .help = "why that state"         \
+#define COMMON_REASON                                                                                        \
+	{                                                                                                    \
+		.name = "reason", .type = FIELD_STR, .flags = FIELD_SHRINK, .sources = SOURCE_HOLDERS,       \
+		.help = "why that state"                                                                     \
 	}
 
 /* Where a kind's table keeps the fields that record_owner() fills. */
@@ -97,20 +98,20 @@ static inline struct value value_u64(uint64_t v)
 }
 
 /* Options that several kinds' create tables share. */
-#define CREATE_OPT_MODE                                                                                     \
-	{                                                                                                   \
-		.name = "mode", .type = OPT_MODE, .arg = "MODE",                                            \
-		.offset = offsetof(struct create_args, mode),                                               \
-		.help = "permission bits, whatever the umask (default 600)"                                 \
+#define CREATE_OPT_MODE                                                                                      \
+	{                                                                                                    \
+		.name = "mode", .type = OPT_MODE, .arg = "MODE",                                             \
+		.offset = offsetof(struct create_args, mode),                                                \
+		.help = "permission bits, whatever the umask (default 600)"                                  \
 	}
-#define CREATE_OPT_OWNER                                                                                    \
-	{                                                                                                   \
-		.name = "owner", .type = OPT_STRING, .arg = "USER[:GROUP]",                                 \
-		.offset = offsetof(struct create_args, owner), .complete = COMPLETE_USER,                   \
-		.help = "give it to this user and group"                                                    \
+#define CREATE_OPT_OWNER                                                                                     \
+	{                                                                                                    \
+		.name = "owner", .type = OPT_STRING, .arg = "USER[:GROUP]",                                  \
+		.offset = offsetof(struct create_args, owner), .complete = COMPLETE_USER,                    \
+		.help = "give it to this user and group"                                                     \
 	}
-#define CREATE_OPT_EXIST_OK                                                                                 \
-	{                                                                                                   \
-		.name = "exist-ok", .type = OPT_FLAG, .offset = offsetof(struct create_args, exist_ok),     \
-		.help = "succeed if it exists already; it is not changed"                                   \
+#define CREATE_OPT_EXIST_OK                                                                                  \
+	{                                                                                                    \
+		.name = "exist-ok", .type = OPT_FLAG, .offset = offsetof(struct create_args, exist_ok),      \
+		.help = "succeed if it exists already; it is not changed"                                    \
 	}

@@ -18,7 +18,8 @@ const struct schema content_schema = { "content", fields, ARRAY_SIZE(fields) };
 
 int content_add(struct record *r, size_t field, uint64_t offset, struct span data)
 {
-	struct list *list = r->values[field].state == VALUE_SET ? r->values[field].list : record_list(r, field);
+	struct list *list =
+		r->values[field].state == VALUE_SET ? r->values[field].list : record_list(r, field);
 	struct span copy = arena_span(r->arena, data);
 	struct record row;
 
@@ -56,7 +57,8 @@ int content_read_file(struct record *r, size_t field, size_t read_field, int fd,
 		if ((uint64_t)hole > end)
 			hole = (off_t)end;
 		error = pread_into(fd, (uint64_t)start, (size_t)(hole - start), &data);
-		if (error == -ENOMEM || (error == 0 && content_add(r, field, (uint64_t)start, buf_span(&data)) < 0))
+		if (error == -ENOMEM ||
+		    (error == 0 && content_add(r, field, (uint64_t)start, buf_span(&data)) < 0))
 			return -ENOMEM;
 		if (error < 0) {
 			record_unknown(r, field, error);

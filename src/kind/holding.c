@@ -20,7 +20,10 @@ static const char *const access_values[] = { "none", "read", "write", "read-writ
 static const struct field fields[] = {
 	[HOLDER_PID] = { .name = "pid", .type = FIELD_PID, .help = "process" },
 	[HOLDER_START] = { .name = "start_time", .type = FIELD_TIME, .help = "when it was started" },
-	[HOLDER_COMMAND] = { .name = "command", .type = FIELD_STR, .flags = FIELD_SHRINK, .help = "its command" },
+	[HOLDER_COMMAND] = { .name = "command",
+			     .type = FIELD_STR,
+			     .flags = FIELD_SHRINK,
+			     .help = "its command" },
 	[HOLDER_USER] = { .name = "user", .type = FIELD_STR, .flags = FIELD_SHRINK, .help = "its user" },
 	[HOLDER_TID] = { .name = "tid",
 			 .type = FIELD_PID,
@@ -59,8 +62,9 @@ void record_held_state(struct projector *p, struct record *r, size_t state, size
 		       const struct holding_count *found)
 {
 	if (found->processes > 0)
-		record_state(p, r, state, "in-use", reason, "%sheld by %llu process%s", deleted ? "deleted, " : "",
-			     (unsigned long long)found->processes, found->processes == 1 ? "" : "es");
+		record_state(p, r, state, "in-use", reason, "%sheld by %llu process%s",
+			     deleted ? "deleted, " : "", (unsigned long long)found->processes,
+			     found->processes == 1 ? "" : "es");
 	else if (!p->snapshot->holders.walked)
 		record_state(p, r, state, "unknown", reason, "holders were not looked for");
 	else if (!found->known)
@@ -109,7 +113,8 @@ static int add_row(struct projector *p, struct record *r, struct list *list, con
 }
 
 int record_holders(struct projector *p, struct record *r, const struct holding_fields *at,
-		   const struct object_key *key, const struct holding_count *count, const struct holding_roles *roles)
+		   const struct object_key *key, const struct holding_count *count,
+		   const struct holding_roles *roles)
 {
 	const struct holders *h = &p->snapshot->holders;
 	struct list *list;

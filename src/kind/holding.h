@@ -7,15 +7,15 @@
 /* Rows {pid, start_time, command, user, tid, fd, address, access, role}. */
 extern const struct schema holder_schema;
 
-#define COMMON_NHOLDERS                                                                                     \
-	{                                                                                                   \
+#define COMMON_NHOLDERS                                                                                      \
+	{                                                                                                    \
 		.name = "nholders", .type = FIELD_U64, .flags = FIELD_DEFAULT | FIELD_MIXED | FIELD_GAUGE,   \
 		.sources = SOURCE_HOLDERS, .help = "processes that hold it"                                  \
 	}
-#define COMMON_HOLDERS                                                                                      \
-	{                                                                                                   \
+#define COMMON_HOLDERS                                                                                       \
+	{                                                                                                    \
 		.name = "holders", .type = FIELD_LIST, .sources = SOURCE_HOLDERS, .items = &holder_schema,   \
-		.help = "each holding: process, descriptor or addresses, access, role"                      \
+		.help = "each holding: process, descriptor or addresses, access, role"                       \
 	}
 
 /* What a holding is called; a descriptor has fd >= 0. */

@@ -69,13 +69,13 @@ struct limit_value {
 };
 
 struct limit {
-	const char *name;   /* "shmmni" */
+	const char *name;     /* "shmmni" */
 	enum field_type unit; /* FIELD_U64 or FIELD_BYTES */
-	const char *scope;  /* what it bounds: "IPC namespace", "each queue", ... */
-	const char *source; /* where it is set */
-	const char *reached; /* "shmget: ENOSPC" */
-	bool fills;	     /* use adds up until it is reached; else it bounds each object */
-	unsigned sources;   /* what `used` needs from the scan */
+	const char *scope;    /* what it bounds: "IPC namespace", "each queue", ... */
+	const char *source;   /* where it is set */
+	const char *reached;  /* "shmget: ENOSPC" */
+	bool fills;	      /* use adds up until it is reached; else it bounds each object */
+	unsigned sources;     /* what `used` needs from the scan */
 	void (*read)(struct snapshot *s, struct limit_value *out);
 };
 
@@ -87,8 +87,8 @@ struct kind {
 	const char *name;
 	const char *const *aliases; /* NULL-terminated, or NULL */
 	unsigned groups;
-	char letter;	 /* selects the kind in list and its identifier in remove, or 0 */
-	char key_letter; /* removes by key, or 0 */
+	char letter;		/* selects the kind in list and its identifier in remove, or 0 */
+	char key_letter;	/* removes by key, or 0 */
 	const char *key_option; /* long name of the same: "sysv-shm-key" */
 	/* For `kinds`; one line each. */
 	const char *title, *identifier, *handle, *persistence, *access, *source, *create_means, *remove_means;

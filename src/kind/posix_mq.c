@@ -7,9 +7,9 @@
 #include <signal.h>
 #include <sys/syscall.h>
 
+#include "kind/holding.h"
 #include "kind/posix_mq_create.h"
 #include "kind/posix_mq_limits.h"
-#include "kind/holding.h"
 #include "kind/registry.h"
 #include "kind/shmfile.h"
 #include "lib/parse.h"
@@ -70,9 +70,13 @@ static const struct field fields[] = {
 			 .flags = FIELD_DEFAULT | FIELD_GAUGE,
 			 .help = "messages queued" },
 	[MQ_INODE] = { .name = "inode", .type = FIELD_U64, .help = "inode number" },
-	[MQ_ATIME] = { .name = "atime", .type = FIELD_TIME, .help = "last send or receive, or read of its status line" },
+	[MQ_ATIME] = { .name = "atime",
+		       .type = FIELD_TIME,
+		       .help = "last send or receive, or read of its status line" },
 	[MQ_MTIME] = { .name = "mtime", .type = FIELD_TIME, .help = "creation, or last send or receive" },
-	[MQ_CTIME] = { .name = "ctime", .type = FIELD_TIME, .help = "the same, or change of owner or mode, or read of its status line" },
+	[MQ_CTIME] = { .name = "ctime",
+		       .type = FIELD_TIME,
+		       .help = "the same, or change of owner or mode, or read of its status line" },
 	[MQ_DELETED] = { .name = "deleted",
 			 .type = FIELD_BOOL,
 			 .sources = SOURCE_HOLDERS,
@@ -286,7 +290,8 @@ static int remove_queue(struct snapshot *s, size_t i, struct report *report)
 	if (r < 0)
 		return r;
 	if (attr.curmsgs > 0)
-		report_text(report, "%llu message%s lost", (unsigned long long)attr.curmsgs, plural(attr.curmsgs));
+		report_text(report, "%llu message%s lost", (unsigned long long)attr.curmsgs,
+			    plural(attr.curmsgs));
 	return 0;
 }
 

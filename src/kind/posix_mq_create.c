@@ -30,7 +30,8 @@ static int choose_attr(const struct create_args *args, struct mq_attr *attr, str
 		limit_sysctl(&s, "sys/fs/mqueue/msgsize_default", 0, &msgsize);
 	scan_context_close(&context);
 	if (maxmsg.state != VALUE_SET || msgsize.state != VALUE_SET) {
-		report_text(report, "the default of the other cannot be read; give both --maxmsg and --msgsize");
+		report_text(report,
+			    "the default of the other cannot be read; give both --maxmsg and --msgsize");
 		return maxmsg.state != VALUE_SET ? -maxmsg.error : -msgsize.error;
 	}
 	attr->mq_maxmsg = (long)maxmsg.u64;

@@ -94,12 +94,12 @@ static void limit_rlimit(struct snapshot *s, struct limit_value *out)
 }
 
 const struct limit posix_mq_limits[POSIX_MQ_NLIMITS] = {
-	{ "queues_max", FIELD_U64, "queues in the IPC namespace", "fs.mqueue.queues_max", "mq_open: ENOSPC", true,
-	  SOURCE_MQUEUE, limit_queues_max },
+	{ "queues_max", FIELD_U64, "queues in the IPC namespace", "fs.mqueue.queues_max", "mq_open: ENOSPC",
+	  true, SOURCE_MQUEUE, limit_queues_max },
 	{ "msg_max", FIELD_U64, "messages one queue may hold (used: the largest)", "fs.mqueue.msg_max",
 	  "mq_open: EINVAL", false, SOURCE_MQUEUE, limit_msg_max },
-	{ "msgsize_max", FIELD_BYTES, "message size of one queue (used: the largest)", "fs.mqueue.msgsize_max",
-	  "mq_open: EINVAL", false, SOURCE_MQUEUE, limit_msgsize_max },
+	{ "msgsize_max", FIELD_BYTES, "message size of one queue (used: the largest)",
+	  "fs.mqueue.msgsize_max", "mq_open: EINVAL", false, SOURCE_MQUEUE, limit_msgsize_max },
 	{ "msg_default", FIELD_U64, "messages of a queue made without attributes", "fs.mqueue.msg_default",
 	  "mq_send: blocks, or EAGAIN", false, 0, limit_msg_default },
 	{ "msgsize_default", FIELD_BYTES, "message size of a queue made without attributes",

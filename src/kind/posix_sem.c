@@ -16,8 +16,8 @@ enum {
 };
 
 static const char *const layout_values[] = {
-	[LAYOUT_NONE] = "none",		[LAYOUT_GLIBC_64] = "glibc-64", [LAYOUT_GLIBC_32] = "glibc-32",
-	[LAYOUT_MUSL_64] = "musl-64",	[LAYOUT_MUSL_32] = "musl-32",	NULL,
+	[LAYOUT_NONE] = "none",	      [LAYOUT_GLIBC_64] = "glibc-64", [LAYOUT_GLIBC_32] = "glibc-32",
+	[LAYOUT_MUSL_64] = "musl-64", [LAYOUT_MUSL_32] = "musl-32",   NULL,
 };
 
 static const struct field fields[] = {
@@ -165,7 +165,8 @@ static int create(const struct create_args *args, struct report *report)
 		return -ENOMEM;
 	report->usage = true;
 	if (path.len > NAME_MAX) {
-		report_text(report, "the name is longer than %d bytes", (int)(NAME_MAX - strlen(libc_prefix())));
+		report_text(report, "the name is longer than %d bytes",
+			    (int)(NAME_MAX - strlen(libc_prefix())));
 		return -EINVAL;
 	}
 	/* SEM_VALUE_MAX is a constant of every libc for Linux. */
@@ -183,7 +184,8 @@ static int create(const struct create_args *args, struct report *report)
 		r = shmfile_accept(path.data, "semaphore", report);
 	if (r < 0)
 		return r;
-	report->ref = arena_printf(&report->arena, "posix-sem:%s/%s", libc_prefix()[0] ? "" : MUSL_PREFIX, name.ptr);
+	report->ref = arena_printf(&report->arena, "posix-sem:%s/%s", libc_prefix()[0] ? "" : MUSL_PREFIX,
+				   name.ptr);
 	return report->ref.ptr ? 0 : -ENOMEM;
 }
 

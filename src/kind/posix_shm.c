@@ -82,7 +82,8 @@ static int project_content(struct projector *p, const struct shm_entry *e, struc
 	}
 	if (fd < 0)
 		return shmfile_unreadable(r, SHM_CONTENT, SHM_CONTENT, fd);
-	return content_read_file(r, SHM_CONTENT, SHM_CONTENT_READ, fd, e->size, p->snapshot->depth.content_max);
+	return content_read_file(r, SHM_CONTENT, SHM_CONTENT_READ, fd, e->size,
+				 p->snapshot->depth.content_max);
 }
 
 static int project(struct projector *p, size_t i, struct record *r)
@@ -123,7 +124,8 @@ static int resolve(struct snapshot *s, struct span id, struct matches *m, struct
 			i = shmtree_find(&s->shm, name);
 	}
 	if (i >= 0 && !s->shm.items[i].deleted && shm_entry_is_semaphore(&s->shm.items[i])) {
-		report_text(report, "it is a semaphore: posix-sem:/%s", s->shm.items[i].path.ptr + strlen("sem."));
+		report_text(report, "it is a semaphore: posix-sem:/%s",
+			    s->shm.items[i].path.ptr + strlen("sem."));
 		return -EINVAL;
 	}
 	return matches_found(m, i);
@@ -196,8 +198,8 @@ static void limit_inodes(struct snapshot *s, struct limit_value *out)
 }
 
 static const struct limit limits[] = {
-	{ "shm-size", FIELD_BYTES, "memory of all files in /dev/shm", "mount option size", "write: ENOSPC; mapped: SIGBUS", true,
-	  SOURCE_SHMTREE, limit_bytes },
+	{ "shm-size", FIELD_BYTES, "memory of all files in /dev/shm", "mount option size",
+	  "write: ENOSPC; mapped: SIGBUS", true, SOURCE_SHMTREE, limit_bytes },
 	{ "shm-inodes", FIELD_U64, "files in /dev/shm", "mount option nr_inodes", "shm_open: ENOSPC", true,
 	  SOURCE_SHMTREE, limit_inodes },
 };

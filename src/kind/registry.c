@@ -8,9 +8,15 @@ const struct kind *const kinds[] = { KINDS(KIND_POINTER) NULL };
 #undef KIND_POINTER
 
 const struct kind_group_name kind_groups[] = {
-	{ "persistent", GROUP_PERSISTENT }, { "sysv", GROUP_SYSV },   { "posix", GROUP_POSIX },
-	{ "fd", GROUP_FD },		    { "socket", GROUP_SOCKET }, { "memory", GROUP_MEMORY },
-	{ "lock", GROUP_LOCK },		    { "sync", GROUP_SYNC },   { "all", 0 },
+	{ "persistent", GROUP_PERSISTENT },
+	{ "sysv", GROUP_SYSV },
+	{ "posix", GROUP_POSIX },
+	{ "fd", GROUP_FD },
+	{ "socket", GROUP_SOCKET },
+	{ "memory", GROUP_MEMORY },
+	{ "lock", GROUP_LOCK },
+	{ "sync", GROUP_SYNC },
+	{ "all", 0 },
 	{ NULL, 0 },
 };
 

@@ -4,26 +4,26 @@
 
 #include "kind/kind.h"
 
-#define KINDS(X)                                                                                            \
-	X(sysv_shm)                                                                                         \
-	X(sysv_sem)                                                                                         \
-	X(sysv_msg)                                                                                         \
-	X(posix_shm)                                                                                        \
-	X(posix_sem)                                                                                        \
-	X(posix_mq)                                                                                         \
-	X(pipe)                                                                                             \
-	X(fifo)                                                                                             \
-	X(unix_socket)                                                                                      \
-	X(inet_socket)                                                                                      \
-	X(memfd)                                                                                            \
-	X(eventfd)                                                                                          \
-	X(pty)                                                                                              \
-	X(file_mapping)                                                                                     \
-	X(anon_mapping)                                                                                     \
-	X(flock)                                                                                            \
-	X(record_lock)                                                                                      \
-	X(lease)                                                                                            \
-	X(futex)                                                                                            \
+#define KINDS(X)                                                                                             \
+	X(sysv_shm)                                                                                          \
+	X(sysv_sem)                                                                                          \
+	X(sysv_msg)                                                                                          \
+	X(posix_shm)                                                                                         \
+	X(posix_sem)                                                                                         \
+	X(posix_mq)                                                                                          \
+	X(pipe)                                                                                              \
+	X(fifo)                                                                                              \
+	X(unix_socket)                                                                                       \
+	X(inet_socket)                                                                                       \
+	X(memfd)                                                                                             \
+	X(eventfd)                                                                                           \
+	X(pty)                                                                                               \
+	X(file_mapping)                                                                                      \
+	X(anon_mapping)                                                                                      \
+	X(flock)                                                                                             \
+	X(record_lock)                                                                                       \
+	X(lease)                                                                                             \
+	X(futex)                                                                                             \
 	X(signal)
 
 #define DECLARE_KIND(name) extern const struct kind kind_##name;

@@ -9,7 +9,7 @@
 #include "lib/out.h"
 #include "lib/parse.h"
 
-const char *const file_type_values[] = { "regular", "directory",	 "symlink",	 "fifo",
+const char *const file_type_values[] = { "regular", "directory",	"symlink",	"fifo",
 					 "socket",  "character-device", "block-device", NULL };
 
 static const char *file_type(uint32_t mode)

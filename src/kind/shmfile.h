@@ -34,29 +34,38 @@ enum shmfile_field {
 extern const char *const file_type_values[];
 
 /* Flags of the fields in which the kinds differ. */
-#define SHMFILE_FIELDS(kind, type_flags, size_flags)                                                              \
-	[FILE_KIND] = COMMON_KIND(kind), [FILE_REF] = COMMON_REF,                                                 \
-	[FILE_NAME] = { .name = "name", .type = FIELD_STR, .flags = FIELD_SHRINK,                           \
-			.help = "name with its leading slash" },                                            \
-	[FILE_TYPE] = { .name = "type", .type = FIELD_STR, .flags = (type_flags),                           \
-			.values = file_type_values, .help = "what lies there; only a regular file is one" }, \
-	[FILE_OWNER] = COMMON_OWNER, [FILE_GROUP] = COMMON_GROUP, [FILE_UID] = COMMON_UID,                  \
-	[FILE_GID] = COMMON_GID, [FILE_MODE] = COMMON_MODE,                                                 \
-	[FILE_SIZE] = { .name = "size", .type = FIELD_BYTES, .flags = (size_flags), .help = "length" },     \
-	[FILE_ALLOCATED] = { .name = "allocated", .type = FIELD_BYTES,                                      \
-			     .flags = (size_flags) & ~FIELD_MIXED,               \
-			     .help = "memory it really takes" },                                            \
-	[FILE_LINKS] = { .name = "links", .type = FIELD_U64, .help = "names it has" },                      \
-	[FILE_INODE] = { .name = "inode", .type = FIELD_U64, .help = "inode number" },                      \
-	[FILE_ATIME] = { .name = "atime", .type = FIELD_TIME, .help = "last read(2)" },                     \
-	[FILE_MTIME] = { .name = "mtime", .type = FIELD_TIME, .help = "last write(2) or truncation" },      \
-	[FILE_CTIME] = { .name = "ctime", .type = FIELD_TIME, .help = "last change of its inode" },     \
-	[FILE_DELETED] = { .name = "deleted", .type = FIELD_BOOL, .sources = SOURCE_HOLDERS,                \
-			   .help = "unlinked, and kept by its holders only" },                              \
-	[FILE_NHOLDERS] = COMMON_NHOLDERS, [FILE_HOLDERS] = COMMON_HOLDERS, [FILE_AGE] = COMMON_AGE,        \
+#define SHMFILE_FIELDS(kind, type_flags, size_flags)                                                         \
+	[FILE_KIND] = COMMON_KIND(kind), [FILE_REF] = COMMON_REF,                                            \
+	[FILE_NAME] = { .name = "name",                                                                      \
+			.type = FIELD_STR,                                                                   \
+			.flags = FIELD_SHRINK,                                                               \
+			.help = "name with its leading slash" },                                             \
+	[FILE_TYPE] = { .name = "type",                                                                      \
+			.type = FIELD_STR,                                                                   \
+			.flags = (type_flags),                                                               \
+			.values = file_type_values,                                                          \
+			.help = "what lies there; only a regular file is one" },                             \
+	[FILE_OWNER] = COMMON_OWNER, [FILE_GROUP] = COMMON_GROUP, [FILE_UID] = COMMON_UID,                   \
+	[FILE_GID] = COMMON_GID, [FILE_MODE] = COMMON_MODE,                                                  \
+	[FILE_SIZE] = { .name = "size", .type = FIELD_BYTES, .flags = (size_flags), .help = "length" },      \
+	[FILE_ALLOCATED] = { .name = "allocated",                                                            \
+			     .type = FIELD_BYTES,                                                            \
+			     .flags = (size_flags) & ~FIELD_MIXED,                                           \
+			     .help = "memory it really takes" },                                             \
+	[FILE_LINKS] = { .name = "links", .type = FIELD_U64, .help = "names it has" },                       \
+	[FILE_INODE] = { .name = "inode", .type = FIELD_U64, .help = "inode number" },                       \
+	[FILE_ATIME] = { .name = "atime", .type = FIELD_TIME, .help = "last read(2)" },                      \
+	[FILE_MTIME] = { .name = "mtime", .type = FIELD_TIME, .help = "last write(2) or truncation" },       \
+	[FILE_CTIME] = { .name = "ctime", .type = FIELD_TIME, .help = "last change of its inode" },          \
+	[FILE_DELETED] = { .name = "deleted",                                                                \
+			   .type = FIELD_BOOL,                                                               \
+			   .sources = SOURCE_HOLDERS,                                                        \
+			   .help = "unlinked, and kept by its holders only" },                               \
+	[FILE_NHOLDERS] = COMMON_NHOLDERS, [FILE_HOLDERS] = COMMON_HOLDERS, [FILE_AGE] = COMMON_AGE,         \
 	[FILE_STATE] = COMMON_STATE, [FILE_REASON] = COMMON_REASON
 
-/* Fills those fields, state included. 0 or -ENOMEM. ref is "KIND:NAME_PREFIX" + name, name = "/" + the path behind skip bytes. */
+/* Fills those fields, state included. 0 or -ENOMEM. ref is "KIND:NAME_PREFIX" + name, name = "/" + the path
+ * behind skip bytes. */
 int shmfile_project(struct projector *p, struct record *r, const struct shm_entry *e, const char *name_prefix,
 		    size_t skip) _must_check_;
 /* Checks NAME of a reference or of create: one leading slash is taken off; "" , "/",

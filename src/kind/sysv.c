@@ -111,7 +111,8 @@ static int taken(const struct sysv_maker *maker, key_t key, struct report *repor
 }
 
 /* A new object, or with --exist-ok the one that has the key. The id or -errno. */
-static int get(const struct sysv_maker *maker, const struct create_args *args, key_t key, struct report *report)
+static int get(const struct sysv_maker *maker, const struct create_args *args, key_t key,
+	       struct report *report)
 {
 	/* Somebody may make and remove the key under our eyes; not for ever. */
 	for (int tries = 0; tries < 100; tries++) {
@@ -137,7 +138,8 @@ int sysv_create(const struct sysv_maker *maker, const struct create_args *args, 
 	int r, id;
 
 	if (args->exist_ok && !args->key && !args->path) {
-		report_text(report, "--exist-ok needs --key or --path: a private object never exists already");
+		report_text(report,
+			    "--exist-ok needs --key or --path: a private object never exists already");
 		return usage(report);
 	}
 	r = args->owner ? parse_owner(args->owner, &uid, &gid, report) : 0;
@@ -170,7 +172,9 @@ void sysv_set_perm(struct ipc_perm *perm, uint32_t uid, uint32_t gid, unsigned m
 
 int sysv_compare(const struct ipc_perm *now, const struct sysv_perm *then)
 {
-	return (uint32_t)now->__key == then->key && now->cuid == then->cuid && now->cgid == then->cgid ? 0 : -ESTALE;
+	return (uint32_t)now->__key == then->key && now->cuid == then->cuid && now->cgid == then->cgid ?
+		       0 :
+		       -ESTALE;
 }
 
 int sysv_removed(int r)

@@ -24,18 +24,21 @@ enum sysv_field {
 	SYSV_NEXT, /* first field of the kind's own */
 };
 
-#define SYSV_HEAD_FIELDS(kind)                                                                              \
-	[SYSV_KIND] = COMMON_KIND(kind), [SYSV_REF] = COMMON_REF,                                                 \
-	[SYSV_ID] = { .name = "id", .type = FIELD_U64, .help = "identifier, as the system calls take it" }, \
-	[SYSV_KEY] = { .name = "key", .type = FIELD_KEY, .flags = FIELD_DEFAULT,                            \
-		       .help = "key under which it is found; 0x00000000: private or removed" },             \
-	[SYSV_OWNER] = COMMON_OWNER, [SYSV_GROUP] = COMMON_GROUP, [SYSV_UID] = COMMON_UID,                  \
-	[SYSV_GID] = COMMON_GID,                                                                            \
-	[SYSV_CREATOR] = { .name = "creator", .type = FIELD_STR, .help = "name of the creating user" },     \
-	[SYSV_CREATOR_GROUP] = { .name = "creator_group", .type = FIELD_STR,                                \
-				 .help = "name of the creating group" },                                    \
-	[SYSV_CUID] = { .name = "cuid", .type = FIELD_UID, .help = "number of the creating user" },         \
-	[SYSV_CGID] = { .name = "cgid", .type = FIELD_GID, .help = "number of the creating group" },        \
+#define SYSV_HEAD_FIELDS(kind)                                                                               \
+	[SYSV_KIND] = COMMON_KIND(kind), [SYSV_REF] = COMMON_REF,                                            \
+	[SYSV_ID] = { .name = "id", .type = FIELD_U64, .help = "identifier, as the system calls take it" },  \
+	[SYSV_KEY] = { .name = "key",                                                                        \
+		       .type = FIELD_KEY,                                                                    \
+		       .flags = FIELD_DEFAULT,                                                               \
+		       .help = "key under which it is found; 0x00000000: private or removed" },              \
+	[SYSV_OWNER] = COMMON_OWNER, [SYSV_GROUP] = COMMON_GROUP, [SYSV_UID] = COMMON_UID,                   \
+	[SYSV_GID] = COMMON_GID,                                                                             \
+	[SYSV_CREATOR] = { .name = "creator", .type = FIELD_STR, .help = "name of the creating user" },      \
+	[SYSV_CREATOR_GROUP] = { .name = "creator_group",                                                    \
+				 .type = FIELD_STR,                                                          \
+				 .help = "name of the creating group" },                                     \
+	[SYSV_CUID] = { .name = "cuid", .type = FIELD_UID, .help = "number of the creating user" },          \
+	[SYSV_CGID] = { .name = "cgid", .type = FIELD_GID, .help = "number of the creating group" },         \
 	[SYSV_MODE] = COMMON_MODE
 
 /* Fills the first fields from what all tables have. */
@@ -54,7 +57,8 @@ struct sysv_maker {
 	/* shmget(2) and its siblings: the id, or -1 and errno. */
 	int (*get)(key_t key, int flags, const struct create_args *args);
 	/* Sets what get() cannot, on a new object; uid and gid may be -1. 0 or -errno. */
-	int (*finish)(int id, const struct create_args *args, uint32_t uid, uint32_t gid, struct report *report);
+	int (*finish)(int id, const struct create_args *args, uint32_t uid, uint32_t gid,
+		      struct report *report);
 	void (*discard)(int id);
 };
 
@@ -66,19 +70,25 @@ int sysv_compare(const struct ipc_perm *now, const struct sysv_perm *then);
 /* What IPC_RMID's errno means for remove(). */
 int sysv_removed(int r);
 
-#define SYSV_CREATE_OPTS                                                                                    \
-	{                                                                                                   \
-		.name = "key", .type = OPT_STRING, .arg = "KEY", .offset = offsetof(struct create_args, key), \
-		.help = "key, such as 0x162e (default: none, private)"                                      \
-	},                                                                                                  \
-		{                                                                                           \
-			.name = "path", .type = OPT_STRING, .arg = "PATH", .complete = COMPLETE_FILE,       \
-			.offset = offsetof(struct create_args, path),                                       \
+#define SYSV_CREATE_OPTS                                                                                     \
+	{ .name = "key",                                                                                     \
+	  .type = OPT_STRING,                                                                                \
+	  .arg = "KEY",                                                                                      \
+	  .offset = offsetof(struct create_args, key),                                                       \
+	  .help = "key, such as 0x162e (default: none, private)" },                                          \
+		{                                                                                            \
+			.name = "path",                                                                      \
+			.type = OPT_STRING,                                                                  \
+			.arg = "PATH",                                                                       \
+			.complete = COMPLETE_FILE,                                                           \
+			.offset = offsetof(struct create_args, path),                                        \
 			.help = "derive the key from this file, as ftok(3) does",                            \
-		},                                                                                          \
-		{                                                                                           \
-			.name = "project", .type = OPT_U64, .arg = "N",                                     \
-			.offset = offsetof(struct create_args, project),                                    \
-			.help = "project number for --path, 1 to 255 (default 1)",                          \
-		},                                                                                          \
+		},                                                                                           \
+		{                                                                                            \
+			.name = "project",                                                                   \
+			.type = OPT_U64,                                                                     \
+			.arg = "N",                                                                          \
+			.offset = offsetof(struct create_args, project),                                     \
+			.help = "project number for --path, 1 to 255 (default 1)",                           \
+		},                                                                                           \
 		CREATE_OPT_MODE, CREATE_OPT_OWNER, CREATE_OPT_EXIST_OK

@@ -22,7 +22,8 @@ static int content_passively(struct record *r, const struct attach_fields *at, i
 
 /* Attaches it, as --attach allowed: moves atime, dtime and lpid, and a segment
  * marked for destruction goes with the detach. Holes read as zeroes. */
-static int content_attaching(struct record *r, const struct attach_fields *at, int id, uint64_t size, uint64_t max)
+static int content_attaching(struct record *r, const struct attach_fields *at, int id, uint64_t size,
+			     uint64_t max)
 {
 	void *address = shmat(id, NULL, SHM_RDONLY);
 	uint64_t n = size < max ? size : max;

@@ -6,7 +6,6 @@
 #include "kind/sysv.h"
 #include "scan/sysv_abi.h"
 
-
 enum {
 	MSG_BYTES = SYSV_NEXT,
 	MSG_MESSAGES,
@@ -106,7 +105,8 @@ static int peek(struct record *r, struct list *list, int id, int index, struct m
 		return errno == ENOMSG ? 0 : -errno;
 	if (list_append(r, list, &row) < 0)
 		return -ENOMEM;
-	body = arena_span(r->arena, (struct span){ buffer->mtext, (uint64_t)n < max ? (size_t)n : (size_t)max });
+	body = arena_span(r->arena,
+			  (struct span){ buffer->mtext, (uint64_t)n < max ? (size_t)n : (size_t)max });
 	if (!body.ptr)
 		return -ENOMEM;
 	record_u64(&row, ONE_INDEX, (uint64_t)index);
@@ -131,7 +131,8 @@ static int project_content(struct projector *p, const struct sysv_msg_row *row, 
 		got = peek(r, list, (int)row->perm.id, (int)i, buffer, size, p->snapshot->depth.content_max);
 	if (got == -ENOMEM)
 		return got;
-	if (got == -EIDRM || (got == -EINVAL && msgctl((int)row->perm.id, MSG_STAT_ANY, &ds) != (int)row->perm.id))
+	if (got == -EIDRM ||
+	    (got == -EINVAL && msgctl((int)row->perm.id, MSG_STAT_ANY, &ds) != (int)row->perm.id))
 		return PROJECT_SKIP; /* it is gone */
 	/* Since it was sent msgmax was lowered: the kernel copies no more than that. */
 	if (got == -EINVAL)
@@ -239,7 +240,8 @@ static int finish_queue(int id, const struct create_args *args, uint32_t uid, ui
 		ds.msg_qbytes = (msglen_t)args->qbytes.value;
 	if (msgctl(id, IPC_SET, &ds) < 0) {
 		r = -errno;
-		report_text(report, args->qbytes.set ? "--qbytes over msgmnb takes CAP_SYS_RESOURCE" : "--owner");
+		report_text(report,
+			    args->qbytes.set ? "--qbytes over msgmnb takes CAP_SYS_RESOURCE" : "--owner");
 		return r;
 	}
 	return 0;
@@ -299,8 +301,8 @@ static void limit_msgmax(struct snapshot *s, struct limit_value *out)
 }
 
 static const struct limit limits[] = {
-	{ "msgmni", FIELD_U64, "queues in the IPC namespace", "kernel.msgmni", "msgget: ENOSPC", true, SOURCE_SYSV_MSG,
-	  limit_msgmni },
+	{ "msgmni", FIELD_U64, "queues in the IPC namespace", "kernel.msgmni", "msgget: ENOSPC", true,
+	  SOURCE_SYSV_MSG, limit_msgmni },
 	{ "msgmnb", FIELD_BYTES, "bytes in one new queue (used: the fullest)", "kernel.msgmnb",
 	  "msgsnd: blocks, or EAGAIN", true, SOURCE_SYSV_MSG, limit_msgmnb },
 	{ "msgmax", FIELD_BYTES, "one message", "kernel.msgmax", "msgsnd: EINVAL", false, 0, limit_msgmax },

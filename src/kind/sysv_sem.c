@@ -7,7 +7,6 @@
 #include "kind/sysv_sem_create.h"
 #include "scan/sysv_abi.h"
 
-
 enum {
 	SEM_NSEMS = SYSV_NEXT,
 	SEM_OTIME,
@@ -25,12 +24,17 @@ static const struct field semaphore_fields[] = {
 	[ONE_INDEX] = { .name = "index", .type = FIELD_U64, .help = "number within the set, from 0" },
 	[ONE_VALUE] = { .name = "value", .type = FIELD_U64, .help = "its value" },
 	[ONE_PID] = { .name = "pid", .type = FIELD_PID, .help = "process that changed it last" },
-	[ONE_PID_COMMAND] = { .name = "pid_command", .type = FIELD_STR, .help = "its command, if it is alive" },
+	[ONE_PID_COMMAND] = { .name = "pid_command",
+			      .type = FIELD_STR,
+			      .help = "its command, if it is alive" },
 	[ONE_NCOUNT] = { .name = "ncount", .type = FIELD_U64, .help = "tasks that wait for it to grow" },
-	[ONE_ZCOUNT] = { .name = "zcount", .type = FIELD_U64, .help = "tasks that wait for it to become zero" },
+	[ONE_ZCOUNT] = { .name = "zcount",
+			 .type = FIELD_U64,
+			 .help = "tasks that wait for it to become zero" },
 };
 
-static const struct schema semaphore_schema = { "semaphores", semaphore_fields, ARRAY_SIZE(semaphore_fields) };
+static const struct schema semaphore_schema = { "semaphores", semaphore_fields,
+						ARRAY_SIZE(semaphore_fields) };
 
 static const struct field fields[] = {
 	SYSV_HEAD_FIELDS("sysv-sem"),
@@ -38,10 +42,11 @@ static const struct field fields[] = {
 			.type = FIELD_U64,
 			.flags = FIELD_DEFAULT | FIELD_GAUGE,
 			.help = "semaphores in the set" },
-	[SEM_OTIME] = { .name = "otime", .type = FIELD_TIME, .flags = FIELD_DEFAULT, .help = "last semop(2)" },
-	[SEM_CTIME] = { .name = "ctime",
+	[SEM_OTIME] = { .name = "otime",
 			.type = FIELD_TIME,
-			.help = "creation or last change by semctl(2)" },
+			.flags = FIELD_DEFAULT,
+			.help = "last semop(2)" },
+	[SEM_CTIME] = { .name = "ctime", .type = FIELD_TIME, .help = "creation or last change by semctl(2)" },
 	[SEM_AGE] = COMMON_AGE,
 	[SEM_STATE] = COMMON_STATE,
 	[SEM_REASON] = COMMON_REASON,
@@ -82,7 +87,8 @@ static int ask(struct record *row, size_t field, int id, int index, int command)
 	return 0;
 }
 
-static int project_one(struct projector *p, struct record *r, struct list *list, int id, uint16_t value, size_t i)
+static int project_one(struct projector *p, struct record *r, struct list *list, int id, uint16_t value,
+		       size_t i)
 {
 	struct fieldset outer = p->want;
 	struct record row;
@@ -216,7 +222,8 @@ static int remove_set(struct snapshot *s, size_t i, struct report *report)
 	}
 	r = sysv_removed(semctl(id, 0, IPC_RMID));
 	if (r == 0 && waiters > 0)
-		report_text(report, "%ld blocked task%s woken with EIDRM", waiters, plural((uint64_t)waiters));
+		report_text(report, "%ld blocked task%s woken with EIDRM", waiters,
+			    plural((uint64_t)waiters));
 	return r;
 }
 
@@ -258,14 +265,16 @@ static void limit_semvmx(struct snapshot *s _unused_, struct limit_value *out)
 }
 
 static const struct limit limits[] = {
-	{ "semmni", FIELD_U64, "sets in the IPC namespace", "kernel.sem (4th)", "semget: ENOSPC", true, SOURCE_SYSV_SEM,
-	  limit_semmni },
-	{ "semmns", FIELD_U64, "semaphores of all sets in the IPC namespace", "kernel.sem (2nd)", "semget: ENOSPC", true,
-	  SOURCE_SYSV_SEM, limit_semmns },
-	{ "semmsl", FIELD_U64, "semaphores of one set (used: the largest)", "kernel.sem (1st)", "semget: EINVAL", false,
-	  SOURCE_SYSV_SEM, limit_semmsl },
-	{ "semopm", FIELD_U64, "operations of one call", "kernel.sem (3rd)", "semop: E2BIG", false, 0, limit_semopm },
-	{ "semvmx", FIELD_U64, "value of one semaphore", "built in", "semop: ERANGE", false, 0, limit_semvmx },
+	{ "semmni", FIELD_U64, "sets in the IPC namespace", "kernel.sem (4th)", "semget: ENOSPC", true,
+	  SOURCE_SYSV_SEM, limit_semmni },
+	{ "semmns", FIELD_U64, "semaphores of all sets in the IPC namespace", "kernel.sem (2nd)",
+	  "semget: ENOSPC", true, SOURCE_SYSV_SEM, limit_semmns },
+	{ "semmsl", FIELD_U64, "semaphores of one set (used: the largest)", "kernel.sem (1st)",
+	  "semget: EINVAL", false, SOURCE_SYSV_SEM, limit_semmsl },
+	{ "semopm", FIELD_U64, "operations of one call", "kernel.sem (3rd)", "semop: E2BIG", false, 0,
+	  limit_semopm },
+	{ "semvmx", FIELD_U64, "value of one semaphore", "built in", "semop: ERANGE", false, 0,
+	  limit_semvmx },
 };
 
 const struct kind kind_sysv_sem = {

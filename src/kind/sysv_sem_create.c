@@ -50,7 +50,8 @@ static int announce(int id, unsigned short first)
 	return semop(id, ops, 2) < 0 ? -errno : 0;
 }
 
-static int finish_set(int id, const struct create_args *args, uint32_t uid, uint32_t gid, struct report *report)
+static int finish_set(int id, const struct create_args *args, uint32_t uid, uint32_t gid,
+		      struct report *report)
 {
 	_cleanup_(free_ptr) unsigned short *values = NULL;
 	struct semid_ds ds = { 0 };
@@ -94,11 +95,13 @@ int sysv_sem_create(const struct create_args *args, struct report *report)
 
 	report->usage = true;
 	if (n < 0) {
-		report_text(report, "--values '%s': expected numbers 0 to 32767 separated by commas", args->values);
+		report_text(report, "--values '%s': expected numbers 0 to 32767 separated by commas",
+			    args->values);
 		return -EINVAL;
 	}
 	if (n > 0 && args->nsems.set && args->nsems.value != (uint64_t)n) {
-		report_text(report, "--nsems says %llu, --values names %d", (unsigned long long)args->nsems.value, n);
+		report_text(report, "--nsems says %llu, --values names %d",
+			    (unsigned long long)args->nsems.value, n);
 		return -EINVAL;
 	}
 	if (!args->nsems.set)

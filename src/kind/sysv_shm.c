@@ -67,11 +67,15 @@ static const struct field fields[] = {
 	[SHM_ATIME] = { .name = "atime", .type = FIELD_TIME, .help = "last attach" },
 	[SHM_DTIME] = { .name = "dtime", .type = FIELD_TIME, .help = "last detach" },
 	[SHM_CTIME] = { .name = "ctime", .type = FIELD_TIME, .help = "creation or last change by IPC_SET" },
-	[SHM_RSS_BYTES] = { .name = "rss", .type = FIELD_BYTES, .flags = FIELD_GAUGE, .help = "resident memory" },
-	[SHM_SWAP_BYTES] = { .name = "swap", .type = FIELD_BYTES, .flags = FIELD_GAUGE, .help = "swapped out" },
-	[SHM_DESTROY] = { .name = "dest",
-			  .type = FIELD_BOOL,
-			  .help = "removed; goes with the last detach" },
+	[SHM_RSS_BYTES] = { .name = "rss",
+			    .type = FIELD_BYTES,
+			    .flags = FIELD_GAUGE,
+			    .help = "resident memory" },
+	[SHM_SWAP_BYTES] = { .name = "swap",
+			     .type = FIELD_BYTES,
+			     .flags = FIELD_GAUGE,
+			     .help = "swapped out" },
+	[SHM_DESTROY] = { .name = "dest", .type = FIELD_BOOL, .help = "removed; goes with the last detach" },
 	[SHM_LOCK_FLAG] = { .name = "locked", .type = FIELD_BOOL, .help = "may not be swapped out" },
 	[SHM_HUGETLB_FLAG] = { .name = "hugetlb",
 			       .type = FIELD_BOOL,
@@ -149,7 +153,8 @@ static void project_state(struct projector *p, const struct sysv_shm_row *row, s
 		return;
 	}
 	if (p->snapshot->depth.no_processes) {
-		record_state(p, r, SHM_STATE, "unknown", SHM_REASON, "nothing attached; processes were not looked at");
+		record_state(p, r, SHM_STATE, "unknown", SHM_REASON,
+			     "nothing attached; processes were not looked at");
 		return;
 	}
 	creator_is = recorded_process(p, row->cpid, row->ctime, &creator);
@@ -202,13 +207,15 @@ static int project(struct projector *p, size_t i, struct record *r)
 	record_bool(r, SHM_DESTROY, row->perm.perms & SYSV_SHM_DEST);
 	record_bool(r, SHM_LOCK_FLAG, row->perm.perms & SYSV_SHM_LOCKED);
 	record_age(p, r, SHM_AGE, newest_time(row));
-	if (wants_any(p->want, SHM_RSS_BYTES, SHM_SWAP_BYTES) || wants_any(p->want, SHM_HUGETLB_FLAG, SHM_HUGE_PAGE_SIZE))
+	if (wants_any(p->want, SHM_RSS_BYTES, SHM_SWAP_BYTES) ||
+	    wants_any(p->want, SHM_HUGETLB_FLAG, SHM_HUGE_PAGE_SIZE))
 		project_memory(p, row, r);
 	if (wants_any(p->want, SHM_STATE, SHM_REASON))
 		project_state(p, row, r);
 	if (wants_any(p->want, SHM_NHOLDERS, SHM_HOLDERS) && project_holders(p, row, r) < 0)
 		return -ENOMEM;
-	if (wants_any(p->want, SHM_HUGETLB_FLAG, SHM_NORESERVE_FLAG) || wants_any(p->want, SHM_CONTENT, SHM_CONTENT_READ))
+	if (wants_any(p->want, SHM_HUGETLB_FLAG, SHM_NORESERVE_FLAG) ||
+	    wants_any(p->want, SHM_CONTENT, SHM_CONTENT_READ))
 		return sysv_attach_project(p, row, r, &attach_fields);
 	return 0;
 }
@@ -241,7 +248,8 @@ static int remove_segment(struct snapshot *s, size_t i, struct report *report)
 static int get_segment(key_t key, int flags, const struct create_args *args)
 {
 	if (args->huge_page_size.set)
-		flags |= SHM_HUGETLB | (int)((unsigned)__builtin_ctzll(args->huge_page_size.value) << HUGE_SHIFT);
+		flags |= SHM_HUGETLB |
+			 (int)((unsigned)__builtin_ctzll(args->huge_page_size.value) << HUGE_SHIFT);
 	return shmget(key, (size_t)args->size.value, flags);
 }
 
@@ -292,9 +300,10 @@ static int create(const struct create_args *args, struct report *report)
 	if (r == -ENOSPC)
 		report_text(report, "shmmni or shmall is reached; see 'ipcctl limits sysv-shm'");
 	else if (r == -EINVAL)
-		report_text(report, args->huge_page_size.set ?
-					    "the size is over shmmax, or there are no huge pages of that size" :
-					    "the size is over shmmax; see 'ipcctl limits sysv-shm'");
+		report_text(report,
+			    args->huge_page_size.set ?
+				    "the size is over shmmax, or there are no huge pages of that size" :
+				    "the size is over shmmax; see 'ipcctl limits sysv-shm'");
 	else if (r == -ENOMEM && args->huge_page_size.set)
 		report_text(report, "not enough free huge pages; see /proc/sys/vm/nr_hugepages");
 	return r;
@@ -350,10 +359,10 @@ static void limit_shmmax(struct snapshot *s, struct limit_value *out)
 }
 
 static const struct limit limits[] = {
-	{ "shmmni", FIELD_U64, "segments in the IPC namespace", "kernel.shmmni", "shmget: ENOSPC", true, SOURCE_SYSV_SHM,
-	  limit_shmmni },
-	{ "shmall", FIELD_U64, "pages of all segments in the IPC namespace", "kernel.shmall", "shmget: ENOSPC", true,
-	  SOURCE_SYSV_SHM, limit_shmall },
+	{ "shmmni", FIELD_U64, "segments in the IPC namespace", "kernel.shmmni", "shmget: ENOSPC", true,
+	  SOURCE_SYSV_SHM, limit_shmmni },
+	{ "shmall", FIELD_U64, "pages of all segments in the IPC namespace", "kernel.shmall",
+	  "shmget: ENOSPC", true, SOURCE_SYSV_SHM, limit_shmall },
 	{ "shmmax", FIELD_BYTES, "one segment (used: the largest)", "kernel.shmmax", "shmget: EINVAL", false,
 	  SOURCE_SYSV_SHM, limit_shmmax },
 };

@@ -3,7 +3,8 @@
 
 #include <errno.h>
 
-enum recorded recorded_process(struct projector *p, uint32_t pid, int64_t until, const struct process **process)
+enum recorded recorded_process(struct projector *p, uint32_t pid, int64_t until,
+			       const struct process **process)
 {
 	const struct process *found;
 

@@ -197,7 +197,8 @@ static int take_letters(const struct opt_parse *p, int argc, char **argv, int *i
 			else if (*i + 1 < argc)
 				arg = argv[++*i];
 			else
-				return diag_usage(d, "option '%s' needs an argument: %s", spelling, f.opt->arg);
+				return diag_usage(d, "option '%s' needs an argument: %s", spelling,
+						  f.opt->arg);
 		}
 		r = store(&f, arg, d);
 		if (r != 0 || arg)

@@ -80,7 +80,7 @@ struct opt_group {
 struct opt_rest {
 	char **words;
 	size_t count;
-	char **command; /* takes_command: what followed "--", terminated by NULL; or NULL */
+	char **command;	 /* takes_command: what followed "--", terminated by NULL; or NULL */
 	size_t consumed; /* how many of argv were read (see first_word_ends) */
 };
 

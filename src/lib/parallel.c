@@ -34,7 +34,8 @@ void parallel_run(const struct parallel_work *work, unsigned threads)
 		threads = MOST_THREADS;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	while (n + 1 < threads && n + 1 < work->count && pthread_create(&started[n], NULL, labour, &crew) == 0)
+	while (n + 1 < threads && n + 1 < work->count &&
+	       pthread_create(&started[n], NULL, labour, &crew) == 0)
 		n++;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	labour(&crew);

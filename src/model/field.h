@@ -43,8 +43,8 @@ struct field {
 	const char *name;
 	enum field_type type;
 	unsigned flags;
-	unsigned sources; /* what the scan must gather for it; see scan/scan.h */
-	const char *const *values; /* FIELD_STR: its only values, plain words, NULL-terminated; or NULL */
+	unsigned sources;	    /* what the scan must gather for it; see scan/scan.h */
+	const char *const *values;  /* FIELD_STR: its only values, plain words, NULL-terminated; or NULL */
 	const struct schema *items; /* FIELD_LIST */
 	const char *help;	    /* one line */
 };

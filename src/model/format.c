@@ -18,8 +18,7 @@ void format_size(struct buf *b, uint64_t bytes)
 		return;
 	}
 	/* Tenths, rounded, without overflow: whole units and rest apart. */
-	tenths = (bytes >> (10 * unit)) * 10 +
-		 (((bytes >> (10 * (unit - 1))) & 1023) * 10 + 512) / 1024;
+	tenths = (bytes >> (10 * unit)) * 10 + (((bytes >> (10 * (unit - 1))) & 1023) * 10 + 512) / 1024;
 	if (tenths >= 10240 && unit < 6) {
 		tenths = 10;
 		unit++;
@@ -135,8 +134,7 @@ static void format_list(struct buf *b, const struct list *list, enum format_styl
 	}
 }
 
-void format_value(struct buf *b, const struct field *field, const struct value *v,
-		  enum format_style style)
+void format_value(struct buf *b, const struct field *field, const struct value *v, enum format_style style)
 {
 	char short_text[11];
 

@@ -6,8 +6,8 @@
 #include "model/record.h"
 
 enum format_style {
-	FORMAT_MACHINE, /* exact numbers, epoch seconds */
-	FORMAT_HUMAN,	/* 1.5M, 2026-11-20 20:10:49, 3h */
+	FORMAT_MACHINE,	    /* exact numbers, epoch seconds */
+	FORMAT_HUMAN,	    /* 1.5M, 2026-11-20 20:10:49, 3h */
 	FORMAT_HUMAN_BYTES, /* as HUMAN, but sizes in bytes */
 };
 
@@ -15,8 +15,7 @@ enum format_style {
  * Appends the value: "-" for absent, "?" for unknown. Strings are escaped.
  * A list gives its rows separated by spaces, each row's columns by colons.
  */
-void format_value(struct buf *b, const struct field *field, const struct value *v,
-		  enum format_style style);
+void format_value(struct buf *b, const struct field *field, const struct value *v, enum format_style style);
 /* "0x0000162e" of a key and "0600" of a mode, terminated; return the length. */
 size_t format_key(char out[static 11], uint64_t key);
 size_t format_mode(char out[static 6], uint64_t mode);

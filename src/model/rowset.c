@@ -35,7 +35,8 @@ int sort_parse(struct sort *sort, const char *spec, const struct schema *const *
 		for (size_t s = 0; s < nschemas && at < 0; s++) {
 			at = schema_find(schemas[s], name);
 			if (at >= 0)
-				keys[sort->count++] = (struct sort_key){ &schemas[s]->fields[at], descending };
+				keys[sort->count++] =
+					(struct sort_key){ &schemas[s]->fields[at], descending };
 		}
 		if (at < 0) {
 			*error = (struct field_error){ .word = name,
@@ -78,7 +79,8 @@ int rowset_add(struct rowset *rows, const struct record *r, struct fieldset set)
 		return -ENOMEM;
 	row = &rows->rows[rows->count];
 	*row = (struct row){ .schema = r->schema, .set = set, .number = rows->count };
-	row->values = arena_calloc(&rows->arena, (size_t)__builtin_popcountll(set.bits), sizeof(*row->values));
+	row->values =
+		arena_calloc(&rows->arena, (size_t)__builtin_popcountll(set.bits), sizeof(*row->values));
 	if (!row->values)
 		return -ENOMEM;
 	for (size_t i = 0; i < r->schema->nfields; i++)

@@ -94,7 +94,8 @@ static int map_columns(struct view *v)
 		return -ENOMEM;
 	for (size_t s = 0; s < v->nschemas; s++)
 		for (size_t c = 0; c < v->ncolumns; c++)
-			v->index[s * v->ncolumns + c] = schema_find(v->schemas[s], span_of(v->columns[c].name));
+			v->index[s * v->ncolumns + c] =
+				schema_find(v->schemas[s], span_of(v->columns[c].name));
 	return 0;
 }
 

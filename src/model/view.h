@@ -21,7 +21,7 @@ struct view {
 	size_t nschemas;
 	struct column *columns;
 	size_t ncolumns;
-	int *index; /* [schema * ncolumns + column]: field of the schema, or -1 */
+	int *index;	     /* [schema * ncolumns + column]: field of the schema, or -1 */
 	struct shown *shown; /* for each schema */
 };
 
@@ -37,8 +37,8 @@ struct shown {
 
 /* What a view starts from when -o does not name the fields. */
 enum view_default {
-	VIEW_TABLE,    /* the default columns; of several schemas the mixed ones */
-	VIEW_LISTING,  /* everything but what costs a call per object */
+	VIEW_TABLE,	 /* the default columns; of several schemas the mixed ones */
+	VIEW_LISTING,	 /* everything but what costs a call per object */
 	VIEW_EVERYTHING, /* everything but what needs an option of its own */
 	VIEW_CONTENTS,	 /* that too */
 };

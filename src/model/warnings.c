@@ -7,8 +7,8 @@
 
 static bool hides(int error)
 {
-	return error == EPERM || error == EACCES || error == WHY_MOVES_ATIME ||
-	       error == WHY_OTHER_PIDS || error == WHY_LEASED || error == WHY_OTHER_SYSTEM;
+	return error == EPERM || error == EACCES || error == WHY_MOVES_ATIME || error == WHY_OTHER_PIDS ||
+	       error == WHY_LEASED || error == WHY_OTHER_SYSTEM;
 }
 
 bool warning_hides(const struct warning *warning)

@@ -28,7 +28,8 @@ struct warnings {
 
 /* Adds one, or counts it with one of the same cause. subject and text must live for
  * ever. Lack of memory is remembered in `failed`. EPERM, EACCES
- * and those of enum why that say so hide; the other reasons leave the view complete; any other errno is a failure. */
+ * and those of enum why that say so hide; the other reasons leave the view complete; any other errno is a
+ * failure. */
 void warnings_add(struct warnings *w, const struct warning *warning);
 /* Adds one for each cause of unknown values of r that are in set. */
 void warnings_tally(struct warnings *w, const struct record *r, struct fieldset set);

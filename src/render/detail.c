@@ -122,7 +122,9 @@ static int put_field(struct renderer *r, const struct field *f, const struct val
 		return put_list(r, v->list, out);
 	}
 	buf_printf(out, "%*s: ", (int)width, f->name);
-	color = r->options.color && v->state == VALUE_SET && strcmp(f->name, "state") == 0 ? state_color(v->str) : "";
+	color = r->options.color && v->state == VALUE_SET && strcmp(f->name, "state") == 0 ?
+			state_color(v->str) :
+			"";
 	buf_puts(out, color);
 	format_value(out, f, v, r->options.exact_bytes ? FORMAT_HUMAN_BYTES : FORMAT_HUMAN);
 	buf_puts(out, color[0] ? "\033[0m" : "");
@@ -133,7 +135,8 @@ static int put_field(struct renderer *r, const struct field *f, const struct val
 	return 0;
 }
 
-static int record(struct renderer *r, struct arena *scratch _unused_, const struct record *rec, struct buf *out)
+static int record(struct renderer *r, struct arena *scratch _unused_, const struct record *rec,
+		  struct buf *out)
 {
 	const struct shown *shown = &r->view->shown[view_schema(r->view, rec->schema)];
 	size_t width = 0;

@@ -165,7 +165,8 @@ static bool is_plain(struct span s)
 		n = s.len - i < sizeof(w) ? s.len - i : sizeof(w);
 		w = ones * ' ';
 		memcpy(&w, s.ptr + i, n);
-		bad |= w | (w + ones) | (w - ones * 0x20) | ((w ^ ones * '\\') - ones) | ((w ^ ones * '"') - ones);
+		bad |= w | (w + ones) | (w - ones * 0x20) | ((w ^ ones * '\\') - ones) |
+		       ((w ^ ones * '"') - ones);
 	}
 	return !(bad & ones << 7);
 }
@@ -278,7 +279,8 @@ static void add_value(struct tree *t, cJSON *object, const struct field *f, cons
 		add_time(t, object, f->name, v->i64);
 		break;
 	case FIELD_I64:
-		add_number(t, object, f->name, v->i64 < 0 ? 0 - (uint64_t)v->i64 : (uint64_t)v->i64, v->i64 < 0);
+		add_number(t, object, f->name, v->i64 < 0 ? 0 - (uint64_t)v->i64 : (uint64_t)v->i64,
+			   v->i64 < 0);
 		break;
 	case FIELD_BOOL:
 		add_word(t, object, f->name, v->flag ? "true" : "false");
@@ -380,7 +382,9 @@ static void end(struct renderer *r _unused_, const struct document *d, struct bu
 	arena_free(&arena);
 }
 
-const struct render_ops render_json = { .separator = ",\n", .first = 1, .begin = begin, .record = record, .end = end };
+const struct render_ops render_json = {
+	.separator = ",\n", .first = 1, .begin = begin, .record = record, .end = end
+};
 
 static int record_line(struct renderer *r, struct arena *scratch, const struct record *rec, struct buf *out)
 {

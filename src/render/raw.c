@@ -14,7 +14,8 @@ static void begin(struct renderer *r, const struct document *d _unused_, struct 
 	buf_putc(out, '\n');
 }
 
-static int record(struct renderer *r, struct arena *scratch _unused_, const struct record *rec, struct buf *out)
+static int record(struct renderer *r, struct arena *scratch _unused_, const struct record *rec,
+		  struct buf *out)
 {
 	const struct view *view = r->view;
 	size_t schema = view_schema(view, rec->schema);
@@ -45,7 +46,8 @@ static int record_null(struct renderer *r, struct arena *scratch _unused_, const
 		const struct value *v = view_value(view, schema, c, rec);
 		enum field_type type = view->columns[c].field->type;
 
-		if (v && v->state == VALUE_SET && (type == FIELD_STR || type == FIELD_REF || type == FIELD_BLOB))
+		if (v && v->state == VALUE_SET &&
+		    (type == FIELD_STR || type == FIELD_REF || type == FIELD_BLOB))
 			buf_put_span(out, v->str);
 		else if (v)
 			format_value(out, view->columns[c].field, v, FORMAT_MACHINE);

@@ -16,7 +16,7 @@ struct render_options {
 	bool exact_bytes; /* table, detail: sizes in bytes instead of 1.5M */
 	bool truncate;	  /* table: cut columns that can bear it to the width */
 	bool color;
-	bool twins; /* JSON: RFC 3339 beside each time stamp */
+	bool twins;   /* JSON: RFC 3339 beside each time stamp */
 	size_t width; /* columns of the terminal; 0: no limit */
 };
 

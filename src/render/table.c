@@ -139,7 +139,8 @@ static void shrink(const struct renderer *r, size_t *widths)
 
 static bool right_aligned(const struct field *f)
 {
-	return field_is_number(f->type) && f->type != FIELD_KEY && f->type != FIELD_TIME && f->type != FIELD_MODE;
+	return field_is_number(f->type) && f->type != FIELD_KEY && f->type != FIELD_TIME &&
+	       f->type != FIELD_MODE;
 }
 
 const char *state_color(struct span value)
@@ -147,7 +148,7 @@ const char *state_color(struct span value)
 	static const struct {
 		const char *state, *sgr;
 	} colors[] = {
-		{ "in-use", "\033[32m" }, { "idle", "\033[36m" },  { "orphaned", "\033[31m" },
+		{ "in-use", "\033[32m" }, { "idle", "\033[36m" },    { "orphaned", "\033[31m" },
 		{ "stale", "\033[33m" },  { "unknown", "\033[35m" },
 	};
 
@@ -220,8 +221,8 @@ static void end(struct renderer *r, const struct document *d _unused_, struct bu
 		for (size_t c = 0; c < n; c++) {
 			if (c > 0)
 				buf_puts(out, "  ");
-			put_cell(r, r->view->columns[c].field, &r->table->cells[row * n + c], widths[c], c + 1 == n,
-				 out);
+			put_cell(r, r->view->columns[c].field, &r->table->cells[row * n + c], widths[c],
+				 c + 1 == n, out);
 		}
 		buf_putc(out, '\n');
 	}

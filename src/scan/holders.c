@@ -95,8 +95,8 @@ static void drop_twins(struct holders *h)
 	for (size_t i = 0; i < h->nholdings; i++) {
 		const struct holding *a = &h->holdings[i], *b = kept ? &h->holdings[kept - 1] : NULL;
 
-		if (b && a->holder == b->holder && a->tid == b->tid && a->fd == b->fd && a->start == b->start &&
-		    same_object(&a->key, &b->key))
+		if (b && a->holder == b->holder && a->tid == b->tid && a->fd == b->fd &&
+		    a->start == b->start && same_object(&a->key, &b->key))
 			continue;
 		h->holdings[kept++] = *a;
 	}
@@ -216,17 +216,23 @@ static void prepare(struct walk *walk, int proc, const struct holders_request *r
 static void warn(const struct holders *h, struct warnings *warnings)
 {
 	if (h->unreadable)
-		warnings_add(warnings, &(struct warning){ .subject = "/proc",
-							  .error = EACCES,
-							  .text = "process(es) could not be read; what they hold is not shown",
-							  .count = h->unreadable });
+		warnings_add(warnings,
+			     &(struct warning){
+				     .subject = "/proc",
+				     .error = EACCES,
+				     .text = "process(es) could not be read; what they hold is not shown",
+				     .count = h->unreadable });
 	if (h->hidden)
-		warnings_add(warnings, &(struct warning){ .subject = "/proc",
-							  .error = EACCES,
-							  .text = "there may be holders among processes that are not shown here" });
+		warnings_add(
+			warnings,
+			&(struct warning){
+				.subject = "/proc",
+				.error = EACCES,
+				.text = "there may be holders among processes that are not shown here" });
 }
 
-int holders_walk(struct holders *h, int proc, const struct holders_request *request, struct warnings *warnings)
+int holders_walk(struct holders *h, int proc, const struct holders_request *request,
+		 struct warnings *warnings)
 {
 	_cleanup_(close_fd) int dir = openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct walk *walk = calloc(1, sizeof(*walk));

@@ -29,8 +29,8 @@ enum holding_access {
 };
 
 struct holder {
-	uint32_t pid; /* thread group, as /proc shows it */
-	uint32_t uid; /* effective */
+	uint32_t pid;  /* thread group, as /proc shows it */
+	uint32_t uid;  /* effective */
 	int64_t start; /* seconds since the epoch, as the clock is set now */
 	struct span command;
 };
@@ -39,11 +39,11 @@ struct holder {
 
 struct holding {
 	struct object_key key;
-	uint32_t holder; /* index */
-	uint32_t next;	 /* the next holding of the same object, or NO_HOLDING */
-	int fd;		 /* or -1: it is a mapping */
-	uint32_t tid;	 /* the thread whose own table of descriptors it is; 0: the process's */
-	uint8_t access;	 /* of enum holding_access */
+	uint32_t holder;     /* index */
+	uint32_t next;	     /* the next holding of the same object, or NO_HOLDING */
+	int fd;		     /* or -1: it is a mapping */
+	uint32_t tid;	     /* the thread whose own table of descriptors it is; 0: the process's */
+	uint8_t access;	     /* of enum holding_access */
 	uint64_t start, end; /* of a mapping: addresses */
 };
 
@@ -62,7 +62,7 @@ struct holders {
 	size_t count;
 	struct holding *holdings;
 	size_t nholdings;
-	struct hash index; /* key -> first holding */
+	struct hash index;	   /* key -> first holding */
 	struct nameless *nameless; /* each object once */
 	size_t nnameless;
 	struct arena arena;
@@ -76,7 +76,7 @@ struct holders_request {
 	bool descriptors, mappings;
 	const uint64_t *devices; /* files of these devices (makedev(3)) */
 	size_t ndevices;
-	bool sysv; /* attached System V segments */
+	bool sysv;	  /* attached System V segments */
 	bool own_proc;	  /* proc is of this system: its numbers mean something to kcmp(2) */
 	unsigned threads; /* at most; 0: as many as there are processors */
 };

@@ -36,8 +36,8 @@ void mountinfo_unescape(struct span path, struct buf *out)
 	for (size_t i = 0; i < path.len; i++) {
 		const char *p = path.ptr + i;
 
-		if (*p == '\\' && path.len - i >= 4 && p[1] >= '0' && p[1] <= '3' && p[2] >= '0' && p[2] <= '7' &&
-		    p[3] >= '0' && p[3] <= '7') {
+		if (*p == '\\' && path.len - i >= 4 && p[1] >= '0' && p[1] <= '3' && p[2] >= '0' &&
+		    p[2] <= '7' && p[3] >= '0' && p[3] <= '7') {
 			buf_putc(out, (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0')));
 			i += 3;
 		} else {

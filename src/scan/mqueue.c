@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <mqueue.h>
 #include <pthread.h>
 #include <sched.h>
-#include <mqueue.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -25,7 +25,12 @@
 #define SYS_fsconfig 431
 #define SYS_fsmount 432
 #endif
-enum { IPCCTL_FSOPEN_CLOEXEC = 1, IPCCTL_FSCONFIG_CMD_CREATE = 6, IPCCTL_FSMOUNT_CLOEXEC = 1, IPCCTL_MOUNT_ATTR_NOATIME = 0x10 };
+enum {
+	IPCCTL_FSOPEN_CLOEXEC = 1,
+	IPCCTL_FSCONFIG_CMD_CREATE = 6,
+	IPCCTL_FSMOUNT_CLOEXEC = 1,
+	IPCCTL_MOUNT_ATTR_NOATIME = 0x10
+};
 
 /* A directory descriptor of the mqueue file system, mounted nowhere. */
 static int open_detached(void)
@@ -238,8 +243,8 @@ static int read_names(struct mqueue *q, const struct name_list *names)
 		char name[NAME_MAX + 1];
 		int r;
 
-		if (s.len == 0 || s.len > NAME_MAX || memchr(s.ptr, '/', s.len) || memchr(s.ptr, '\0', s.len) ||
-		    span_is(s, ".") || span_is(s, ".."))
+		if (s.len == 0 || s.len > NAME_MAX || memchr(s.ptr, '/', s.len) ||
+		    memchr(s.ptr, '\0', s.len) || span_is(s, ".") || span_is(s, ".."))
 			continue;
 		memcpy(name, s.ptr, s.len);
 		name[s.len] = '\0';

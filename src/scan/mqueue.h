@@ -36,7 +36,7 @@ struct mqueue_attr {
 
 /* What only the status line tells (ipc/mqueue.c, mqueue_read_file()). */
 struct mqueue_status {
-	uint64_t bytes; /* queued */
+	uint64_t bytes;	     /* queued */
 	uint32_t notify_pid; /* 0: nobody is registered */
 	uint32_t notify_signal;
 	int notify_method; /* SIGEV_SIGNAL 0, SIGEV_NONE 1, SIGEV_THREAD 2 */

@@ -81,7 +81,8 @@ static int missing(const struct scan_context *context, uint32_t pid)
 	return -ENOENT;
 }
 
-static void read_process(struct process *p, const struct scan_context *context, int64_t boot, struct arena *arena)
+static void read_process(struct process *p, const struct scan_context *context, int64_t boot,
+			 struct arena *arena)
 {
 	_cleanup_(buf_free) struct buf text = { 0 };
 	struct process_stat stat;

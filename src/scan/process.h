@@ -8,10 +8,10 @@
 
 struct process {
 	uint32_t pid;
-	int error;	     /* 0, or -errno why it could not be read. -ENOENT: no such process;
-				-EACCES: it lives, but is hidden; -ENOTSUP: this /proc is
-				that of another PID namespace and cannot tell */
-	char state;	     /* R S D Z T ... */
+	int error;  /* 0, or -errno why it could not be read. -ENOENT: no such process;
+		       -EACCES: it lives, but is hidden; -ENOTSUP: this /proc is
+		       that of another PID namespace and cannot tell */
+	char state; /* R S D Z T ... */
 	uint32_t threads;
 	int64_t start;	     /* seconds since the epoch, as the clock is set now */
 	struct span command; /* the raw bytes of comm, at most 15 */
@@ -32,10 +32,10 @@ void processes_free(struct processes *p);
 
 /* Fields of /proc/PID/stat that matter here. */
 struct process_stat {
-	struct span command;   /* may hold any byte, ") R 1 (" included */
+	struct span command; /* may hold any byte, ") R 1 (" included */
 	char state;
 	uint32_t threads;
-	uint64_t start_ticks;  /* since boot, in ticks of sysconf(_SC_CLK_TCK) */
+	uint64_t start_ticks; /* since boot, in ticks of sysconf(_SC_CLK_TCK) */
 };
 
 /* When the system was booted, in nanoseconds since the epoch as the clock is set now. */

@@ -35,9 +35,10 @@ static int take_sysv(struct snapshot *s, enum sysv_kind kind, struct warnings *w
 	else if (r < 0)
 		warnings_add(warnings, &(struct warning){ .subject = subjects[kind], .error = -r });
 	if (t->bad_rows)
-		warnings_add(warnings, &(struct warning){ .subject = subjects[kind],
-							  .error = EBADMSG,
-							  .text = "rows that could not be understood are left out" });
+		warnings_add(warnings,
+			     &(struct warning){ .subject = subjects[kind],
+						.error = EBADMSG,
+						.text = "rows that could not be understood are left out" });
 	return 0;
 }
 
@@ -49,7 +50,8 @@ static int take_shmtree(struct snapshot *s, const struct name_list *names, struc
 		return r;
 	/* Without /dev/shm there are no segments: nothing is hidden. */
 	if (r < 0)
-		warnings_add(warnings, &(struct warning){ .subject = "/dev/shm", .error = r == -ENOENT ? 0 : -r,
+		warnings_add(warnings, &(struct warning){ .subject = "/dev/shm",
+							  .error = r == -ENOENT ? 0 : -r,
 							  .text = r == -ENOENT ? "does not exist" : NULL });
 	return 0;
 }
@@ -61,20 +63,23 @@ static int take_mqueue(struct snapshot *s, const struct name_list *names, struct
 	if (r == -ENOMEM)
 		return r;
 	if (r == -ENOSYS)
-		warnings_add(warnings,
-			     &(struct warning){ .subject = "posix-mq", .text = "the kernel has no POSIX queues" });
-	else if (r == -EPERM || r == -EACCES)
 		warnings_add(warnings, &(struct warning){ .subject = "posix-mq",
-							  .error = EPERM,
-							  .text = "message queues cannot be seen: that takes "
-								  "CAP_SYS_ADMIN or a mounted mqueue file system" });
+							  .text = "the kernel has no POSIX queues" });
+	else if (r == -EPERM || r == -EACCES)
+		warnings_add(warnings,
+			     &(struct warning){ .subject = "posix-mq",
+						.error = EPERM,
+						.text = "message queues cannot be seen: that takes "
+							"CAP_SYS_ADMIN or a mounted mqueue file system" });
 	else if (r < 0)
 		warnings_add(warnings, &(struct warning){ .subject = "posix-mq", .error = -r });
 	else if (s->queues.uncertain)
-		warnings_add(warnings, &(struct warning){ .subject = "posix-mq",
-							  .error = EPERM,
-							  .text = "nothing proves that the mounted mqueue file system is "
-								  "that of this IPC namespace" });
+		warnings_add(
+			warnings,
+			&(struct warning){ .subject = "posix-mq",
+					   .error = EPERM,
+					   .text = "nothing proves that the mounted mqueue file system is "
+						   "that of this IPC namespace" });
 	return 0;
 }
 
@@ -170,8 +175,8 @@ int snapshot_take(struct snapshot *s, const struct scan_context *context, const 
 		  struct warnings *warnings)
 {
 	/* The slowest first, so that the last to finish is a short one. */
-	static const enum source order[] = { SOURCE_SHMTREE, SOURCE_SYSV_MSG, SOURCE_SYSV_SEM, SOURCE_SYSV_SHM,
-					     SOURCE_MQUEUE };
+	static const enum source order[] = { SOURCE_SHMTREE, SOURCE_SYSV_MSG, SOURCE_SYSV_SEM,
+					     SOURCE_SYSV_SHM, SOURCE_MQUEUE };
 	struct gathering g = { .snapshot = s, .request = request };
 	size_t n = 0;
 	int r = 0;

@@ -44,7 +44,7 @@ struct scan_request {
 	/* Only these names are looked up in /dev/shm or mqueue, unless count is 0. */
 	struct name_list shm_names;
 	struct name_list queue_names;
-	unsigned threads; /* at most, for the walk over processes; 0: one a processor */
+	unsigned threads;   /* at most, for the walk over processes; 0: one a processor */
 	struct arena arena; /* for names that have to be made up */
 };
 
@@ -53,9 +53,9 @@ void scan_request_free(struct scan_request *request);
 struct snapshot {
 	const struct scan_context *context;
 	struct scan_depth depth;
-	unsigned sources; /* what was asked for */
-	unsigned failed;  /* sources whose part is empty or cut short because of an error */
-	time_t taken;	  /* seconds since the epoch */
+	unsigned sources;	   /* what was asked for */
+	unsigned failed;	   /* sources whose part is empty or cut short because of an error */
+	time_t taken;		   /* seconds since the epoch */
 	struct sysv_table sysv[3]; /* of enum sysv_kind */
 	struct shmtree shm;
 	struct mqueue queues;

@@ -21,7 +21,8 @@ static bool is_glibc_64(const uint32_t *w, struct semaphore *out)
 	/* One 64-bit word: the value in its low half, the waiters in its high one. */
 	memcpy(&data, w, sizeof(data));
 	*out = (struct semaphore){ LAYOUT_GLIBC_64, (uint32_t)data, (uint32_t)(data >> 32) };
-	return w[2] == PSHARED_GLIBC && all_zero(w + 3, 5) && out->value <= VALUE_MAX && out->waiters <= MOST_WAITERS;
+	return w[2] == PSHARED_GLIBC && all_zero(w + 3, 5) && out->value <= VALUE_MAX &&
+	       out->waiters <= MOST_WAITERS;
 }
 
 static bool is_glibc_32(const uint32_t *w, struct semaphore *out)

@@ -126,8 +126,8 @@ bool shm_entry_is_semaphore(const struct shm_entry *e)
 
 bool shm_entry_reads_as_semaphore(const struct shm_entry *e)
 {
-	return shm_entry_is_semaphore(e) ||
-	       (e->maybe_musl && semaphore_is_musl(&e->semaphore) && (e->semaphore.value || e->semaphore.waiters));
+	return shm_entry_is_semaphore(e) || (e->maybe_musl && semaphore_is_musl(&e->semaphore) &&
+					     (e->semaphore.value || e->semaphore.waiters));
 }
 
 int shmtree_read_semaphore(const struct shmtree *t, const struct shm_entry *e, struct semaphore *out)

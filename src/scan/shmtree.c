@@ -113,7 +113,8 @@ static int look(struct shmtree *t, int dir, const char *name, struct span path)
 	struct statx stx;
 
 	/* NO_AUTOMOUNT and DONT_SYNC: whatever is mounted there, it is not woken. */
-	if (statx(dir, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, STATX_WANTED, &stx) < 0)
+	if (statx(dir, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, STATX_WANTED, &stx) <
+	    0)
 		return -errno;
 	return add_entry(t, path, &stx);
 }
@@ -172,14 +173,17 @@ static int visit(struct walk *w, int dir, const struct pending *in, const char *
 	}
 	e = &t->items[t->count - 1];
 	if (e->mounted)
-		warnings_add(w->warnings, &(struct warning){ .subject = SHM_DIR,
-							     .text = "other file systems are mounted in it; they are not entered" });
+		warnings_add(w->warnings,
+			     &(struct warning){
+				     .subject = SHM_DIR,
+				     .text = "other file systems are mounted in it; they are not entered" });
 	if (!S_ISDIR(e->mode) || e->mounted)
 		return 0;
 	if (in->depth + 1 > SHMTREE_DEPTH) {
-		warnings_add(w->warnings, &(struct warning){ .subject = SHM_DIR,
-							     .error = EACCES,
-							     .text = "directories more than 8 deep are not entered" });
+		warnings_add(w->warnings,
+			     &(struct warning){ .subject = SHM_DIR,
+						.error = EACCES,
+						.text = "directories more than 8 deep are not entered" });
 		return 0;
 	}
 	return push(w, path, in->depth + 1);

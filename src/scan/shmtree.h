@@ -35,14 +35,14 @@ struct shm_entry {
 	 */
 	bool maybe_musl;
 	struct semaphore semaphore;
-	bool deleted;	 /* unlinked, but held; path is what it was called */
+	bool deleted;	  /* unlinked, but held; path is what it was called */
 	bool undescribed; /* deleted, and nothing but its identity could be read */
-	bool mounted; /* another file system is mounted on it */
+	bool mounted;	  /* another file system is mounted on it */
 };
 
 struct shmtree {
-	int root;  /* O_PATH descriptor of /dev/shm, or -1 */
-	dev_t dev; /* of the root */
+	int root;   /* O_PATH descriptor of /dev/shm, or -1 */
+	dev_t dev;  /* of the root */
 	bool exact; /* a file system of memory: its files have its device, for everybody */
 	struct shm_entry *items;
 	size_t count;
@@ -87,6 +87,7 @@ bool shm_entry_is_semaphore(const struct shm_entry *e);
 /* Whether it is listed as a semaphore: called so, or one of musl's that is not all zeroes. */
 bool shm_entry_reads_as_semaphore(const struct shm_entry *e);
 /* Reads an entry as a semaphore, disturbing nothing. 0 or -errno as shmtree_open_file(). */
-int shmtree_read_semaphore(const struct shmtree *t, const struct shm_entry *e, struct semaphore *out) _must_check_;
+int shmtree_read_semaphore(const struct shmtree *t, const struct shm_entry *e,
+			   struct semaphore *out) _must_check_;
 /* Whether the name still means this entry: 0, -ESTALE, -ENOENT or -errno. */
 int shmtree_check(int parent, const char *leaf, const struct shm_entry *e) _must_check_;

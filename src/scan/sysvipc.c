@@ -17,28 +17,27 @@ struct column_type {
 	unsigned char offset;
 };
 
-#define COLUMN(text, row, member, radix)                                                                    \
-	{                                                                                                   \
-		.name = (text), .base = (radix), .width = sizeof(((struct row *)0)->member),                \
-		.offset = offsetof(struct row, member)                                                      \
+#define COLUMN(text, row, member, radix)                                                                     \
+	{                                                                                                    \
+		.name = (text), .base = (radix), .width = sizeof(((struct row *)0)->member),                 \
+		.offset = offsetof(struct row, member)                                                       \
 	}
-#define KEY_COLUMN(row)                                                                                     \
-	{                                                                                                   \
-		.name = "key", .base = 10, .is_signed = true, .width = sizeof(uint32_t),                    \
-		.offset = offsetof(struct row, perm.key)                                                    \
+#define KEY_COLUMN(row)                                                                                      \
+	{                                                                                                    \
+		.name = "key", .base = 10, .is_signed = true, .width = sizeof(uint32_t),                     \
+		.offset = offsetof(struct row, perm.key)                                                     \
 	}
-#define PERM_COLUMNS(row, id_name)                                                                          \
-	KEY_COLUMN(row), COLUMN(id_name, row, perm.id, 10),                                                 \
-		COLUMN("perms", row, perm.perms, 8), COLUMN("uid", row, perm.uid, 10),                      \
-		COLUMN("gid", row, perm.gid, 10), COLUMN("cuid", row, perm.cuid, 10),                       \
-		COLUMN("cgid", row, perm.cgid, 10)
+#define PERM_COLUMNS(row, id_name)                                                                           \
+	KEY_COLUMN(row), COLUMN(id_name, row, perm.id, 10), COLUMN("perms", row, perm.perms, 8),             \
+		COLUMN("uid", row, perm.uid, 10), COLUMN("gid", row, perm.gid, 10),                          \
+		COLUMN("cuid", row, perm.cuid, 10), COLUMN("cgid", row, perm.cgid, 10)
 
 static const struct column_type shm_columns[] = {
-	PERM_COLUMNS(sysv_shm_row, "shmid"),	     COLUMN("size", sysv_shm_row, size, 10),
-	COLUMN("cpid", sysv_shm_row, cpid, 10),	     COLUMN("lpid", sysv_shm_row, lpid, 10),
-	COLUMN("nattch", sysv_shm_row, nattch, 10),  COLUMN("atime", sysv_shm_row, atime, 10),
-	COLUMN("dtime", sysv_shm_row, dtime, 10),    COLUMN("ctime", sysv_shm_row, ctime, 10),
-	COLUMN("rss", sysv_shm_row, rss, 10),	     COLUMN("swap", sysv_shm_row, swap, 10),
+	PERM_COLUMNS(sysv_shm_row, "shmid"),	    COLUMN("size", sysv_shm_row, size, 10),
+	COLUMN("cpid", sysv_shm_row, cpid, 10),	    COLUMN("lpid", sysv_shm_row, lpid, 10),
+	COLUMN("nattch", sysv_shm_row, nattch, 10), COLUMN("atime", sysv_shm_row, atime, 10),
+	COLUMN("dtime", sysv_shm_row, dtime, 10),   COLUMN("ctime", sysv_shm_row, ctime, 10),
+	COLUMN("rss", sysv_shm_row, rss, 10),	    COLUMN("swap", sysv_shm_row, swap, 10),
 };
 
 static const struct column_type sem_columns[] = {
@@ -49,10 +48,10 @@ static const struct column_type sem_columns[] = {
 };
 
 static const struct column_type msg_columns[] = {
-	PERM_COLUMNS(sysv_msg_row, "msqid"),	    COLUMN("cbytes", sysv_msg_row, cbytes, 10),
-	COLUMN("qnum", sysv_msg_row, qnum, 10),	    COLUMN("lspid", sysv_msg_row, lspid, 10),
-	COLUMN("lrpid", sysv_msg_row, lrpid, 10),   COLUMN("stime", sysv_msg_row, stime, 10),
-	COLUMN("rtime", sysv_msg_row, rtime, 10),   COLUMN("ctime", sysv_msg_row, ctime, 10),
+	PERM_COLUMNS(sysv_msg_row, "msqid"),	  COLUMN("cbytes", sysv_msg_row, cbytes, 10),
+	COLUMN("qnum", sysv_msg_row, qnum, 10),	  COLUMN("lspid", sysv_msg_row, lspid, 10),
+	COLUMN("lrpid", sysv_msg_row, lrpid, 10), COLUMN("stime", sysv_msg_row, stime, 10),
+	COLUMN("rtime", sysv_msg_row, rtime, 10), COLUMN("ctime", sysv_msg_row, ctime, 10),
 };
 
 static const struct table_type {
@@ -117,7 +116,8 @@ static bool parse_number(struct span word, const struct column_type *c, uint64_t
 	for (; p < end; p++) {
 		unsigned d = (unsigned)(*p - '0');
 
-		if (d >= c->base || __builtin_mul_overflow(v, c->base, &v) || __builtin_add_overflow(v, d, &v))
+		if (d >= c->base || __builtin_mul_overflow(v, c->base, &v) ||
+		    __builtin_add_overflow(v, d, &v))
 			return false;
 	}
 	if (c->width == 4 && v > (negative ? (uint64_t)1 << 31 : UINT32_MAX))
@@ -229,7 +229,8 @@ static int build_index(struct sysv_table *t)
 	for (size_t i = 0; !t->indexed && i < t->count; i++) {
 		const struct sysv_perm *perm = sysv_perm_at(t, i);
 
-		if (hash_add(&t->by_id, perm->id, (uint32_t)i) < 0 || hash_add(&t->by_key, perm->key, (uint32_t)i) < 0)
+		if (hash_add(&t->by_id, perm->id, (uint32_t)i) < 0 ||
+		    hash_add(&t->by_key, perm->key, (uint32_t)i) < 0)
 			return -ENOMEM;
 	}
 	t->indexed = true;

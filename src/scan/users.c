@@ -63,7 +63,8 @@ static int lookup(struct users *u, uint64_t key, struct span *name)
 		entry.name = arena_span(&u->arena, span_of(found));
 	} else if (entry.error == -ENOENT) {
 		entry.error = 0;
-		entry.name = arena_span(&u->arena, (struct span){ digits, format_u64(digits, (uint32_t)key) });
+		entry.name =
+			arena_span(&u->arena, (struct span){ digits, format_u64(digits, (uint32_t)key) });
 	}
 	if (entry.error == 0 && !entry.name.ptr)
 		return -ENOMEM;

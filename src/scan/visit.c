@@ -95,7 +95,8 @@ static void describe_nameless(struct nameless *n, const struct statx *stx)
 }
 
 /* Remembers an object that no directory shows any more; stx: what it is, or NULL. */
-static void add_nameless(struct walker *w, const struct object_key *key, const struct statx *stx, struct span path)
+static void add_nameless(struct walker *w, const struct object_key *key, const struct statx *stx,
+			 struct span path)
 {
 	if (vec_reserve(&w->nameless, w->nnameless, sizeof(*w->nameless)) < 0) {
 		w->error = -ENOMEM;
@@ -118,7 +119,8 @@ static int link_access(int dir, const char *name, uint8_t *access)
 
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
-	*access = (uint8_t)((st.st_mode & S_IRUSR ? ACCESS_READ : 0) | (st.st_mode & S_IWUSR ? ACCESS_WRITE : 0));
+	*access = (uint8_t)((st.st_mode & S_IRUSR ? ACCESS_READ : 0) |
+			    (st.st_mode & S_IWUSR ? ACCESS_WRITE : 0));
 	return 0;
 }
 
@@ -131,7 +133,8 @@ static int look_behind(int dir, const char *name, unsigned mask, struct statx *s
 
 static struct object_key file_key(const struct statx *stx)
 {
-	return (struct object_key){ OBJECT_FILE, makedev(stx->stx_dev_major, stx->stx_dev_minor), stx->stx_ino };
+	return (struct object_key){ OBJECT_FILE, makedev(stx->stx_dev_major, stx->stx_dev_minor),
+				    stx->stx_ino };
 }
 
 static void visit_descriptor(struct visit *v, int dir, const char *name, int fd)
@@ -199,7 +202,8 @@ void visit_descriptors(struct visit *v, int dir, const char *path)
 }
 
 /* A mapped file that was unlinked: what it is, only its link in map_files tells. */
-static void nameless_mapping(struct visit *v, int dir, const struct map_line *map, const struct object_key *key)
+static void nameless_mapping(struct visit *v, int dir, const struct map_line *map,
+			     const struct object_key *key)
 {
 	struct object_key then;
 	struct statx stx;
@@ -230,17 +234,22 @@ static bool is_our_namespace(struct visit *v)
 		snprintf(path, sizeof(path), "%u/task/%u/ns/ipc", v->pid, v->tid ? v->tid : v->pid);
 		n = readlinkat(v->w->proc, path, link, sizeof(link));
 		visit_failed(v, n < 0 ? -errno : 0);
-		v->ipc_namespace =
-			n >= 0 && span_is((struct span){ link, (size_t)n }, v->w->ipc_namespace) ? SAME : OTHER;
+		v->ipc_namespace = n >= 0 && span_is((struct span){ link, (size_t)n }, v->w->ipc_namespace) ?
+					   SAME :
+					   OTHER;
 	}
 	return v->ipc_namespace == SAME;
 }
 
 static void visit_mapping(struct visit *v, int dir, const struct map_line *map)
 {
-	uint8_t access = (uint8_t)((map->read ? ACCESS_READ : 0) | (map->write && map->shared ? ACCESS_WRITE : 0));
-	struct object_key key = { OBJECT_FILE, makedev((unsigned)map->major, (unsigned)map->minor), map->inode };
-	struct holding holding = { .key = key, .fd = -1, .access = access, .start = map->start, .end = map->end };
+	uint8_t access =
+		(uint8_t)((map->read ? ACCESS_READ : 0) | (map->write && map->shared ? ACCESS_WRITE : 0));
+	struct object_key key = { OBJECT_FILE, makedev((unsigned)map->major, (unsigned)map->minor),
+				  map->inode };
+	struct holding holding = {
+		.key = key, .fd = -1, .access = access, .start = map->start, .end = map->end
+	};
 
 	if (v->w->request->sysv && attach_is_segment(map, v->w->devices)) {
 		holding.key = (struct object_key){ OBJECT_SYSV, 0, map->inode };

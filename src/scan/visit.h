@@ -12,8 +12,8 @@ struct visit {
 	uint32_t holder; /* index, once it holds something; else NO_HOLDING */
 	struct process_stat stat;
 	uint32_t uid;
-	uint32_t tid;	   /* while a thread's own descriptors are looked at, else 0 */
-	bool refused;	   /* something of it could not be read */
+	uint32_t tid; /* while a thread's own descriptors are looked at, else 0 */
+	bool refused; /* something of it could not be read */
 	enum { NOT_ASKED, SAME, OTHER } ipc_namespace; /* is it ours? */
 };
 
