@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "lib/parallel.h"
@@ -114,31 +115,53 @@ int listing_show(struct listing *l, size_t kind, size_t index)
 	return e == 0 ? 1 : e == PROJECT_SKIP ? 0 : e;
 }
 
-int listing_each(struct listing *l, size_t kind, struct fieldset want,
-		 int (*visit)(void *data, size_t index, const struct record *r), void *data)
+/* What one thread keeps from record to record: caches and buffers. */
+struct hand {
+	struct projector projector;
+	struct sheet_worker worker;
+	struct arena values, arena;
+};
+
+static void hand_free(struct hand *h)
+{
+	projector_free(&h->projector);
+	sheet_worker_free(&h->worker);
+	arena_free(&h->values);
+	arena_free(&h->arena);
+}
+
+/* Calls visit for the objects of a kind at indices [from, to). 0 or -errno. */
+static int project_range(struct listing *l, struct hand *h, size_t kind, size_t from, size_t to,
+			 int (*visit)(void *data, size_t index, const struct record *r), void *data)
 {
 	const struct kind *k = l->kinds[kind];
-	struct projector p = { .snapshot = &l->snapshot, .want = want };
-	struct arena first = { 0 }, arena = { 0 };
 	struct record r;
-	size_t n = k->count(&l->snapshot);
-	int e = record_init(&r, l->schemas[kind], &first);
+	int e;
 
-	r.arena = &arena;
-	for (size_t i = 0; e == 0 && i < n && !l->context->out.error; i++) {
+	arena_reset(&h->values);
+	e = record_init(&r, l->schemas[kind], &h->values);
+	r.arena = &h->arena;
+	for (size_t i = from; e == 0 && i < to; i++) {
 		if (k->owns && !k->owns(&l->snapshot, i))
 			continue;
 		record_clear(&r);
-		arena_reset(&arena);
-		e = k->project(&p, i, &r);
+		arena_reset(&h->arena);
+		e = k->project(&h->projector, i, &r);
 		if (e == 0)
 			e = visit(data, i, &r);
 		else if (e == PROJECT_SKIP)
 			e = 0;
 	}
-	projector_free(&p);
-	arena_free(&first);
-	arena_free(&arena);
+	return e;
+}
+
+int listing_each(struct listing *l, size_t kind, struct fieldset want,
+		 int (*visit)(void *data, size_t index, const struct record *r), void *data)
+{
+	struct hand h = { .projector = { .snapshot = &l->snapshot, .want = want } };
+	int e = project_range(l, &h, kind, 0, l->kinds[kind]->count(&l->snapshot), visit, data);
+
+	hand_free(&h);
 	return e;
 }
 
@@ -146,13 +169,6 @@ static int show_serial(void *data, size_t index _unused_, const struct record *r
 {
 	return sheet_add(data, r);
 }
-
-/* What one thread keeps from batch to batch: caches and buffers. */
-struct hand {
-	struct projector projector;
-	struct sheet_worker worker;
-	struct arena values, arena;
-};
 
 /* Batches of all kinds, rendered by several threads and written in order. */
 struct crew {
@@ -163,34 +179,30 @@ struct crew {
 	pthread_cond_t turn_came;
 	size_t turn; /* the batch that is to be written next */
 	int error;
+	atomic_bool stop; /* nobody reads it any more, or memory ran out */
 };
+
+/* One thread of a crew at work. */
+struct place {
+	struct listing *listing;
+	struct hand *hand;
+};
+
+static int show_rendered(void *data, size_t index _unused_, const struct record *r)
+{
+	struct place *place = data;
+
+	return sheet_render(&place->listing->sheet, &place->hand->worker, r);
+}
 
 static int render_batch(struct listing *l, struct hand *h, size_t kind, size_t start)
 {
-	const struct kind *k = l->kinds[kind];
-	size_t n = k->count(&l->snapshot), end = n - start < BATCH ? n : start + BATCH;
-	struct record r;
-	int e;
+	size_t n = l->kinds[kind]->count(&l->snapshot);
+	size_t end = n - start < BATCH ? n : start + BATCH;
 
-	if (l->context->out.error)
-		return 0; /* nobody reads it any more */
-	arena_reset(&h->values);
 	h->projector.snapshot = &l->snapshot;
 	h->projector.want = sheet_fields(&l->sheet, kind);
-	e = record_init(&r, l->schemas[kind], &h->values);
-	r.arena = &h->arena;
-	for (size_t i = start; e == 0 && i < end; i++) {
-		if (k->owns && !k->owns(&l->snapshot, i))
-			continue;
-		record_clear(&r);
-		arena_reset(&h->arena);
-		e = k->project(&h->projector, i, &r);
-		if (e == 0)
-			e = sheet_render(&l->sheet, &h->worker, &r);
-		else if (e == PROJECT_SKIP)
-			e = 0;
-	}
-	return e;
+	return project_range(l, h, kind, start, end, show_rendered, &(struct place){ l, h });
 }
 
 static void run_batch(void *context, unsigned thread, size_t number)
@@ -198,18 +210,22 @@ static void run_batch(void *context, unsigned thread, size_t number)
 	struct crew *c = context;
 	struct hand *h = &c->hands[thread];
 	size_t kind = 0;
-	int e;
+	int e = 0;
 
 	while (number >= c->first[kind + 1])
 		kind++;
-	e = render_batch(c->listing, h, kind, (number - c->first[kind]) * BATCH);
+	if (!atomic_load(&c->stop))
+		e = render_batch(c->listing, h, kind, (number - c->first[kind]) * BATCH);
 	/* Batches are begun in order, so the one whose turn it is is never waiting. */
 	pthread_mutex_lock(&c->lock);
 	while (c->turn != number)
 		pthread_cond_wait(&c->turn_came, &c->lock);
 	if (e < 0)
 		c->error = e;
-	sheet_take(&c->listing->sheet, &h->worker);
+	if (!c->error)
+		sheet_take(&c->listing->sheet, &h->worker);
+	if (c->error || c->listing->context->out.error)
+		atomic_store(&c->stop, true);
 	c->turn++;
 	pthread_cond_broadcast(&c->turn_came);
 	pthread_mutex_unlock(&c->lock);
@@ -218,13 +234,8 @@ static void run_batch(void *context, unsigned thread, size_t number)
 static void crew_free(struct crew *c)
 {
 	for (size_t i = 0; i < MOST_THREADS; i++) {
-		struct hand *h = &c->hands[i];
-
-		warnings_merge(&c->listing->sheet.warnings, &h->worker.warnings);
-		projector_free(&h->projector);
-		sheet_worker_free(&h->worker);
-		arena_free(&h->values);
-		arena_free(&h->arena);
+		warnings_merge(&c->listing->sheet.warnings, &c->hands[i].worker.warnings);
+		hand_free(&c->hands[i]);
 	}
 	pthread_mutex_destroy(&c->lock);
 	pthread_cond_destroy(&c->turn_came);
