@@ -28,7 +28,7 @@ $(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/objects/tests/unit/%.o $(LIBRARY)
 .SECONDARY: $(UNIT_OBJECTS) $(FACTORY_OBJECTS)
 -include $(FACTORY_OBJECTS:.o=.d) $(UNIT_OBJECTS:.o=.d)
 
-.PHONY: check check-user check-valgrind check-compilers sanitize test-programs deps-test
+.PHONY: check check-user check-valgrind check-compilers sanitize sanitize-thread test-programs deps-test
 
 test-programs: $(PROGRAM) $(FACTORY) $(UNIT_TESTS)
 
@@ -46,6 +46,14 @@ SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-f
 sanitize: ## run all tests on a build with the address and undefined sanitizers
 	$(Q)$(MAKE) BUILD=$(BUILD)/asan PROGRAM=$(BUILD)/asan/ipcctl CFLAGS="-O1 -g $(SANITIZERS)" \
 		LDFLAGS="$(SANITIZERS)" check
+
+# The factory makes processes in ways that this sanitizer does not bear; it is not the
+# one that is tested.
+THREAD_BUILD := $(BUILD)/tsan
+sanitize-thread: test-programs ## run all tests on a build with the thread sanitizer
+	$(Q)$(MAKE) CC=clang BUILD=$(THREAD_BUILD) PROGRAM=$(THREAD_BUILD)/ipcctl CFLAGS="-O1 -g -fsanitize=thread" \
+		LDFLAGS="-fsanitize=thread" all
+	$(Q)IPCCTL=$(THREAD_BUILD)/ipcctl FACTORY=$(FACTORY) $(PYTHON) tests/run $(or $(TESTS),tests/cli)
 
 VALGRIND ?= valgrind
 # Reports go to files, for the tests judge what the program itself writes. What is

@@ -37,6 +37,7 @@ ENVIRONMENT = {
     "ASAN_OPTIONS": "exitcode=98:detect_stack_use_after_return=1:strict_string_checks=1",
     "LSAN_OPTIONS": "exitcode=98",
     "UBSAN_OPTIONS": "print_stacktrace=1",
+    "TSAN_OPTIONS": "exitcode=98",
 }
 
 PR_CAPBSET_DROP = 24
