@@ -199,9 +199,9 @@ static void limit_inodes(struct snapshot *s, struct limit_value *out)
 
 static const struct limit limits[] = {
 	{ "shm-size", FIELD_BYTES, "memory of all files in /dev/shm", "mount option size",
-	  "write: ENOSPC; mapped: SIGBUS", true, SOURCE_SHMTREE, limit_bytes },
+	  "write: ENOSPC; mapped: SIGBUS", true, SOURCE_SHMROOT, limit_bytes },
 	{ "shm-inodes", FIELD_U64, "files in /dev/shm", "mount option nr_inodes", "shm_open: ENOSPC", true,
-	  SOURCE_SHMTREE, limit_inodes },
+	  SOURCE_SHMROOT, limit_inodes },
 };
 
 const struct kind kind_posix_shm = {

@@ -42,17 +42,18 @@ static int take_sysv(struct snapshot *s, enum sysv_kind kind, struct warnings *w
 	return 0;
 }
 
+/* names: NULL if nothing in it is wanted. */
 static int take_shmtree(struct snapshot *s, const struct name_list *names, struct warnings *warnings)
 {
-	int r = shmtree_read(&s->shm, names, warnings);
+	int r = names ? shmtree_read(&s->shm, names, warnings) : shmtree_open(&s->shm);
 
 	if (r == -ENOMEM)
 		return r;
 	/* Without /dev/shm there are no segments: nothing is hidden. */
-	if (r < 0)
-		warnings_add(warnings, &(struct warning){ .subject = "/dev/shm",
-							  .error = r == -ENOENT ? 0 : -r,
-							  .text = r == -ENOENT ? "does not exist" : NULL });
+	if (r == -ENOENT)
+		warnings_add(warnings, &(struct warning){ .subject = "/dev/shm", .text = "does not exist" });
+	else if (r < 0)
+		warnings_add(warnings, &(struct warning){ .subject = "/dev/shm", .error = -r });
 	return 0;
 }
 
@@ -91,7 +92,7 @@ struct gathering {
 		enum source source;
 		struct warnings warnings;
 		int result;
-	} jobs[5];
+	} jobs[6];
 };
 
 static void gather(void *context, unsigned thread _unused_, size_t i)
@@ -116,6 +117,9 @@ static void gather(void *context, unsigned thread _unused_, size_t i)
 		break;
 	case SOURCE_MQUEUE:
 		*r = take_mqueue(s, &g->request->queue_names, w);
+		break;
+	case SOURCE_SHMROOT:
+		*r = take_shmtree(s, NULL, w);
 		break;
 	case SOURCE_HOLDERS: /* needs what the others found */
 		break;
@@ -193,6 +197,8 @@ int snapshot_take(struct snapshot *s, const struct scan_context *context, const 
 	for (size_t i = 0; i < ARRAY_SIZE(order); i++)
 		if (request->sources & order[i])
 			g.jobs[n++].source = order[i];
+	if (request->sources & SOURCE_SHMROOT && !(request->sources & SOURCE_SHMTREE))
+		g.jobs[n++].source = SOURCE_SHMROOT;
 	parallel_run(&(struct parallel_work){ gather, &g, n }, processor_count());
 	for (size_t i = 0; i < n; i++) {
 		if (g.jobs[i].result < 0)

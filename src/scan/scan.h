@@ -26,6 +26,7 @@ enum source {
 	SOURCE_SYSV_MSG = 1 << 2, /* /proc/sysvipc/msg */
 	SOURCE_SHMTREE = 1 << 3,  /* what is in /dev/shm */
 	SOURCE_MQUEUE = 1 << 4,	  /* the mqueue file system of this IPC namespace */
+	SOURCE_SHMROOT = 1 << 6,  /* /dev/shm itself, not what is in it */
 	SOURCE_HOLDERS = 1 << 5,  /* /proc/PID/fd and maps, for the objects of the others */
 };
 

@@ -301,12 +301,10 @@ static void try_as_semaphore(struct shmtree *t, struct shm_entry *e, struct warn
 							  .example = e->path });
 }
 
-int shmtree_read(struct shmtree *t, const struct name_list *names, struct warnings *warnings)
+int shmtree_open(struct shmtree *t)
 {
-	struct walk w = { .tree = t, .warnings = warnings };
 	struct statfs fs;
 	struct stat st;
-	int r;
 
 	*t = (struct shmtree){ .root = open(SHM_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC) };
 	if (t->root < 0 || fstat(t->root, &st) < 0)
@@ -314,6 +312,16 @@ int shmtree_read(struct shmtree *t, const struct name_list *names, struct warnin
 	t->dev = st.st_dev;
 	t->exact = fstatfs(t->root, &fs) == 0 &&
 		   ((unsigned)fs.f_type == TMPFS_MAGIC || (unsigned)fs.f_type == RAMFS_MAGIC);
+	return 0;
+}
+
+int shmtree_read(struct shmtree *t, const struct name_list *names, struct warnings *warnings)
+{
+	struct walk w = { .tree = t, .warnings = warnings };
+	int r = shmtree_open(t);
+
+	if (r < 0)
+		return r;
 	if (names->count > 0) {
 		r = look_up_names(t, names, warnings);
 	} else {

@@ -51,6 +51,8 @@ struct shmtree {
 	struct hash by_inode; /* of those with a name; built when first needed */
 };
 
+/* Opens /dev/shm and reads nothing. 0 or -errno. */
+int shmtree_open(struct shmtree *t) _must_check_;
 /*
  * Opens /dev/shm and reads its entries: all, directories descended, or only
  * the names asked for (paths relative to it). What could not be read is added
