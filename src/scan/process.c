@@ -135,3 +135,22 @@ void processes_free(struct processes *p)
 	arena_free(&p->arena);
 	*p = (struct processes){ 0 };
 }
+
+int64_t read_numbers(int dir, uint32_t **numbers)
+{
+	_cleanup_(dir_reader_free) struct dir_reader reader = { .fd = dir };
+	const char *name;
+	size_t count = 0;
+	uint64_t v;
+	int r;
+
+	*numbers = NULL;
+	while ((r = dir_reader_next(&reader, &name)) > 0) {
+		if (name[0] < '0' || name[0] > '9' || parse_u64_in(span_of(name), 0, INT32_MAX, &v) < 0)
+			continue;
+		if (vec_reserve(numbers, count, sizeof(**numbers)) < 0)
+			return -ENOMEM;
+		(*numbers)[count++] = (uint32_t)v;
+	}
+	return r < 0 ? r : (int64_t)count;
+}

@@ -2,8 +2,27 @@
 /* What one process holds: its descriptors and its mappings. */
 #pragma once
 
+#include "scan/holders.h"
 #include "scan/process.h"
-#include "scan/walk.h"
+
+/* What one thread has found so far. */
+struct walker {
+	const struct holders_request *request;
+	const struct internal_devices *devices; /* where segments live */
+	const char *ipc_namespace;		/* ours: "ipc:[4026531839]", or "" */
+	int proc;
+	int64_t boot; /* of boot_time() */
+	struct holder *items;
+	size_t count;
+	struct holding *holdings;
+	size_t nholdings;
+	struct nameless *nameless;
+	size_t nnameless;
+	struct arena arena;
+	uint64_t unreadable;
+	uint64_t threads; /* that were seen, of all processes */
+	int error;	  /* 0, or -ENOMEM and the like: the walk is not whole */
+};
 
 /* The process under way. */
 struct visit {

@@ -8,30 +8,8 @@
 #include <sys/syscall.h>
 
 #include "lib/file.h"
-#include "lib/parse.h"
-#include "lib/vec.h"
-#include "scan/visit.h"
 
 #define KCMP_FILES 2 /* linux/kcmp.h */
-
-int64_t read_numbers(int dir, uint32_t **numbers)
-{
-	_cleanup_(dir_reader_free) struct dir_reader reader = { .fd = dir };
-	const char *name;
-	size_t count = 0;
-	uint64_t v;
-	int r;
-
-	*numbers = NULL;
-	while ((r = dir_reader_next(&reader, &name)) > 0) {
-		if (name[0] < '0' || name[0] > '9' || parse_u64_in(span_of(name), 0, INT32_MAX, &v) < 0)
-			continue;
-		if (vec_reserve(numbers, count, sizeof(**numbers)) < 0)
-			return -ENOMEM;
-		(*numbers)[count++] = (uint32_t)v;
-	}
-	return r < 0 ? r : (int64_t)count;
-}
 
 /* Whether two tasks share their table of descriptors. Without kcmp(2), or for the
  * numbers of another /proc: looked at each, and perhaps seen twice. */
