@@ -203,17 +203,3 @@ int next_u64(struct span *rest, uint64_t *out)
 
 	return next_word(rest, &word) ? parse_digits(word, 10, out) : -ENOENT;
 }
-
-int next_i64(struct span *rest, int64_t *out)
-{
-	struct span word;
-
-	return next_word(rest, &word) ? parse_i64(word, out) : -ENOENT;
-}
-
-int next_octal(struct span *rest, uint64_t *out)
-{
-	struct span word;
-
-	return next_word(rest, &word) ? parse_digits(word, 8, out) : -ENOENT;
-}

@@ -34,5 +34,3 @@ bool next_line(struct span *rest, struct span *line);
 bool next_word(struct span *rest, struct span *word);
 /* The next word of *rest as a number; -ENOENT if there is none. */
 int next_u64(struct span *rest, uint64_t *out) _must_check_;
-int next_i64(struct span *rest, int64_t *out) _must_check_;
-int next_octal(struct span *rest, uint64_t *out) _must_check_;

@@ -29,20 +29,6 @@ unsigned schema_sources(const struct schema *schema, struct fieldset set)
 	return sources;
 }
 
-const char *field_type_name(enum field_type type)
-{
-	static const char *const names[] = {
-		[FIELD_U64] = "u64",	       [FIELD_I64] = "i64",   [FIELD_BYTES] = "bytes",
-		[FIELD_PERCENT] = "percent",   [FIELD_UID] = "uid",   [FIELD_GID] = "gid",
-		[FIELD_PID] = "pid",	       [FIELD_MODE] = "mode", [FIELD_KEY] = "key",
-		[FIELD_TIME] = "time",	       [FIELD_STR] = "str",   [FIELD_REF] = "ref",
-		[FIELD_DURATION] = "duration", [FIELD_BLOB] = "blob", [FIELD_BOOL] = "bool",
-		[FIELD_LIST] = "list",
-	};
-
-	return names[type];
-}
-
 bool field_is_number(enum field_type type)
 {
 	return type != FIELD_STR && type != FIELD_REF && type != FIELD_BLOB && type != FIELD_LIST &&

@@ -78,7 +78,5 @@ int schema_find(const struct schema *schema, struct span name);
 struct fieldset schema_set(const struct schema *schema, unsigned without);
 /* The sources that the fields of set need, or-ed together. */
 unsigned schema_sources(const struct schema *schema, struct fieldset set);
-/* "u64", "bytes", ... as the manual calls the type. */
-const char *field_type_name(enum field_type type);
 /* Whether the type's value is a number (compares and sums as one). */
 bool field_is_number(enum field_type type);

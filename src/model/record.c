@@ -33,13 +33,6 @@ void record_unknown_why(struct record *r, size_t field, enum why why)
 	r->unknowns = true;
 }
 
-void record_unknown_set(struct record *r, struct fieldset set, int error)
-{
-	for (size_t i = 0; i < r->schema->nfields; i++)
-		if (wants(set, i) && r->values[i].state == VALUE_ABSENT)
-			record_unknown(r, i, error);
-}
-
 void record_printf(struct record *r, size_t field, const char *fmt, ...)
 {
 	va_list ap, again;

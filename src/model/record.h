@@ -90,8 +90,6 @@ static inline void record_text(struct record *r, size_t field, const char *s)
 /* error: errno or -errno of what failed. */
 void record_unknown(struct record *r, size_t field, int error);
 void record_unknown_why(struct record *r, size_t field, enum why why);
-/* The same for every field of set that is not yet set. */
-void record_unknown_set(struct record *r, struct fieldset set, int error);
 /* A formatted string; unknown with ENOMEM if memory runs out. */
 void record_printf(struct record *r, size_t field, const char *fmt, ...) _printf_(3, 4);
 
