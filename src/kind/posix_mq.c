@@ -236,13 +236,7 @@ static int project(struct projector *p, size_t i, struct record *r)
 
 static int narrow(struct span id, struct scan_request *request)
 {
-	if (span_starts(id, "inode=")) {
-		request->sources |= SOURCE_HOLDERS;
-		return 0;
-	}
-	if (span_starts(id, "/"))
-		id = span_from(id, 1);
-	return name_list_add(&request->queue_names, id);
+	return shmfile_narrow(id, request, &request->queue_names);
 }
 
 /* "inode=N" of a queue that has no name any more: its index, -ENOENT or -EINVAL. */

@@ -104,13 +104,7 @@ static int project(struct projector *p, size_t i, struct record *r)
 
 static int narrow(struct span id, struct scan_request *request)
 {
-	if (span_starts(id, "inode=")) {
-		request->sources |= SOURCE_HOLDERS;
-		return 0;
-	}
-	if (span_starts(id, "/"))
-		id = span_from(id, 1);
-	return name_list_add(&request->shm_names, id);
+	return shmfile_narrow(id, request, &request->shm_names);
 }
 
 static int resolve(struct snapshot *s, struct span id, struct matches *m, struct report *report)

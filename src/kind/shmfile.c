@@ -108,6 +108,15 @@ int shmfile_project(struct projector *p, struct record *r, const struct shm_entr
 	return project_holding(p, r, e);
 }
 
+int shmfile_narrow(struct span id, struct scan_request *request, struct name_list *list)
+{
+	if (span_starts(id, "inode=")) {
+		request->sources |= SOURCE_HOLDERS;
+		return 0;
+	}
+	return name_list_add(list, span_starts(id, "/") ? span_from(id, 1) : id);
+}
+
 int64_t shmfile_find_inode(const struct shmtree *t, struct span id)
 {
 	uint64_t ino;

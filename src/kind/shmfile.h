@@ -72,6 +72,9 @@ int shmfile_project(struct projector *p, struct record *r, const struct shm_entr
  * "." , "..", too long and (unless nested) inner slashes are refused with
  * report->text. Returns 0 and the rest in *name, or -EINVAL. */
 int shmfile_name(struct span text, bool nested, struct span *name, struct report *report) _must_check_;
+/* As kind->narrow, of the kinds whose objects are names in `list` of the request; an
+ * "inode=N" only holders lead to. */
+int shmfile_narrow(struct span id, struct scan_request *request, struct name_list *list) _must_check_;
 /* "inode=N" of a reference to an object that has no name any more: its index in
  * the tree, -ENOENT, or -EINVAL if the id is of another form. */
 int64_t shmfile_find_inode(const struct shmtree *t, struct span id);

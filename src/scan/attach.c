@@ -9,16 +9,7 @@
 
 #include "lib/file.h"
 #include "lib/parse.h"
-
-static bool parse_pid(const char *name, uint32_t *pid)
-{
-	uint64_t v;
-
-	if (name[0] < '1' || name[0] > '9' || parse_u64_in(span_of(name), 1, INT32_MAX, &v) < 0)
-		return false;
-	*pid = (uint32_t)v;
-	return true;
-}
+#include "scan/process.h"
 
 /* Whether both links name the same IPC namespace. One that cannot be read is
  * taken to: it could be mapped, so it belongs to somebody we may read. */
@@ -120,16 +111,13 @@ int attach_find(int proc, uint32_t id, uint64_t size, struct attach *attach)
 {
 	struct quest q = { .proc = proc, .id = id, .size = size };
 	_cleanup_(close_fd) int copy = openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_(dir_reader_free) struct dir_reader reader = { .fd = copy };
-	const char *name;
-	int next, r = 0, error = 0;
-	uint32_t pid;
+	_cleanup_(free_ptr) uint32_t *pids = NULL;
+	int64_t n = copy < 0 ? -errno : read_numbers(copy, &pids);
+	int r = 0, error = n < 0 ? (int)n : 0;
 
 	internal_devices_read(&q.devices);
-	while (r != 1 && (next = dir_reader_next(&reader, &name)) != 0) {
-		if (next < 0)
-			return next;
-		r = parse_pid(name, &pid) ? look_at(&q, pid, attach) : 0;
+	for (int64_t i = 0; r != 1 && i < n; i++) {
+		r = look_at(&q, pids[i], attach);
 		/* A process that ends or detaches meanwhile holds nothing any more; refusal is the
 		 * weakest of the errors. */
 		if (r < 0 && r != -ENOENT && r != -ESRCH && r != -ENODATA && (error == 0 || error == -EACCES))
