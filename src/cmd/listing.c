@@ -86,7 +86,7 @@ int listing_take(struct listing *l, struct scan_request *request)
 	request->depth = select_depth(&l->context->options);
 	request->threads = (unsigned)l->context->options.threads.value;
 	if (l->context->options.no_holders)
-		request->sources &= ~(unsigned)SOURCE_HOLDERS;
+		request->sources &= ~(unsigned)SOURCES_WALKED;
 	l->taken = true;
 	if (snapshot_take(&l->snapshot, &l->context->scan, request, &l->sheet.warnings) < 0)
 		return out_of_memory(l->context);

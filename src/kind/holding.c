@@ -11,6 +11,7 @@ enum {
 	HOLDER_TID,
 	HOLDER_FD,
 	HOLDER_ADDRESS,
+	HOLDER_OFFSET,
 	HOLDER_ACCESS,
 	HOLDER_ROLE,
 };
@@ -30,6 +31,9 @@ static const struct field fields[] = {
 			 .help = "thread whose own table the descriptor is in; absent: the process's" },
 	[HOLDER_FD] = { .name = "fd", .type = FIELD_U64, .help = "descriptor; absent: it is a mapping" },
 	[HOLDER_ADDRESS] = { .name = "address", .type = FIELD_STR, .help = "addresses of the mapping" },
+	[HOLDER_OFFSET] = { .name = "offset",
+			    .type = FIELD_U64,
+			    .help = "where in the object the mapping begins" },
 	[HOLDER_ACCESS] = { .name = "access",
 			    .type = FIELD_STR,
 			    .values = access_values,
@@ -39,16 +43,18 @@ static const struct field fields[] = {
 
 const struct schema holder_schema = { "holders", fields, ARRAY_SIZE(fields) };
 
-struct holding_count holding_count(struct projector *p, const struct object_key *key)
+struct holding_count holding_count_from(struct projector *p, const struct holding *first)
 {
 	const struct holders *h = &p->snapshot->holders;
 	struct holding_count count = { .known = h->walked && !h->unreadable && !h->hidden };
 	uint32_t last = NO_HOLDING;
 
-	for (const struct holding *g = holders_find(h, key); g; g = holding_next(h, g)) {
+	for (const struct holding *g = first; g; g = holding_next(h, g)) {
 		/* The holdings of one process stand together. */
 		count.processes += g->holder != last;
 		count.mappings += g->fd < 0;
+		count.readers += g->fd >= 0 && g->access & ACCESS_READ;
+		count.writers += g->fd >= 0 && g->access & ACCESS_WRITE;
 		last = g->holder;
 	}
 	/* Somebody in a PID namespace that is not shown may hold it too; but where all
@@ -56,6 +62,11 @@ struct holding_count holding_count(struct projector *p, const struct object_key 
 	if (count.processes > 0)
 		count.known = h->walked && !h->unreadable;
 	return count;
+}
+
+struct holding_count holding_count(struct projector *p, const struct object_key *key)
+{
+	return holding_count_from(p, holders_find(&p->snapshot->holders, key));
 }
 
 void record_held_state(struct projector *p, struct record *r, size_t state, size_t reason, bool deleted,
@@ -78,6 +89,8 @@ static const char *role_of(const struct holding *g, const struct holding_roles *
 {
 	if (g->fd < 0)
 		return roles->mapped;
+	if (g->access & ACCESS_MASTER)
+		return roles->master;
 	if (g->access == (ACCESS_READ | ACCESS_WRITE))
 		return roles->both;
 	return g->access == ACCESS_WRITE ? roles->writer : roles->reader;
@@ -86,7 +99,9 @@ static const char *role_of(const struct holding *g, const struct holding_roles *
 static int add_row(struct projector *p, struct record *r, struct list *list, const struct holding *g,
 		   const struct holding_roles *roles)
 {
-	const struct holder *h = &p->snapshot->holders.items[g->holder];
+	const struct holders *holders = &p->snapshot->holders;
+	const struct holder *h = holding_holder(holders, g);
+	const struct range *range = holding_range(holders, g);
 	struct record row;
 	struct span user;
 	int e = users_uid_name(&p->users, h->uid, &user);
@@ -102,21 +117,31 @@ static int add_row(struct projector *p, struct record *r, struct list *list, con
 		record_str(&row, HOLDER_USER, user);
 	if (g->tid)
 		record_u64(&row, HOLDER_TID, g->tid);
-	if (g->fd >= 0)
+	if (range) {
+		record_printf(&row, HOLDER_ADDRESS, "%llx-%llx", (unsigned long long)range->start,
+			      (unsigned long long)range->end);
+		record_u64(&row, HOLDER_OFFSET, range->offset);
+	} else {
 		record_u64(&row, HOLDER_FD, (uint64_t)g->fd);
-	else
-		record_printf(&row, HOLDER_ADDRESS, "%llx-%llx", (unsigned long long)g->start,
-			      (unsigned long long)g->end);
-	record_text(&row, HOLDER_ACCESS, access_values[g->access]);
+	}
+	record_text(&row, HOLDER_ACCESS, access_values[g->access & (ACCESS_READ | ACCESS_WRITE)]);
 	record_text(&row, HOLDER_ROLE, role_of(g, roles));
 	return 0;
 }
 
-int record_holders(struct projector *p, struct record *r, const struct holding_fields *at,
-		   const struct object_key *key, const struct holding_count *count,
-		   const struct holding_roles *roles)
+int holders_list(struct projector *p, struct record *r, struct list *list, const struct holding *first,
+		 const struct holding_roles *roles)
 {
-	const struct holders *h = &p->snapshot->holders;
+	for (const struct holding *g = first; g; g = holding_next(&p->snapshot->holders, g))
+		if (add_row(p, r, list, g, roles) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+int record_holders_from(struct projector *p, struct record *r, const struct holding_fields *at,
+			const struct holding *first, const struct holding_count *count,
+			const struct holding_roles *roles)
+{
 	struct list *list;
 
 	/* Either nobody asked, or the walk's own warning says what is missing. The rows that
@@ -125,17 +150,19 @@ int record_holders(struct projector *p, struct record *r, const struct holding_f
 		record_u64(r, at->nholders, count->processes);
 	else
 		record_unknown_why(r, at->nholders, WHY_TOLD);
-	if (!h->walked || (count->processes == 0 && !count->known)) {
+	if (!p->snapshot->holders.walked || (count->processes == 0 && !count->known)) {
 		record_unknown_why(r, at->holders, WHY_TOLD);
 		return 0;
 	}
 	if (!wants(p->want, at->holders))
 		return 0;
 	list = record_list(r, at->holders);
-	if (!list)
-		return -ENOMEM;
-	for (const struct holding *g = holders_find(h, key); g; g = holding_next(h, g))
-		if (add_row(p, r, list, g, roles) < 0)
-			return -ENOMEM;
-	return 0;
+	return list ? holders_list(p, r, list, first, roles) : -ENOMEM;
+}
+
+int record_holders(struct projector *p, struct record *r, const struct holding_fields *at,
+		   const struct object_key *key, const struct holding_count *count,
+		   const struct holding_roles *roles)
+{
+	return record_holders_from(p, r, at, holders_find(&p->snapshot->holders, key), count, roles);
 }

@@ -4,7 +4,7 @@
 
 #include "kind/common.h"
 
-/* Rows {pid, start_time, command, user, tid, fd, address, access, role}. */
+/* Rows {pid, start_time, command, user, tid, fd, address, offset, access, role}. */
 extern const struct schema holder_schema;
 
 #define COMMON_NHOLDERS                                                                                      \
@@ -14,7 +14,8 @@ extern const struct schema holder_schema;
 	}
 #define COMMON_HOLDERS                                                                                       \
 	{                                                                                                    \
-		.name = "holders", .type = FIELD_LIST, .sources = SOURCE_HOLDERS, .items = &holder_schema,   \
+		.name = "holders", .type = FIELD_LIST, .sources = SOURCE_HOLDERS | SOURCE_ACCESS,            \
+		.items = &holder_schema,                                                                     \
 		.help = "each holding: process, descriptor or addresses, access, role"                       \
 	}
 
@@ -22,6 +23,7 @@ extern const struct schema holder_schema;
 struct holding_roles {
 	const char *reader, *writer, *both; /* of a descriptor, by what it is open for */
 	const char *mapped;
+	const char *master; /* of a pseudo-terminal */
 };
 
 struct holding_fields {
@@ -32,10 +34,13 @@ struct holding_fields {
 struct holding_count {
 	uint64_t processes;
 	uint64_t mappings;
-	bool known; /* the walk was made, and nobody can have been missed */
+	uint64_t readers, writers; /* descriptors, by what they are open for, if that was looked at */
+	bool known;		   /* the walk was made, and nobody can have been missed */
 };
 
-/* Counts the holders of an object. */
+/* Counts the holders of an object, from its first holding (or NULL) on. */
+struct holding_count holding_count_from(struct projector *p, const struct holding *first);
+/* The same, looked up. */
 struct holding_count holding_count(struct projector *p, const struct object_key *key);
 /* State and reason as far as holders tell: in-use, or unknown. */
 void record_held_state(struct projector *p, struct record *r, size_t state, size_t reason, bool deleted,
@@ -47,3 +52,10 @@ void record_held_state(struct projector *p, struct record *r, size_t state, size
 int record_holders(struct projector *p, struct record *r, const struct holding_fields *at,
 		   const struct object_key *key, const struct holding_count *count,
 		   const struct holding_roles *roles) _must_check_;
+/* The same for kinds whose objects are found through their holders. */
+int record_holders_from(struct projector *p, struct record *r, const struct holding_fields *at,
+			const struct holding *first, const struct holding_count *count,
+			const struct holding_roles *roles) _must_check_;
+/* Appends rows for the holdings from `first` on to a list of r's. 0 or -ENOMEM. */
+int holders_list(struct projector *p, struct record *r, struct list *list, const struct holding *first,
+		 const struct holding_roles *roles) _must_check_;

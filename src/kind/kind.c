@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "lib/vec.h"
 
@@ -22,8 +23,32 @@ void report_text(struct report *report, const char *fmt, ...)
 
 void report_free(struct report *report)
 {
+	creation_end(&report->made);
 	arena_free(&report->arena);
 	*report = (struct report){ 0 };
+}
+
+void report_made(struct report *report, int fd, const char *variable)
+{
+	report->made.fds[report->made.nfds++] = (struct made_descriptor){ fd, variable };
+}
+
+void creation_end(struct creation *made)
+{
+	struct stat st;
+
+	for (size_t i = 0; i < made->nfds; i++)
+		close_fd(&made->fds[i].fd);
+	if (made->path.ptr && lstat(made->path.ptr, &st) == 0 && st.st_dev == made->dev &&
+	    st.st_ino == made->ino)
+		unlink(made->path.ptr);
+	*made = (struct creation){ 0 };
+}
+
+int remove_impossible(struct snapshot *s _unused_, size_t i _unused_, struct report *report)
+{
+	report_text(report, "it cannot be ended from outside; --kill signals its holders");
+	return -ENOTSUP;
 }
 
 int matches_add(struct matches *m, size_t index)

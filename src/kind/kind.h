@@ -36,21 +36,51 @@ struct create_args {
 	struct opt_u64 size, mode, nsems, value, maxmsg, msgsize, qbytes, huge_page_size;
 	const char *values; /* "1,0,3" */
 	const char *owner;  /* USER[:GROUP] */
-	bool exist_ok;
+	const char *type;   /* of a socket */
+	const char *seals;
+	struct opt_u64 capacity, backlog;
+	struct opt_u64 timeout; /* seconds to hold it; see kind->transient */
+	bool exist_ok, packet, semaphore, listen, read_only;
+};
+
+/* A descriptor that `create` made, and the variable that tells COMMAND its number. */
+struct made_descriptor {
+	int fd;
+	const char *variable;
+};
+
+/* What `create` made and now holds; closed by creation_end(). */
+struct creation {
+	struct made_descriptor fds[2];
+	size_t nfds;
+	const char *variable; /* beside those of the descriptors, or NULL */
+	struct span value;    /* of that; terminated */
+	bool listens;	      /* fds[0] is a listening socket: LISTEN_FDS goes with it */
+	/* A socket file that was made, to be unlinked in the end unless another is there by
+	 * then; terminated. */
+	struct span path;
+	uint64_t dev, ino; /* of that */
 };
 
 /* What a kind has to say about something it did or would not do. */
 struct report {
 	struct arena arena;
-	struct span text; /* a short phrase without stop, or empty */
-	struct span ref;  /* create: reference of the object */
-	bool existed;	  /* create: it was there before */
-	bool usage;	  /* the fault is in what the user typed: exit 2 */
+	struct span text;     /* a short phrase without stop, or empty */
+	struct span ref;      /* create: reference of the object */
+	bool existed;	      /* create: it was there before */
+	struct creation made; /* create: of a kind that is transient */
+	bool usage;	      /* the fault is in what the user typed: exit 2 */
 };
 
 /* Sets report->text. */
 void report_text(struct report *report, const char *fmt, ...) _printf_(2, 3);
 void report_free(struct report *report);
+/* Notes a descriptor in report->made; it must be close-on-exec. */
+void report_made(struct report *report, int fd, const char *variable);
+/* Closes the descriptors, and unlinks the file if it is still the one that was made. */
+void creation_end(struct creation *made);
+/* As kind->remove, of what nobody can end from outside: -ENOTSUP. */
+int remove_impossible(struct snapshot *s, size_t i, struct report *report);
 
 /* Indices into a snapshot. */
 struct matches {
@@ -99,7 +129,8 @@ struct kind {
 	const char *bytes_field;     /* the field that summary adds up, or NULL */
 	unsigned sources;	     /* what a listing needs at least */
 
-	/* Tells the scan that only this object is wanted, where it can be told. */
+	/* Tells the scan that only this object is wanted, where it can be told, and which
+	 * sources it takes beside those of a listing. */
 	int (*narrow)(struct span id, struct scan_request *request);
 	/* Upper bound of indices. */
 	size_t (*count)(const struct snapshot *s);
@@ -121,6 +152,13 @@ struct kind {
 	const struct opt *create_opts; /* offsets into struct create_args */
 	size_t ncreate_opts;
 	const char *name_arg; /* what help calls NAME, or NULL: takes none */
+	bool name_optional;
+	/*
+	 * Its objects live as long as somebody holds them: `create` runs a COMMAND with
+	 * report->made, or holds it until a signal or the timeout. What only a mapping holds
+	 * takes no COMMAND.
+	 */
+	bool transient, no_command;
 	/* Makes one. 0 with report->ref, or -errno with or without report->text. */
 	int (*create)(const struct create_args *args, struct report *report);
 	/*
@@ -128,6 +166,9 @@ struct kind {
 	 * already), -ESTALE (another object has taken its place), or -errno.
 	 */
 	int (*remove)(struct snapshot *s, size_t i, struct report *report);
+	/* The first holding of index i, or NULL: nobody was found. NULL in a kind whose
+	 * holders cannot be told. */
+	const struct holding *(*held)(const struct snapshot *s, size_t i);
 
 	const struct limit *limits;
 	size_t nlimits;

@@ -179,7 +179,7 @@ static int project_open(struct projector *p, const struct mqueue_entry *e, struc
 static int project_holders(struct projector *p, const struct mqueue_entry *e, struct record *r)
 {
 	static const struct holding_fields at = { MQ_NHOLDERS, MQ_HOLDERS };
-	static const struct holding_roles roles = { "receiver", "sender", "both", "mapped" };
+	static const struct holding_roles roles = { "receiver", "sender", "both", "mapped", NULL };
 	struct object_key key = { OBJECT_FILE, e->dev, e->ino };
 	struct holding_count found = holding_count(p, &key);
 

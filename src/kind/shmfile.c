@@ -63,7 +63,7 @@ static int64_t newest(const struct shm_entry *e)
 static int project_holding(struct projector *p, struct record *r, const struct shm_entry *e)
 {
 	static const struct holding_fields holding = { FILE_NHOLDERS, FILE_HOLDERS };
-	static const struct holding_roles roles = { "open", "open", "open", "mapped" };
+	static const struct holding_roles roles = { "open", "open", "open", "mapped", NULL };
 	struct object_key key = { OBJECT_FILE, e->dev, e->ino };
 	struct holding_count found;
 

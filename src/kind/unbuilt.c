@@ -5,20 +5,6 @@
  */
 #include "kind/registry.h"
 
-const struct kind kind_pipe = {
-	.name = "pipe",
-	.groups = GROUP_FD,
-	.title = "Pipe",
-	.identifier = "inode number",
-	.handle = "file descriptors (read end, write end)",
-	.persistence = "until the last descriptor is closed",
-	.access = "whoever was given a descriptor",
-	.source = "/proc/PID/fd, fdinfo",
-	.create_means = "pipe(2), handed to COMMAND",
-	.remove_means = "not possible from outside; --kill signals its holders",
-	.reference = "pipe:INODE",
-};
-
 const struct kind kind_fifo = {
 	.name = "fifo",
 	.groups = GROUP_FD,

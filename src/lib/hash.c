@@ -22,10 +22,9 @@ static void insert(struct hash *h, uint64_t key, uint32_t value)
 	h->slots[i] = (struct hash_slot){ key, value, 1 };
 }
 
-static int grow(struct hash *h)
+static int resize(struct hash *h, size_t size)
 {
 	struct hash old = *h;
-	size_t size = old.slots ? (old.mask + 1) * 2 : 64;
 
 	h->slots = calloc(size, sizeof(*h->slots));
 	if (!h->slots) {
@@ -50,10 +49,19 @@ static int grow(struct hash *h)
 	return 0;
 }
 
+int hash_reserve(struct hash *h, size_t count)
+{
+	size_t size = 64;
+
+	while (count > size / 4 * 3)
+		size *= 2;
+	return h->slots && h->mask + 1 >= size ? 0 : resize(h, size);
+}
+
 int hash_add(struct hash *h, uint64_t key, uint32_t value)
 {
 	if (!h->slots || h->count + 1 > (h->mask + 1) / 4 * 3) {
-		int r = grow(h);
+		int r = resize(h, h->slots ? (h->mask + 1) * 2 : 64);
 
 		if (r < 0)
 			return r;
@@ -74,6 +82,12 @@ const struct hash_slot *hash_find(const struct hash *h, uint64_t key, const stru
 		if (h->slots[i].key == key)
 			return &h->slots[i];
 	return NULL;
+}
+
+void hash_prefetch(const struct hash *h, uint64_t key)
+{
+	if (h->slots)
+		__builtin_prefetch(&h->slots[mix(key) & h->mask]);
 }
 
 void hash_free(struct hash *h)

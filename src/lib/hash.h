@@ -20,9 +20,13 @@ struct hash {
 	size_t count;
 };
 
+/* Makes room for so many keys in all at once. 0 or -ENOMEM. */
+int hash_reserve(struct hash *h, size_t count) _must_check_;
 int hash_add(struct hash *h, uint64_t key, uint32_t value) _must_check_;
 /* The first slot with this key, or the next after `after`; NULL at the end. */
 const struct hash_slot *hash_find(const struct hash *h, uint64_t key, const struct hash_slot *after);
+/* Fetches the slot of a key that will soon be looked for into the processor's cache. */
+void hash_prefetch(const struct hash *h, uint64_t key);
 void hash_free(struct hash *h);
 /* A 64-bit digest of bytes, to key a map by a name (compare the name too). */
 uint64_t hash_bytes(struct span s);

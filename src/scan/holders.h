@@ -1,82 +1,89 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who holds what: one walk over /proc, in parallel, for the objects that were
- * asked for. A descriptor or a mapping that refers to one is a holding; holdings
- * are found by the object's key.
+ * Who holds what: one walk over /proc, in parallel. A descriptor or a mapping that
+ * refers to an object is a holding; holdings are found by the object's key, and
+ * objects that live only as long as they are held are listed through them.
  */
 #pragma once
 
 #include "lib/arena.h"
 #include "lib/hash.h"
 #include "model/warnings.h"
+#include "scan/found.h"
 #include "scan/internal.h"
-
-/* What number identifies the object. */
-enum object_class {
-	OBJECT_FILE, /* device and inode of a file */
-	OBJECT_SYSV, /* id of a System V segment of this IPC namespace */
-};
-
-struct object_key {
-	enum object_class class;
-	uint64_t dev; /* of makedev(3) */
-	uint64_t ino; /* or id */
-};
 
 enum holding_access {
 	ACCESS_READ = 1 << 0,
 	ACCESS_WRITE = 1 << 1,
+	ACCESS_MASTER = 1 << 2, /* of a pseudo-terminal: it is the master's side */
 };
 
 struct holder {
-	uint32_t pid;  /* thread group, as /proc shows it */
-	uint32_t uid;  /* effective */
-	int64_t start; /* seconds since the epoch, as the clock is set now */
+	uint32_t pid;	      /* thread group, as /proc shows it */
+	uint32_t uid;	      /* effective */
+	uint64_t start_ticks; /* with pid it identifies the process: field 22 of its stat */
+	int64_t start;	      /* the same in seconds since the epoch, as the clock is set now */
+	uint32_t session;     /* its session, as the leader's pid */
+	uint32_t terminal;    /* its controlling terminal: device number as stat shows it, or 0 */
+	int32_t foreground;   /* process group in the foreground of that, or -1 */
 	struct span command;
 };
 
 #define NO_HOLDING UINT32_MAX
 
 struct holding {
-	struct object_key key;
-	uint32_t holder;     /* index */
-	uint32_t next;	     /* the next holding of the same object, or NO_HOLDING */
-	int fd;		     /* or -1: it is a mapping */
-	uint32_t tid;	     /* the thread whose own table of descriptors it is; 0: the process's */
-	uint8_t access;	     /* of enum holding_access */
-	uint64_t start, end; /* of a mapping: addresses */
+	uint64_t ino;	 /* of its key */
+	uint32_t dev;	 /* of its key, packed */
+	uint32_t holder; /* index */
+	uint32_t next;	 /* the next holding of the same object, or NO_HOLDING */
+	int32_t fd;	 /* or -1 - index of its range: it is a mapping */
+	uint32_t tid;	 /* the thread whose own table of descriptors it is in; 0: the process's */
+	uint8_t class;	 /* of its key */
+	uint8_t access;	 /* of enum holding_access; of descriptors only if it was asked for */
+	bool first;	 /* of its object */
 };
 
-/* An object without a name that is held all the same. */
-struct nameless {
-	struct object_key key;
-	struct span path; /* as the kernel shows it, without " (deleted)"; empty: too long */
-	bool described;	  /* what follows is known */
-	uint32_t mode, uid, gid, links;
-	uint64_t size, allocated; /* bytes */
-	int64_t atime, mtime, ctime;
+/* What a mapping covers. */
+struct range {
+	uint64_t start, end; /* addresses */
+	uint64_t offset;     /* in the object, bytes */
+};
+
+/* Objects of one class, each by its first holding, in the order of pids. */
+struct object_list {
+	uint32_t *first;
+	size_t count;
 };
 
 struct holders {
-	struct holder *items;
+	struct holder *items; /* in the order of pids */
 	size_t count;
-	struct holding *holdings;
+	struct holding *holdings; /* those of one process stand together */
 	size_t nholdings;
-	struct hash index;	   /* key -> first holding */
-	struct nameless *nameless; /* each object once */
-	size_t nnameless;
-	struct arena arena;
-	uint64_t unreadable; /* processes that could not be read whole */
-	bool hidden;	     /* processes may exist that /proc does not show */
+	struct range *ranges;
+	struct hash index; /* key -> first holding */
+	struct object_list objects[OBJECT_CLASSES];
+	struct found_file *files;
+	size_t nfiles;
+	struct hash file_index;		 /* key -> file */
+	struct arena *arenas;		 /* MOST_THREADS of them: they keep the strings */
+	struct internal_devices devices; /* of the kernel's own memory */
+	uint64_t unreadable;		 /* processes that could not be read whole */
+	uint64_t unidentified;		 /* descriptors whose object this kernel does not tell */
+	bool hidden;			 /* processes may exist that /proc does not show */
 	bool walked;
 };
 
 /* What a walk is to look for. */
 struct holders_request {
-	bool descriptors, mappings;
-	const uint64_t *devices; /* files of these devices (makedev(3)) */
+	unsigned classes;	 /* 1 << enum object_class, or-ed together */
+	const uint64_t *devices; /* OBJECT_FILE: files of these devices (makedev(3)) */
 	size_t ndevices;
-	bool sysv;	  /* attached System V segments */
+	bool mapped_files; /* which may be mapped */
+	/* Mappings of these devices are no file mappings: they are objects of their own. */
+	const uint64_t *excluded;
+	size_t nexcluded;
+	bool access;	  /* what descriptors are open for, too */
 	bool own_proc;	  /* proc is of this system: its numbers mean something to kcmp(2) */
 	unsigned threads; /* at most; 0: as many as there are processors */
 };
@@ -94,3 +101,20 @@ static inline const struct holding *holding_next(const struct holders *h, const 
 {
 	return holding->next == NO_HOLDING ? NULL : &h->holdings[holding->next];
 }
+/* The first holding of the i-th object of a class. */
+static inline const struct holding *object_holding(const struct holders *h, enum object_class class, size_t i)
+{
+	return &h->holdings[h->objects[class].first[i]];
+}
+static inline const struct holder *holding_holder(const struct holders *h, const struct holding *holding)
+{
+	return &h->items[holding->holder];
+}
+/* What a mapping covers; NULL of a descriptor. */
+static inline const struct range *holding_range(const struct holders *h, const struct holding *holding)
+{
+	return holding->fd < 0 ? &h->ranges[-1 - holding->fd] : NULL;
+}
+struct object_key holding_key(const struct holding *holding);
+/* What was seen of the object as a file, or NULL. */
+const struct found_file *holders_file(const struct holders *h, const struct object_key *key);

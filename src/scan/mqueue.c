@@ -169,7 +169,7 @@ static struct mqueue_entry *next_entry(struct mqueue *q)
 	return vec_reserve(&q->items, q->count, sizeof(*q->items)) < 0 ? NULL : &q->items[q->count];
 }
 
-int mqueue_add_nameless(struct mqueue *q, const struct nameless *n)
+int mqueue_add_nameless(struct mqueue *q, const struct found_file *n)
 {
 	struct span name = span_starts(n->path, "/") ? span_from(n->path, 1) : n->path;
 	struct mqueue_entry *e;

@@ -51,7 +51,7 @@ int mqueue_read(struct mqueue *q, int proc, const struct name_list *names) _must
 void mqueue_free(struct mqueue *q);
 
 /* Adds a queue that only a holder leads to. 0 or -ENOMEM. */
-int mqueue_add_nameless(struct mqueue *q, const struct nameless *n) _must_check_;
+int mqueue_add_nameless(struct mqueue *q, const struct found_file *n) _must_check_;
 /* The index of the queue with this name (no slash): 0 and up, -ENOENT or -ENOMEM. */
 int64_t mqueue_find(struct mqueue *q, struct span name);
 /* Opens a queue for reading, disturbing nothing; the identity is compared.

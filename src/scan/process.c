@@ -10,32 +10,66 @@
 #include "lib/parse.h"
 #include "lib/vec.h"
 
+/* One number of the line, counted from 1; those of no interest are passed over. */
+static int take_field(struct process_stat *out, int field, struct span word)
+{
+	enum {
+		FIELD_SESSION = 6,
+		FIELD_TERMINAL = 7,
+		FIELD_FOREGROUND = 8,
+		FIELD_THREADS = 20,
+		FIELD_START = 22
+	};
+	uint64_t number = 0;
+	int64_t group = 0;
+	int r = 0;
+
+	switch (field) {
+	case FIELD_SESSION:
+		r = parse_u64_in(word, 0, INT32_MAX, &number);
+		out->session = (uint32_t)number;
+		break;
+	case FIELD_TERMINAL: /* printed as a signed number */
+		r = parse_i64(word, &group);
+		out->terminal = (uint32_t)group;
+		break;
+	case FIELD_FOREGROUND:
+		r = parse_i64(word, &group);
+		out->foreground = (int32_t)group;
+		break;
+	case FIELD_THREADS:
+		r = parse_u64_in(word, 0, INT32_MAX, &number);
+		out->threads = (uint32_t)number;
+		break;
+	case FIELD_START:
+		r = parse_u64(word, &out->start_ticks);
+		return r < 0 ? -EINVAL : 1;
+	default:
+		break;
+	}
+	return r < 0 ? -EINVAL : 0;
+}
+
 int process_stat_parse(struct span text, struct process_stat *out)
 {
 	/* Field 22 counted from 1; state is field 3, the first behind the name. */
-	enum { FIELD_STATE = 3, FIELD_THREADS = 20, FIELD_START = 22 };
+	const int state = 3;
 	const char *open = memchr(text.ptr, '(', text.len);
 	const char *close = memrchr(text.ptr, ')', text.len);
 	struct span rest, word;
+	int r = 0;
 
 	if (!open || !close || close < open)
 		return -EINVAL;
 	out->command = (struct span){ open + 1, (size_t)(close - open - 1) };
 	rest = span_from(text, (size_t)(close + 1 - text.ptr));
-	for (int field = FIELD_STATE; next_word(&rest, &word); field++) {
-		if (field == FIELD_STATE)
+	for (int field = state; r == 0 && next_word(&rest, &word); field++) {
+		if (field == state)
 			out->state = word.ptr[0];
-		if (field == FIELD_THREADS) {
-			uint64_t threads;
-
-			if (parse_u64_in(word, 0, INT32_MAX, &threads) < 0)
-				return -EINVAL;
-			out->threads = (uint32_t)threads;
-		}
-		if (field == FIELD_START)
-			return parse_u64(word, &out->start_ticks);
+		else
+			r = take_field(out, field, word);
 	}
-	return -EINVAL;
+	return r < 0 ? r : r == 0 ? -EINVAL : 0;
 }
 
 int64_t boot_time(void)

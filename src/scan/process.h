@@ -34,6 +34,9 @@ void processes_free(struct processes *p);
 struct process_stat {
 	struct span command; /* may hold any byte, ") R 1 (" included */
 	char state;
+	uint32_t session;   /* pid of its leader */
+	uint32_t terminal;  /* device number of the controlling terminal, as the kernel shows it; 0: none */
+	int32_t foreground; /* process group in the foreground of that; -1: none */
 	uint32_t threads;
 	uint64_t start_ticks; /* since boot, in ticks of sysconf(_SC_CLK_TCK) */
 };

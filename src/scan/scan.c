@@ -9,6 +9,8 @@ void scan_request_free(struct scan_request *request)
 {
 	name_list_free(&request->shm_names);
 	name_list_free(&request->queue_names);
+	name_list_free(&request->directories);
+	name_list_free(&request->files);
 	arena_free(&request->arena);
 }
 
@@ -92,7 +94,7 @@ struct gathering {
 		enum source source;
 		struct warnings warnings;
 		int result;
-	} jobs[6];
+	} jobs[9];
 };
 
 static void gather(void *context, unsigned thread _unused_, size_t i)
@@ -121,7 +123,16 @@ static void gather(void *context, unsigned thread _unused_, size_t i)
 	case SOURCE_SHMROOT:
 		*r = take_shmtree(s, NULL, w);
 		break;
-	case SOURCE_HOLDERS: /* needs what the others found */
+	case SOURCE_UNIX:
+		*r = unix_sockets_read(&s->unix_sockets, w);
+		break;
+	case SOURCE_INET:
+		*r = inet_sockets_read(&s->inet_sockets, w);
+		break;
+	case SOURCE_PATHS:
+		*r = path_files_read(&s->paths, &g->request->directories, &g->request->files, w);
+		break;
+	default: /* the walk needs what the others found */
 		break;
 	}
 }
@@ -129,39 +140,79 @@ static void gather(void *context, unsigned thread _unused_, size_t i)
 /* Objects that no name leads to any more, but a holder: entries of their own. */
 static int add_nameless(struct snapshot *s)
 {
-	for (size_t i = 0; i < s->holders.nnameless; i++) {
-		const struct nameless *n = &s->holders.nameless[i];
+	const struct holders *h = &s->holders;
+
+	for (size_t i = 0; i < h->objects[OBJECT_FILE].count; i++) {
+		struct object_key key = holding_key(object_holding(h, OBJECT_FILE, i));
+		const struct found_file *file = holders_file(h, &key);
 		int r = 0;
 
-		if (s->sources & SOURCE_SHMTREE && n->key.dev == s->shm.dev)
-			r = shmtree_add_nameless(&s->shm, n);
+		if (!file || !file->deleted)
+			continue;
+		if (s->sources & SOURCE_SHMTREE && key.dev == s->shm.dev)
+			r = shmtree_add_nameless(&s->shm, file);
 		else if (s->sources & SOURCE_MQUEUE)
-			r = mqueue_add_nameless(&s->queues, n);
+			r = mqueue_add_nameless(&s->queues, file);
 		if (r < 0)
 			return r;
 	}
 	return 0;
 }
 
+/* What the walk is to look for, from the sources that were asked for. */
+static unsigned walk_classes(const struct scan_request *request)
+{
+	static const struct {
+		enum source source; /* alone, or with SOURCE_HOLDERS */
+		bool holders;
+		enum object_class class;
+	} map[] = {
+		{ SOURCE_PIPE, false, OBJECT_PIPE },
+		{ SOURCE_FIFO, false, OBJECT_FIFO },
+		{ SOURCE_MEMFD, false, OBJECT_MEMFD },
+		{ SOURCE_EVENTFD, false, OBJECT_EVENTFD },
+		{ SOURCE_PTY, false, OBJECT_PTY },
+		{ SOURCE_FILE_MAPPING, false, OBJECT_FILE_MAPPING },
+		{ SOURCE_ANON_MAPPING, false, OBJECT_ANON_MAPPING },
+		{ SOURCE_UNIX, true, OBJECT_SOCKET },
+		{ SOURCE_INET, true, OBJECT_SOCKET },
+		{ SOURCE_SYSV_SHM, true, OBJECT_SYSV },
+		{ SOURCE_SHMTREE, true, OBJECT_FILE },
+		{ SOURCE_MQUEUE, true, OBJECT_FILE },
+	};
+	unsigned classes = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(map); i++)
+		if (request->sources & map[i].source &&
+		    (!map[i].holders || request->sources & SOURCE_HOLDERS))
+			classes |= 1U << map[i].class;
+	return classes;
+}
+
 static int take_holders(struct snapshot *s, const struct scan_request *request, struct warnings *warnings)
 {
-	struct holders_request walk = { .sysv = request->sources & SOURCE_SYSV_SHM,
+	struct holders_request walk = { .classes = walk_classes(request),
+					.access = request->sources & SOURCE_ACCESS,
 					.own_proc = s->context->own_proc && s->context->own_pids,
 					.threads = request->threads };
 	struct warnings found = { 0 };
-	uint64_t devices[2];
+	uint64_t devices[2], shm = s->shm.dev;
 	struct stat st;
 	int r;
 
 	if (request->sources & SOURCE_SHMTREE && s->shm.root >= 0)
 		devices[walk.ndevices++] = s->shm.dev;
+	walk.mapped_files = walk.ndevices > 0; /* a queue cannot be mapped */
 	if (request->sources & SOURCE_MQUEUE && s->queues.root >= 0 && fstat(s->queues.root, &st) == 0)
 		devices[walk.ndevices++] = st.st_dev;
 	walk.devices = devices;
-	walk.descriptors = walk.ndevices > 0;
-	/* A queue cannot be mapped. */
-	walk.mappings = walk.sysv || (request->sources & SOURCE_SHMTREE && s->shm.root >= 0);
-	if (!walk.descriptors && !walk.mappings)
+	if (walk.ndevices == 0)
+		walk.classes &= ~(1U << OBJECT_FILE);
+	if (s->shm.root >= 0 && s->shm.exact) {
+		walk.excluded = &shm;
+		walk.nexcluded = 1;
+	}
+	if (walk.classes == 0)
 		return 0;
 	r = holders_walk(&s->holders, s->context->proc, &walk, &found);
 	if (r == -ENOMEM)
@@ -169,7 +220,7 @@ static int take_holders(struct snapshot *s, const struct scan_request *request, 
 	if (r < 0)
 		warnings_add(&found, &(struct warning){ .subject = "/proc", .error = -r });
 	if (found.incomplete)
-		s->failed |= SOURCE_HOLDERS;
+		s->failed |= request->sources & SOURCES_WALKED;
 	warnings_merge(warnings, &found);
 	warnings_free(&found);
 	return r < 0 ? 0 : add_nameless(s);
@@ -179,8 +230,9 @@ int snapshot_take(struct snapshot *s, const struct scan_context *context, const 
 		  struct warnings *warnings)
 {
 	/* The slowest first, so that the last to finish is a short one. */
-	static const enum source order[] = { SOURCE_SHMTREE, SOURCE_SYSV_MSG, SOURCE_SYSV_SEM,
-					     SOURCE_SYSV_SHM, SOURCE_MQUEUE };
+	static const enum source order[] = { SOURCE_UNIX,     SOURCE_SHMTREE,  SOURCE_SYSV_MSG,
+					     SOURCE_SYSV_SEM, SOURCE_SYSV_SHM, SOURCE_INET,
+					     SOURCE_PATHS,    SOURCE_MQUEUE };
 	struct gathering g = { .snapshot = s, .request = request };
 	size_t n = 0;
 	int r = 0;
@@ -199,7 +251,8 @@ int snapshot_take(struct snapshot *s, const struct scan_context *context, const 
 			g.jobs[n++].source = order[i];
 	if (request->sources & SOURCE_SHMROOT && !(request->sources & SOURCE_SHMTREE))
 		g.jobs[n++].source = SOURCE_SHMROOT;
-	parallel_run(&(struct parallel_work){ gather, &g, n }, processor_count());
+	parallel_run(&(struct parallel_work){ gather, &g, n },
+		     request->threads ? request->threads : processor_count());
 	for (size_t i = 0; i < n; i++) {
 		if (g.jobs[i].result < 0)
 			r = g.jobs[i].result;
@@ -208,8 +261,10 @@ int snapshot_take(struct snapshot *s, const struct scan_context *context, const 
 		warnings_merge(warnings, &g.jobs[i].warnings);
 		warnings_free(&g.jobs[i].warnings);
 	}
-	if (r == 0 && request->sources & SOURCE_HOLDERS)
+	if (r == 0 && request->sources & SOURCES_WALKED)
 		r = take_holders(s, request, warnings);
+	if (r == 0 && request->sources & SOURCE_OPENERS)
+		r = openers_find(&s->openers, context);
 	s->taken = time(NULL);
 	return r;
 }
@@ -220,6 +275,10 @@ void snapshot_free(struct snapshot *s)
 		sysv_table_free(&s->sysv[i]);
 	shmtree_free(&s->shm);
 	mqueue_free(&s->queues);
+	unix_sockets_free(&s->unix_sockets);
+	inet_sockets_free(&s->inet_sockets);
+	path_files_free(&s->paths);
+	openers_free(&s->openers);
 	holders_free(&s->holders);
 }
 

@@ -14,10 +14,14 @@
 #include "scan/context.h"
 #include "scan/holders.h"
 #include "scan/hugepages.h"
+#include "scan/inetdiag.h"
 #include "scan/mqueue.h"
+#include "scan/openers.h"
+#include "scan/pathfiles.h"
 #include "scan/process.h"
 #include "scan/shmtree.h"
 #include "scan/sysvipc.h"
+#include "scan/unixdiag.h"
 #include "scan/users.h"
 
 enum source {
@@ -26,8 +30,24 @@ enum source {
 	SOURCE_SYSV_MSG = 1 << 2, /* /proc/sysvipc/msg */
 	SOURCE_SHMTREE = 1 << 3,  /* what is in /dev/shm */
 	SOURCE_MQUEUE = 1 << 4,	  /* the mqueue file system of this IPC namespace */
-	SOURCE_SHMROOT = 1 << 6,  /* /dev/shm itself, not what is in it */
 	SOURCE_HOLDERS = 1 << 5,  /* /proc/PID/fd and maps, for the objects of the others */
+	SOURCE_SHMROOT = 1 << 6,  /* /dev/shm itself, not what is in it */
+	SOURCE_UNIX = 1 << 7,	  /* unix sockets of this network namespace */
+	SOURCE_INET = 1 << 8,	  /* internet sockets of it */
+	SOURCE_PATHS = 1 << 9,	  /* FIFOs and socket files below the directories asked for */
+	SOURCE_ACCESS = 1 << 10,  /* with holders: what their descriptors are open for */
+	SOURCE_OPENERS = 1 << 11, /* tasks that are blocked in open(2) of a FIFO */
+	SOURCE_PIPE = 1 << 12,	  /* objects that /proc/PID/fd and maps alone show */
+	SOURCE_FIFO = 1 << 13,
+	SOURCE_MEMFD = 1 << 14,
+	SOURCE_EVENTFD = 1 << 15,
+	SOURCE_PTY = 1 << 16,
+	SOURCE_FILE_MAPPING = 1 << 17,
+	SOURCE_ANON_MAPPING = 1 << 18,
+	/* What takes a walk over processes, and is left out with --no-holders. */
+	SOURCES_WALKED = SOURCE_HOLDERS | SOURCE_ACCESS | SOURCE_OPENERS | SOURCE_PIPE | SOURCE_FIFO |
+			 SOURCE_MEMFD | SOURCE_EVENTFD | SOURCE_PTY | SOURCE_FILE_MAPPING |
+			 SOURCE_ANON_MAPPING,
 };
 
 /* How closely to look; all off is the harmless look that leaves no trace. */
@@ -45,6 +65,9 @@ struct scan_request {
 	/* Only these names are looked up in /dev/shm or mqueue, unless count is 0. */
 	struct name_list shm_names;
 	struct name_list queue_names;
+	/* FIFOs and socket files: below these directories, and these very files. */
+	struct name_list directories;
+	struct name_list files;
 	unsigned threads;   /* at most, for the walk over processes; 0: one a processor */
 	struct arena arena; /* for names that have to be made up */
 };
@@ -60,6 +83,10 @@ struct snapshot {
 	struct sysv_table sysv[3]; /* of enum sysv_kind */
 	struct shmtree shm;
 	struct mqueue queues;
+	struct unix_sockets unix_sockets;
+	struct inet_sockets inet_sockets;
+	struct path_files paths;
+	struct openers openers;
 	struct holders holders;
 };
 

@@ -68,7 +68,7 @@ static int has_inode(struct shmtree *t, uint64_t ino)
 	return hash_find(&t->by_inode, ino, NULL) != NULL;
 }
 
-int shmtree_add_nameless(struct shmtree *t, const struct nameless *n)
+int shmtree_add_nameless(struct shmtree *t, const struct found_file *n)
 {
 	const struct span root = SPAN(SHM_DIR "/");
 	struct span path = n->path;

@@ -63,7 +63,7 @@ void shmtree_free(struct shmtree *t);
 
 /* Adds an object that only a holder leads to; not if it turns out to have a name.
  * 0 or -ENOMEM. */
-int shmtree_add_nameless(struct shmtree *t, const struct nameless *n) _must_check_;
+int shmtree_add_nameless(struct shmtree *t, const struct found_file *n) _must_check_;
 /* The index of the entry with this path: 0 and up, -ENOENT or -ENOMEM. */
 int64_t shmtree_find(struct shmtree *t, struct span path);
 

@@ -5,20 +5,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "lib/file.h"
+#include "lib/parse.h"
 #include "lib/vec.h"
-#include "scan/attach.h"
-
-static bool is_wanted_device(const struct walker *w, uint64_t dev)
-{
-	for (size_t i = 0; i < w->request->ndevices; i++)
-		if (w->request->devices[i] == dev)
-			return true;
-	return false;
-}
+#include "scan/fdinfo.h"
+#include "scan/terminals.h"
 
 /* Whether an error means that the process, thread or descriptor is gone. */
 static bool is_gone(int error)
@@ -36,42 +29,54 @@ void visit_failed(struct visit *v, int error)
 		v->refused = true;
 }
 
-/* The process as a holder, made when its first holding is found. */
-static int ensure_holder(struct visit *v)
+void visit_free(struct visit *v)
 {
-	struct walker *w = v->w;
+	terminals_free(v->terminals);
+	v->terminals = NULL;
+}
 
-	if (v->holder != NO_HOLDING)
-		return 0;
-	if (vec_reserve(&w->items, w->count, sizeof(*w->items)) < 0)
+bool device_is_among(const uint64_t *devices, size_t count, uint64_t dev)
+{
+	for (size_t i = 0; i < count; i++)
+		if (devices[i] == dev)
+			return true;
+	return false;
+}
+
+/* Numbers of mappings' ranges share the field with descriptors. */
+static int add_range(struct walker *w, const struct range *range)
+{
+	if (w->nranges >= INT32_MAX || vec_reserve(&w->ranges, w->nranges, sizeof(*w->ranges)) < 0)
 		return -ENOMEM;
-	w->items[w->count] = (struct holder){
-		.pid = v->pid,
-		.uid = v->uid,
-		.start = process_start(v->stat.start_ticks, w->boot),
-		.command = arena_span(&w->arena, v->stat.command),
-	};
-	if (!w->items[w->count].command.ptr)
-		return -ENOMEM;
-	v->holder = (uint32_t)w->count++;
+	w->ranges[w->nranges++] = *range;
 	return 0;
 }
 
-static void add_holding(struct visit *v, struct holding holding)
+void visit_add(struct visit *v, const struct object_key *key, int fd, uint8_t access,
+	       const struct range *range)
 {
 	struct walker *w = v->w;
 
-	if (ensure_holder(v) < 0 || vec_reserve(&w->holdings, w->nholdings, sizeof(*w->holdings)) < 0) {
+	if (!v->holder->command.ptr)
+		v->holder->command = arena_span(&w->arena, v->stat.command);
+	if (!v->holder->command.ptr || (range && add_range(w, range) < 0) ||
+	    vec_reserve(&w->holdings, w->nholdings, sizeof(*w->holdings)) < 0) {
 		w->error = -ENOMEM;
 		return;
 	}
-	holding.holder = v->holder;
-	holding.tid = holding.fd < 0 ? 0 : v->tid; /* memory is the process's */
-	holding.next = NO_HOLDING;
-	w->holdings[w->nholdings++] = holding;
+	w->holdings[w->nholdings++] = (struct holding){
+		.ino = key->ino,
+		.dev = device_pack(key->dev),
+		.holder = v->index,
+		.next = NO_HOLDING,
+		.fd = range ? (int32_t)-w->nranges : fd,
+		.tid = range ? 0 : v->tid, /* memory is the process's */
+		.class = (uint8_t)key->class,
+		.access = access,
+	};
 }
 
-static struct span without_deleted(struct span path)
+struct span without_deleted(struct span path)
 {
 	const struct span tail = SPAN(" (deleted)");
 
@@ -80,204 +85,252 @@ static struct span without_deleted(struct span path)
 	return path;
 }
 
-static void describe_nameless(struct nameless *n, const struct statx *stx)
+bool visit_knows_file(const struct walker *w, const struct object_key *key)
 {
-	n->described = true;
-	n->mode = stx->stx_mode;
-	n->uid = stx->stx_uid;
-	n->gid = stx->stx_gid;
-	n->links = stx->stx_nlink;
-	n->size = stx->stx_size;
-	n->allocated = stx->stx_blocks * 512;
-	n->atime = stx->stx_atime.tv_sec;
-	n->mtime = stx->stx_mtime.tv_sec;
-	n->ctime = stx->stx_ctime.tv_sec;
+	return found_file_find(w->files, &w->file_index, key) != NULL;
 }
 
-/* Remembers an object that no directory shows any more; stx: what it is, or NULL. */
-static void add_nameless(struct walker *w, const struct object_key *key, const struct statx *stx,
-			 struct span path)
+void visit_note_file(struct walker *w, const struct object_key *key, struct span path,
+		     const struct statx *stx)
 {
-	if (vec_reserve(&w->nameless, w->nnameless, sizeof(*w->nameless)) < 0) {
-		w->error = -ENOMEM;
-		return;
+	struct found_file file = { .key = *key, .path = arena_span(&w->arena, without_deleted(path)) };
+
+	file.deleted = stx ? stx->stx_nlink == 0 : file.path.len < path.len;
+	/* A live file may be called so. */
+	if (stx && !file.deleted)
+		file.path = arena_span(&w->arena, path);
+	if (stx) {
+		file.described = true;
+		file.mode = stx->stx_mode;
+		file.uid = stx->stx_uid;
+		file.gid = stx->stx_gid;
+		file.links = stx->stx_nlink;
+		file.size = stx->stx_size;
+		file.allocated = stx->stx_blocks * 512;
+		file.atime = stx->stx_atime.tv_sec;
+		file.mtime = stx->stx_mtime.tv_sec;
+		file.ctime = stx->stx_ctime.tv_sec;
 	}
-	w->nameless[w->nnameless] = (struct nameless){
-		.key = *key,
-		.path = arena_span(&w->arena, without_deleted(path)),
-	};
-	if (stx)
-		describe_nameless(&w->nameless[w->nnameless], stx);
-	w->nnameless++;
+	if (!file.path.ptr || found_file_add(&w->files, &w->nfiles, &w->file_index, &file) < 0)
+		w->error = -ENOMEM;
+}
+
+int look_behind(int dir, const char *name, unsigned mask, struct statx *stx)
+{
+	return statx(dir, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, mask, stx) < 0 ? -errno : 0;
+}
+
+struct object_key file_key(enum object_class class, const struct statx *stx)
+{
+	return (struct object_key){ class, makedev(stx->stx_dev_major, stx->stx_dev_minor), stx->stx_ino };
+}
+
+/* A descriptor under way. */
+struct seat {
+	int dir; /* of its table: /proc/PID/fd */
+	const char *table;
+	int fd;
+	const char *name;
+	char link[PATH_MAX];
+	ssize_t len; /* of link; negative: it is too long to be told */
+};
+
+/* Whether the descriptor still leads where it led: its number may be given to another
+ * file between two calls. 0 or -errno; -ENOENT: no. */
+static int still_there(const struct seat *s)
+{
+	char again[PATH_MAX];
+	ssize_t n = readlinkat(s->dir, s->name, again, sizeof(again));
+
+	if (n < 0)
+		return errno == ENAMETOOLONG && s->len < 0 ? 0 : -errno;
+	return n == s->len && memcmp(s->link, again, (size_t)n) == 0 ? 0 : -ENOENT;
 }
 
 /* What a descriptor was opened for: the permissions of its link say it
  * (tid_fd_update_inode() in fs/proc/fd.c), at a fraction of what fdinfo costs. 0 or -errno. */
-static int link_access(int dir, const char *name, uint8_t *access)
+static int link_access(const struct seat *s, uint8_t *access)
 {
 	struct stat st;
 
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(s->dir, s->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	*access = (uint8_t)((st.st_mode & S_IRUSR ? ACCESS_READ : 0) |
 			    (st.st_mode & S_IWUSR ? ACCESS_WRITE : 0));
 	return 0;
 }
 
-/* The file behind a link of /proc, asked without waiting for any file system, dead
- * network ones included: with DONT_SYNC it answers with what it knows. */
-static int look_behind(int dir, const char *name, unsigned mask, struct statx *stx)
+static void visit_pipe(struct visit *v, const struct seat *s, const struct object_key *key)
 {
-	return statx(dir, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, mask, stx) < 0 ? -errno : 0;
-}
-
-static struct object_key file_key(const struct statx *stx)
-{
-	return (struct object_key){ OBJECT_FILE, makedev(stx->stx_dev_major, stx->stx_dev_minor),
-				    stx->stx_ino };
-}
-
-static void visit_descriptor(struct visit *v, int dir, const char *name, int fd)
-{
-	char link[PATH_MAX], again[PATH_MAX];
-	ssize_t n = readlinkat(dir, name, link, sizeof(link));
-	struct object_key key, then;
-	struct statx stx;
 	uint8_t access = 0;
-	int r;
+	int r = 0;
 
-	/* ENAMETOOLONG: a path over 4095 bytes; the file behind it can be asked all the same. */
-	if (n < 0 && errno != ENAMETOOLONG) {
-		visit_failed(v, -errno);
-		return;
+	if (v->w->request->access) {
+		r = link_access(s, &access);
+		if (r == 0)
+			r = still_there(s);
 	}
-	/* "pipe:[1]", "socket:[2]", "anon_inode:..." and memfds are files of no
-	 * device that was asked for. */
-	if (n > 0 && (link[0] != '/' || span_starts((struct span){ link, (size_t)n }, "/memfd:")))
-		return;
-	r = look_behind(dir, name, STATX_TYPE | STATX_INO, &stx);
-	key = file_key(&stx);
-	if (r < 0 || !is_wanted_device(v->w, key.dev) || !S_ISREG(stx.stx_mode)) {
-		visit_failed(v, r);
-		return;
-	}
-	/* The number may be given to another file between two calls: what does not hold
-	 * together is as good as closed. The device is memory, it answers at once. */
-	r = link_access(dir, name, &access);
 	if (r == 0)
-		r = look_behind(dir, name, STATX_BASIC_STATS, &stx);
-	then = file_key(&stx);
-	if (r < 0 || then.dev != key.dev || then.ino != key.ino) {
+		visit_add(v, key, s->fd, access, NULL);
+	visit_failed(v, r);
+}
+
+/* All eventfds share one inode; fdinfo tells them apart. */
+static void visit_eventfd(struct visit *v, const struct seat *s)
+{
+	struct object_key key = { .class = OBJECT_EVENTFD };
+	struct fdinfo info;
+	int r = fdinfo_read(&info, v->dir, s->table, s->name);
+
+	if (r == 0)
+		r = fdinfo_number(&info, "eventfd-id:", &key.ino);
+	if (r == 0)
+		visit_add(v, &key, s->fd, ACCESS_READ | ACCESS_WRITE, NULL);
+	else if (r == -ENODATA)
+		v->w->unidentified++; /* before Linux 5.2; or it is another file by now */
+	else
 		visit_failed(v, r);
-		return;
-	}
-	add_holding(v, (struct holding){ .key = key, .fd = fd, .access = access });
-	if (stx.stx_nlink > 0)
-		return;
-	/* What it was called, if that is not too long to be told. */
-	if (n < 0)
-		add_nameless(v->w, &key, &stx, (struct span){ 0 });
-	else if (readlinkat(dir, name, again, sizeof(again)) == n && memcmp(link, again, (size_t)n) == 0)
-		add_nameless(v->w, &key, &stx, (struct span){ link, (size_t)n });
 }
 
-void visit_descriptors(struct visit *v, int dir, const char *path)
+static struct span seat_path(const struct seat *s)
 {
-	_cleanup_(close_fd) int fds = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_(free_ptr) uint32_t *numbers = NULL;
-	int64_t n;
-
-	if (fds < 0) {
-		visit_failed(v, -errno);
-		return;
-	}
-	n = read_numbers(fds, &numbers);
-	visit_failed(v, n < 0 ? (int)n : 0);
-	for (int64_t i = 0; i < n; i++) {
-		char name[12];
-
-		snprintf(name, sizeof(name), "%u", numbers[i]);
-		visit_descriptor(v, fds, name, (int)numbers[i]);
-	}
+	return (struct span){ s->link, s->len < 0 ? 0 : (size_t)s->len };
 }
 
-/* A mapped file that was unlinked: what it is, only its link in map_files tells. */
-static void nameless_mapping(struct visit *v, int dir, const struct map_line *map,
-			     const struct object_key *key)
+/* A regular file or FIFO that is looked for. Its device answers at once, or with what is known. */
+static void visit_file(struct visit *v, const struct seat *s, const struct object_key *key)
 {
-	struct object_key then;
 	struct statx stx;
-	char path[64];
-	int r;
+	struct object_key then;
+	uint8_t access = 0;
+	bool news = !visit_knows_file(v->w, key);
+	int r = link_access(s, &access);
 
-	snprintf(path, sizeof(path), "map_files/%llx-%llx", (unsigned long long)map->start,
-		 (unsigned long long)map->end);
-	r = look_behind(dir, path, STATX_BASIC_STATS, &stx);
-	then = file_key(&stx);
-	/* Without the capabilities that map_files wants, or behind a dead leader, no more
-	 * can be told than the line says. */
-	if (r == -EPERM || r == -EACCES || (r < 0 && v->stat.state == 'Z'))
-		add_nameless(v->w, key, NULL, map->path);
-	else if (r < 0)
+	if (r == 0)
+		r = look_behind(s->dir, s->name, STATX_BASIC_STATS, &stx);
+	then = r == 0 ? file_key(key->class, &stx) : *key;
+	if (r < 0 || then.dev != key->dev || then.ino != key->ino) {
 		visit_failed(v, r);
-	else if (then.dev == key->dev && then.ino == key->ino && stx.stx_nlink == 0)
-		add_nameless(v->w, key, &stx, map->path);
-}
-
-/* Ids of segments mean something in their own IPC namespace only. */
-static bool is_our_namespace(struct visit *v)
-{
-	char path[48], link[64];
-	ssize_t n;
-
-	if (v->ipc_namespace == NOT_ASKED) {
-		snprintf(path, sizeof(path), "%u/task/%u/ns/ipc", v->pid, v->tid ? v->tid : v->pid);
-		n = readlinkat(v->w->proc, path, link, sizeof(link));
-		visit_failed(v, n < 0 ? -errno : 0);
-		v->ipc_namespace = n >= 0 && span_is((struct span){ link, (size_t)n }, v->w->ipc_namespace) ?
-					   SAME :
-					   OTHER;
-	}
-	return v->ipc_namespace == SAME;
-}
-
-static void visit_mapping(struct visit *v, int dir, const struct map_line *map)
-{
-	uint8_t access =
-		(uint8_t)((map->read ? ACCESS_READ : 0) | (map->write && map->shared ? ACCESS_WRITE : 0));
-	struct object_key key = { OBJECT_FILE, makedev((unsigned)map->major, (unsigned)map->minor),
-				  map->inode };
-	struct holding holding = {
-		.key = key, .fd = -1, .access = access, .start = map->start, .end = map->end
-	};
-
-	if (v->w->request->sysv && attach_is_segment(map, v->w->devices)) {
-		holding.key = (struct object_key){ OBJECT_SYSV, 0, map->inode };
-		if (is_our_namespace(v))
-			add_holding(v, holding);
 		return;
 	}
-	if (map->inode == 0 || !is_wanted_device(v->w, key.dev))
-		return;
-	add_holding(v, holding);
-	if (without_deleted(map->path).len < map->path.len)
-		nameless_mapping(v, dir, map, &key);
+	visit_add(v, key, s->fd, access, NULL);
+	/* Files that a directory shows are not noted: they are found there. */
+	if (news && (key->class != OBJECT_FILE || stx.stx_nlink == 0) && still_there(s) == 0)
+		visit_note_file(v->w, key, seat_path(s), &stx);
 }
 
-void visit_mappings(struct visit *v, int dir, const char *path)
+/* Master or slave of a pseudo-terminal. */
+static void visit_terminal(struct visit *v, const struct seat *s, const struct statx *stx)
 {
-	_cleanup_(close_fd) int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
-	_cleanup_(line_reader_free) struct line_reader reader = { .fd = fd };
-	struct span line;
-	struct map_line map;
+	struct object_key key = { .class = OBJECT_PTY };
+	uint8_t access = ACCESS_READ | ACCESS_WRITE;
 	int r;
 
-	if (fd < 0) {
+	if (stx->stx_rdev_major == PTY_SLAVE_MAJOR) {
+		key.dev = makedev(stx->stx_dev_major, stx->stx_dev_minor);
+		key.ino = stx->stx_rdev_minor;
+		r = v->w->request->access ? link_access(s, &access) : 0;
+	} else {
+		access |= ACCESS_MASTER;
+		r = terminals_master(&v->terminals, v->dir, s->table, s->name, stx, seat_path(s), &key);
+	}
+	if (r == 0)
+		r = still_there(s);
+	if (r == 0)
+		visit_add(v, &key, s->fd, access, NULL);
+	visit_failed(v, r == -ENODATA ? 0 : r);
+}
+
+/* A link to a path: which file it is, the text does not say. */
+static void visit_path(struct visit *v, const struct seat *s)
+{
+	const struct holders_request *request = v->w->request;
+	struct object_key key;
+	struct statx stx;
+	int r = look_behind(s->dir, s->name, STATX_TYPE | STATX_INO, &stx);
+
+	if (r < 0) {
+		visit_failed(v, r);
+		return;
+	}
+	key = file_key(OBJECT_FILE, &stx);
+	if (S_ISREG(stx.stx_mode) && device_is_among(request->devices, request->ndevices, key.dev)) {
+		visit_file(v, s, &key);
+	} else if (S_ISREG(stx.stx_mode) && visit_wants(v, OBJECT_MEMFD) &&
+		   span_starts(seat_path(s), "/memfd:") && internal_devices_has(v->w->devices, key.dev)) {
+		key.class = OBJECT_MEMFD;
+		visit_file(v, s, &key);
+	} else if (S_ISFIFO(stx.stx_mode) && visit_wants(v, OBJECT_FIFO)) {
+		key.class = OBJECT_FIFO;
+		visit_file(v, s, &key);
+	} else if (S_ISCHR(stx.stx_mode) && visit_wants(v, OBJECT_PTY) &&
+		   (stx.stx_rdev_major == PTY_SLAVE_MAJOR ||
+		    (stx.stx_rdev_major == PTY_MASTER_MAJOR && stx.stx_rdev_minor == PTY_MASTER_MINOR))) {
+		visit_terminal(v, s, &stx);
+	}
+}
+
+/* The number in "pipe:[4711]" behind the prefix. */
+static bool bracketed(struct span text, const char *prefix, uint64_t *number)
+{
+	size_t n = strlen(prefix);
+
+	return span_starts(text, prefix) && text.ptr[text.len - 1] == ']' &&
+	       parse_u64((struct span){ text.ptr + n, text.len - n - 1 }, number) == 0;
+}
+
+static void visit_descriptor(struct visit *v, struct seat *s)
+{
+	const unsigned paths = 1 << OBJECT_FILE | 1 << OBJECT_MEMFD | 1 << OBJECT_FIFO | 1 << OBJECT_PTY;
+	struct object_key key = { 0 };
+	struct span text;
+
+	s->len = readlinkat(s->dir, s->name, s->link, sizeof(s->link));
+	/* ENAMETOOLONG: a path over 4095 bytes; the file behind it can be asked all the same. */
+	if (s->len < 0 && errno != ENAMETOOLONG) {
 		visit_failed(v, -errno);
 		return;
 	}
-	while ((r = line_reader_next(&reader, &line)) > 0)
-		if (maps_parse(line, &map) == 0)
-			visit_mapping(v, dir, &map);
+	text = seat_path(s);
+	if (text.len == 0 || text.ptr[0] == '/') {
+		if (v->w->request->classes & paths)
+			visit_path(v, s);
+	} else if (bracketed(text, "pipe:[", &key.ino)) {
+		key.class = OBJECT_PIPE;
+		if (visit_wants(v, OBJECT_PIPE))
+			visit_pipe(v, s, &key);
+	} else if (bracketed(text, "socket:[", &key.ino)) {
+		key.class = OBJECT_SOCKET;
+		if (visit_wants(v, OBJECT_SOCKET))
+			visit_add(v, &key, s->fd, ACCESS_READ | ACCESS_WRITE, NULL);
+	} else if (span_is(text, "anon_inode:[eventfd]") && visit_wants(v, OBJECT_EVENTFD)) {
+		visit_eventfd(v, s);
+	}
+}
+
+void visit_descriptors(struct visit *v, const char *table)
+{
+	_cleanup_(close_fd) int dir = -1;
+	struct dir_reader entries;
+	struct seat s = { .table = table };
+	char path[32];
+	uint64_t fd;
+	int r;
+
+	snprintf(path, sizeof(path), "%s/fd", table);
+	dir = openat(v->dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0) {
+		visit_failed(v, -errno);
+		return;
+	}
+	s.dir = dir;
+	entries = (struct dir_reader){ .fd = dir, .buffer = v->w->entries };
+	while ((r = dir_reader_next(&entries, &s.name)) > 0) {
+		if (parse_u64_in(span_of(s.name), 0, INT32_MAX, &fd) < 0)
+			continue;
+		s.fd = (int)fd;
+		visit_descriptor(v, &s);
+	}
+	v->w->entries = entries.buffer; /* for the next directory */
 	visit_failed(v, r);
 }

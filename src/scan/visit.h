@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What one process holds: its descriptors and its mappings. */
+/* What one process holds: its descriptors (visit.c) and its mappings (visit_maps.c). */
 #pragma once
+
+#include <sys/stat.h>
 
 #include "scan/holders.h"
 #include "scan/process.h"
@@ -8,37 +10,65 @@
 /* What one thread has found so far. */
 struct walker {
 	const struct holders_request *request;
-	const struct internal_devices *devices; /* where segments live */
+	const struct internal_devices *devices; /* of the kernel's own memory */
 	const char *ipc_namespace;		/* ours: "ipc:[4026531839]", or "" */
 	int proc;
 	int64_t boot; /* of boot_time() */
-	struct holder *items;
-	size_t count;
 	struct holding *holdings;
 	size_t nholdings;
-	struct nameless *nameless;
-	size_t nnameless;
+	struct range *ranges;
+	size_t nranges;
+	struct found_file *files;
+	size_t nfiles;
+	struct hash file_index; /* key -> file */
 	struct arena arena;
+	struct buf text; /* of the maps under way */
+	char *entries;	 /* of the directory under way: buffer of its dir_reader */
 	uint64_t unreadable;
-	uint64_t threads; /* that were seen, of all processes */
-	int error;	  /* 0, or -ENOMEM and the like: the walk is not whole */
+	uint64_t unidentified; /* objects whose identity this kernel does not tell */
+	uint64_t threads;      /* that were seen, of all processes */
+	int error;	       /* 0, or -ENOMEM and the like: the walk is not whole */
 };
 
 /* The process under way. */
 struct visit {
 	struct walker *w;
-	uint32_t pid;
-	uint32_t holder; /* index, once it holds something; else NO_HOLDING */
+	struct holder *holder; /* its place; command is set once it holds something */
+	uint32_t index;	       /* of that */
+	int dir;	       /* /proc/PID */
 	struct process_stat stat;
-	uint32_t uid;
 	uint32_t tid; /* while a thread's own descriptors are looked at, else 0 */
 	bool refused; /* something of it could not be read */
 	enum { NOT_ASKED, SAME, OTHER } ipc_namespace; /* is it ours? */
+	struct terminals *terminals;		       /* once a pseudo-terminal's master was seen */
 };
 
-/* Looks at the descriptors in the directory `path` below dir, or at the mappings in
- * the file `path`. What is found goes into v->w. */
-void visit_descriptors(struct visit *v, int dir, const char *path);
-void visit_mappings(struct visit *v, int dir, const char *path);
+/* Whether holdings of this class are looked for. */
+static inline bool visit_wants(const struct visit *v, enum object_class class)
+{
+	return v->w->request->classes >> class & 1;
+}
+
+/* Looks at the descriptors in the directory `table`/fd below v->dir ("." or "task/TID"), or
+ * at the mappings in the file `table`/maps. What is found goes into v->w. */
+void visit_descriptors(struct visit *v, const char *table);
+void visit_mappings(struct visit *v, const char *table);
 /* Notes what an error (-errno, or 0) means for how complete the view is. */
 void visit_failed(struct visit *v, int error);
+void visit_free(struct visit *v);
+
+/* Notes a holding, by descriptor or (range) by mapping. */
+void visit_add(struct visit *v, const struct object_key *key, int fd, uint8_t access,
+	       const struct range *range);
+/* Whether a file was noted before by this thread. */
+bool visit_knows_file(const struct walker *w, const struct object_key *key);
+/* Notes a file; stx: what it is, or NULL: not known. */
+void visit_note_file(struct walker *w, const struct object_key *key, struct span path,
+		     const struct statx *stx);
+/* The file behind a link of /proc, asked without waiting for any file system, dead
+ * network ones included: with DONT_SYNC it answers with what it knows. 0 or -errno. */
+int look_behind(int dir, const char *name, unsigned mask, struct statx *stx) _must_check_;
+struct object_key file_key(enum object_class class, const struct statx *stx);
+/* The path before " (deleted)". */
+struct span without_deleted(struct span path);
+bool device_is_among(const uint64_t *devices, size_t count, uint64_t dev);

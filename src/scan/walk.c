@@ -11,6 +11,19 @@
 
 #define KCMP_FILES 2 /* linux/kcmp.h */
 
+/* Classes whose objects are held by descriptors, and by mappings. */
+#define WALK_DESCRIPTORS                                                                                     \
+	(1 << OBJECT_FILE | 1 << OBJECT_PIPE | 1 << OBJECT_FIFO | 1 << OBJECT_SOCKET | 1 << OBJECT_MEMFD |   \
+	 1 << OBJECT_EVENTFD | 1 << OBJECT_PTY)
+#define WALK_MAPPINGS                                                                                        \
+	(1 << OBJECT_SYSV | 1 << OBJECT_MEMFD | 1 << OBJECT_FILE_MAPPING | 1 << OBJECT_ANON_MAPPING)
+
+static bool wants_mappings(const struct walker *w)
+{
+	return w->request->classes & WALK_MAPPINGS ||
+	       (w->request->classes & 1 << OBJECT_FILE && w->request->mapped_files);
+}
+
 /* Whether two tasks share their table of descriptors. Without kcmp(2), or for the
  * numbers of another /proc: looked at each, and perhaps seen twice. */
 static bool share_descriptors(const struct walker *w, uint32_t a, uint32_t b)
@@ -22,39 +35,38 @@ static bool share_descriptors(const struct walker *w, uint32_t a, uint32_t b)
  * Threads with tables of descriptors of their own are looked at themselves. If the
  * leader has exited, /proc/PID shows nothing: then the first thread stands in for it.
  */
-static void visit_threads(struct visit *v, int dir)
+static void visit_threads(struct visit *v)
 {
-	_cleanup_(close_fd) int tasks = openat(dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(close_fd) int tasks = openat(v->dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_(free_ptr) uint32_t *tids = NULL;
 	int64_t n = tasks < 0 ? -errno : read_numbers(tasks, &tids);
-	uint32_t leader = v->stat.state == 'Z' ? 0 : v->pid;
-	char path[32];
+	const unsigned descriptors = v->w->request->classes & WALK_DESCRIPTORS;
+	uint32_t leader = v->stat.state == 'Z' ? 0 : v->holder->pid;
+	char table[32];
 
 	visit_failed(v, n < 0 ? (int)n : 0);
 	for (int64_t i = 0; i < n; i++) {
 		bool stands_in = leader == 0;
 
-		if (tids[i] == v->pid)
+		if (tids[i] == v->holder->pid)
 			continue;
 		v->tid = tids[i];
-		if (v->w->request->descriptors && (stands_in || !share_descriptors(v->w, leader, tids[i]))) {
-			snprintf(path, sizeof(path), "%u/fd", tids[i]);
-			visit_descriptors(v, tasks, path);
-		}
+		snprintf(table, sizeof(table), "task/%u", tids[i]);
+		if (descriptors && (stands_in || !share_descriptors(v->w, leader, tids[i])))
+			visit_descriptors(v, table);
 		/* Threads of one process share their memory: one look is enough. */
-		if (v->w->request->mappings && stands_in) {
-			snprintf(path, sizeof(path), "%u/maps", tids[i]);
-			visit_mappings(v, tasks, path);
-		}
+		if (wants_mappings(v->w) && stands_in)
+			visit_mappings(v, table);
 		leader = stands_in ? tids[i] : leader;
 	}
 	v->tid = 0;
 }
 
-static int read_stat(struct visit *v, int dir, struct buf *text)
+static int read_stat(struct visit *v, struct buf *text)
 {
+	struct holder *h = v->holder;
 	struct stat st;
-	int r = read_file_at(dir, "stat", text);
+	int r = read_file_at(v->dir, "stat", text);
 
 	if (r == 0)
 		r = process_stat_parse(buf_span(text), &v->stat);
@@ -62,9 +74,14 @@ static int read_stat(struct visit *v, int dir, struct buf *text)
 		return r;
 	/* /proc/PID itself always belongs to the effective user (task_dump_owner() in
 	 * fs/proc/base.c makes an exception of its very mode). */
-	if (fstat(dir, &st) < 0)
+	if (fstat(v->dir, &st) < 0)
 		return -errno;
-	v->uid = st.st_uid;
+	h->uid = st.st_uid;
+	h->start_ticks = v->stat.start_ticks;
+	h->start = process_start(v->stat.start_ticks, v->w->boot);
+	h->session = v->stat.session;
+	h->terminal = v->stat.terminal;
+	h->foreground = v->stat.foreground;
 	return 0;
 }
 
@@ -78,38 +95,43 @@ static bool is_empty(int dir)
 	return r == -ENOENT || r == -ESRCH || (r == 0 && span_starts(buf_span(&text), "0 "));
 }
 
-void walk_process(struct walker *w, uint32_t pid)
+void walk_process(struct walker *w, struct holder *holder, uint32_t index)
 {
-	_cleanup_(close_fd) int dir = -1;
 	_cleanup_(buf_free) struct buf stat = { 0 };
-	struct visit v = { .w = w, .pid = pid, .holder = NO_HOLDING };
+	struct visit v = { .w = w, .holder = holder, .index = index, .dir = -1 };
 	char name[12];
 	int r;
 
-	snprintf(name, sizeof(name), "%u", pid);
-	dir = openat(w->proc, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	r = dir < 0 ? -errno : read_stat(&v, dir, &stat);
+	snprintf(name, sizeof(name), "%u", holder->pid);
+	v.dir = openat(w->proc, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = v.dir < 0 ? -errno : read_stat(&v, &stat);
 	if (r < 0) {
 		visit_failed(&v, r);
 		w->unreadable += v.refused;
+		close_fd(&v.dir);
 		return;
 	}
 	w->threads += v.stat.threads;
 	/* A leader that has exited shows nothing, nor lets everybody look. */
-	if (w->request->descriptors && v.stat.state != 'Z')
-		visit_descriptors(&v, dir, "fd");
-	if (w->request->mappings && v.stat.state != 'Z')
-		visit_mappings(&v, dir, "maps");
+	if (w->request->classes & WALK_DESCRIPTORS && v.stat.state != 'Z')
+		visit_descriptors(&v, ".");
+	if (wants_mappings(w) && v.stat.state != 'Z')
+		visit_mappings(&v, ".");
 	if (v.stat.threads > 1)
-		visit_threads(&v, dir);
-	if (v.refused && (v.stat.threads > 1 || !is_empty(dir)))
+		visit_threads(&v);
+	if (v.refused && (v.stat.threads > 1 || !is_empty(v.dir)))
 		w->unreadable++;
+	visit_free(&v);
+	close_fd(&v.dir);
 }
 
 void walker_free(struct walker *w)
 {
-	free(w->items);
 	free(w->holdings);
-	free(w->nameless);
+	free(w->ranges);
+	free(w->files);
+	hash_free(&w->file_index);
+	buf_free(&w->text);
+	free(w->entries);
 	arena_free(&w->arena);
 }

@@ -10,14 +10,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int open_file(const char *name, int flags)
+static int open_file(const struct subject *subject, unsigned side, unsigned access)
 {
-	return open(name, flags | O_CLOEXEC);
+	(void)side;
+	return open(subject->name, open_flags(access));
 }
 
-static int open_queue(const char *name, int flags)
+static int open_queue(const struct subject *subject, unsigned side, unsigned access)
 {
-	return mq_open(name, flags | O_CLOEXEC);
+	(void)side;
+	return mq_open(subject->name, open_flags(access));
 }
 
 static void inode_truth(struct truth *truth, int fd)
@@ -28,14 +30,6 @@ static void inode_truth(struct truth *truth, int fd)
 		die("fstat");
 	truth_u64(truth, "ino", st.st_ino);
 	truth_u64(truth, "allocated", (uint64_t)st.st_blocks * 512);
-}
-
-/* The maker itself keeps nothing. */
-static void let_hold(struct job *job, struct subject *subject)
-{
-	subject->board = board_new();
-	hold_start(job, subject);
-	board_truth(subject->board, &job->truth);
 }
 
 void make_held_file(struct job *job)
@@ -50,7 +44,7 @@ void make_held_file(struct job *job)
 		die("%s", name.data);
 	inode_truth(&job->truth, fd);
 	close(fd);
-	let_hold(job, &subject);
+	hold_all(job, &subject);
 	if (arg_u64(args, "unlink", 0) && unlink(name.data) < 0)
 		die("unlink");
 }
@@ -65,7 +59,7 @@ void make_held_posix_sem(struct job *job)
 
 	if (semaphore == SEM_FAILED || sem_close(semaphore) < 0)
 		die("sem_open");
-	let_hold(job, &subject);
+	hold_all(job, &subject);
 	if (arg_u64(args, "unlink", 0) && sem_unlink(name.data) < 0)
 		die("sem_unlink");
 }
@@ -82,7 +76,7 @@ void make_held_posix_mq(struct job *job)
 		die("mq_open");
 	inode_truth(&job->truth, queue);
 	mq_close(queue);
-	let_hold(job, &subject);
+	hold_all(job, &subject);
 	if (arg_u64(args, "unlink", 0) && mq_unlink(name.data) < 0)
 		die("mq_unlink");
 }
@@ -97,7 +91,7 @@ void make_held_sysv_shm(struct job *job)
 	if (subject.id < 0)
 		die("shmget");
 	truth_u64(&job->truth, "id", subject.id);
-	let_hold(job, &subject);
+	hold_all(job, &subject);
 	if (arg_u64(args, "rmid", 0) && shmctl(subject.id, IPC_RMID, NULL) < 0)
 		die("shmctl IPC_RMID");
 }

@@ -6,107 +6,85 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/shm.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* A process while it does its actions. */
-struct holding_process {
-	const struct subject *subject;
-	int last_fd; /* the descriptor opened last, or -1 */
-	unsigned last_access;
-};
-
-static int open_as(const struct subject *subject, unsigned access)
+int open_flags(unsigned access)
 {
 	static const int flags[] = {
-		[HELD_READ] = O_RDONLY, [HELD_WRITE] = O_WRONLY, [HELD_READ | HELD_WRITE] = O_RDWR,
+		[0] = O_PATH, [HELD_READ] = O_RDONLY, [HELD_WRITE] = O_WRONLY, [HELD_BOTH] = O_RDWR,
 	};
+
+	return flags[access] | O_CLOEXEC;
+}
+
+int open_copy(const struct subject *subject, unsigned side, unsigned access)
+{
+	(void)access;
+	return fcntl(subject->ends[side], F_DUPFD_CLOEXEC, 0);
+}
+
+int open_again(const struct subject *subject, unsigned side, unsigned access)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", subject->ends[side]);
+	return open(path, open_flags(access));
+}
+
+int subject_open(const struct subject *subject, unsigned side, unsigned access)
+{
 	int fd;
 
 	if (!subject->open)
 		wrong("this thing has no descriptors");
-	fd = subject->open(subject->name, access ? flags[access] : O_PATH);
+	fd = subject->open(subject, side, access);
 	if (fd < 0)
-		die("open %s", subject->name);
+		die("open %s", subject->name ? subject->name : "a copy");
 	return fd;
 }
 
-static void hold_descriptor(struct holding_process *p, unsigned access)
+void close_ends(const struct subject *subject)
 {
-	p->last_fd = open_as(p->subject, access);
-	p->last_access = access;
-	board_add(p->subject->board, (struct held){ .fd = p->last_fd, .access = access });
+	for (int i = 0; i < 2; i++)
+		if (subject->ends[i] > 0)
+			close(subject->ends[i]);
 }
 
-static void hold_copy(struct holding_process *p, unsigned access)
+static void hold_descriptor(struct holding_process *p, unsigned side, unsigned access)
 {
+	p->last_fd = subject_open(p->subject, side, access);
+	p->last_held = board_add(p->subject->board,
+				 (struct held){ .fd = p->last_fd, .access = access, .side = side });
+}
+
+static void hold_copy(struct holding_process *p, unsigned side, unsigned access)
+{
+	const struct held *last = &p->subject->board->items[p->last_held];
 	int fd = dup(p->last_fd);
 
+	(void)side;
 	(void)access;
 	if (fd < 0)
 		die("dup");
-	board_add(p->subject->board, (struct held){ .fd = fd, .access = p->last_access });
+	board_add(p->subject->board, (struct held){ .fd = fd, .access = last->access, .side = last->side });
 }
 
-static void add_mapping(const struct subject *subject, const void *address, unsigned access)
+static void close_last(struct holding_process *p, unsigned side, unsigned access)
 {
-	uint64_t page = sysconf(_SC_PAGESIZE), start = (uintptr_t)address;
-	uint64_t end = start + (subject->size + page - 1) / page * page;
-
-	board_add(subject->board, (struct held){ .fd = -1, .start = start, .end = end, .access = access });
-}
-
-static void map_file(struct holding_process *p, unsigned access, int sharing)
-{
-	/* A shared mapping for writing takes a descriptor that may read, too. */
-	int fd = open_as(p->subject, access & HELD_WRITE && sharing == MAP_SHARED ? HELD_READ | HELD_WRITE : HELD_READ);
-	int protection = (access & HELD_READ ? PROT_READ : 0) | (access & HELD_WRITE ? PROT_WRITE : 0);
-	void *address = mmap(NULL, p->subject->size, protection, sharing, fd, 0);
-
-	if (address == MAP_FAILED)
-		die("mmap");
-	close(fd);
-	/* What is written to a private mapping never gets to the object. */
-	add_mapping(p->subject, address, sharing == MAP_SHARED ? access : access & HELD_READ);
-}
-
-static void hold_mapping(struct holding_process *p, unsigned access)
-{
-	map_file(p, access, MAP_SHARED);
-}
-
-static void hold_private_mapping(struct holding_process *p, unsigned access)
-{
-	map_file(p, access, MAP_PRIVATE);
-}
-
-static void hold_semaphore(struct holding_process *p, unsigned access)
-{
-	sem_t *semaphore = sem_open(p->subject->name, 0);
-
-	if (semaphore == SEM_FAILED)
-		die("sem_open");
-	/* The libc closes its descriptor and maps one page, where the semaphore begins. */
-	add_mapping(p->subject, semaphore, access);
-}
-
-static void hold_attachment(struct holding_process *p, unsigned access)
-{
-	void *address = shmat(p->subject->id, NULL, access & HELD_WRITE ? 0 : SHM_RDONLY);
-
-	if (address == (void *)-1)
-		die("shmat");
-	add_mapping(p->subject, address, access);
+	(void)side;
+	(void)access;
+	if (close(p->last_fd) < 0)
+		die("close");
+	p->subject->board->items[p->last_held].closed = true;
 }
 
 /* Lets go of everything but a copy that is under way in a socket. */
-static void send_away(struct holding_process *p, unsigned access)
+static void send_away(struct holding_process *p, unsigned side, unsigned access)
 {
 	union {
 		char space[CMSG_SPACE(sizeof(int))];
@@ -116,7 +94,7 @@ static void send_away(struct holding_process *p, unsigned access)
 	struct iovec data = { &byte, 1 };
 	struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control,
 				  .msg_controllen = sizeof(control) };
-	int pair[2], fd = open_as(p->subject, access);
+	int pair[2], fd = subject_open(p->subject, side, access);
 	struct cmsghdr *head = CMSG_FIRSTHDR(&message);
 
 	head->cmsg_level = SOL_SOCKET;
@@ -128,18 +106,13 @@ static void send_away(struct holding_process *p, unsigned access)
 	close(fd);
 }
 
-static void wait_forever(void)
-{
-	for (;;)
-		pause();
-}
-
-static void fork_child(struct holding_process *p, unsigned access)
+static void fork_child(struct holding_process *p, unsigned side, unsigned access)
 {
 	struct board *board = p->subject->board;
 	unsigned count = atomic_load(&board->count);
 	pid_t parent = getpid(), pid;
 
+	(void)side;
 	(void)access;
 	atomic_fetch_add(&board->expected, 1);
 	pid = fork();
@@ -151,74 +124,100 @@ static void fork_child(struct holding_process *p, unsigned access)
 	if (getppid() != parent)
 		_exit(1);
 	board_inherit(board, parent, count);
+	let_go(p);
 	atomic_fetch_add(&board->ready, 1);
 	wait_forever();
 }
 
-static void *idle_thread(void *argument)
-{
-	(void)argument;
-	wait_forever();
-	return NULL;
-}
+/* A thread with a table of descriptors that the process itself does not see. */
+struct own_table {
+	const struct subject *subject;
+	atomic_uint opened;
+};
 
-/* Holds through a table of descriptors that the process itself does not see. */
 static void *own_table_thread(void *argument)
 {
-	const struct subject *subject = argument;
+	struct own_table *table = argument;
+	const struct subject *subject = table->subject;
 
 	if (unshare(CLONE_FILES) < 0)
 		die("unshare");
-	board_add(subject->board,
-		  (struct held){ .fd = open_as(subject, HELD_READ | HELD_WRITE), .access = HELD_READ | HELD_WRITE });
+	board_add(subject->board, (struct held){ .fd = subject_open(subject, 0, HELD_BOTH), .access = HELD_BOTH });
+	close_ends(subject);
 	atomic_fetch_add(&subject->board->ready, 1);
+	atomic_store(&table->opened, 1);
 	wait_forever();
-	return NULL;
 }
 
-static void start_thread(void *(*body)(void *), const struct subject *subject)
+static uint64_t has_opened(const void *argument)
 {
+	const struct own_table *table = argument;
+
+	return atomic_load(&table->opened);
+}
+
+static void start_own_table(struct holding_process *p, unsigned side, unsigned access)
+{
+	struct own_table *table = calloc(1, sizeof(*table));
 	pthread_t thread;
 
-	errno = pthread_create(&thread, NULL, body, (void *)(uintptr_t)subject);
+	(void)side;
+	(void)access;
+	if (!table)
+		die("memory");
+	table->subject = p->subject;
+	atomic_fetch_add(&p->subject->board->expected, 1);
+	errno = pthread_create(&thread, NULL, own_table_thread, table);
 	if (errno)
 		die("pthread_create");
-}
-
-static void start_own_table(struct holding_process *p, unsigned access)
-{
-	(void)access;
-	atomic_fetch_add(&p->subject->board->expected, 1);
-	start_thread(own_table_thread, p->subject);
+	/* It takes a copy of the table as it is now. */
+	wait_until(has_opened, table, 1, "thread");
 }
 
 static const struct action {
 	const char *name;
-	void (*act)(struct holding_process *p, unsigned access);
+	hold_fn *act;
 	unsigned access;
+	unsigned side;
 } actions[] = {
-	/* a descriptor, open so; of a file or a queue */
+	/* a descriptor, open so; of a pipe it is the end that this takes */
 	{ "r", hold_descriptor, HELD_READ },
 	{ "w", hold_descriptor, HELD_WRITE },
-	{ "rw", hold_descriptor, HELD_READ | HELD_WRITE },
+	{ "rw", hold_descriptor, HELD_BOTH },
 	{ "path", hold_descriptor, 0 },
-	/* a copy of the last one */
-	{ "dup", hold_copy, 0 },
+	/* one of two ends: sockets of a pair, master (a) and slave (b) of a terminal */
+	{ "a", hold_descriptor, HELD_BOTH, 0 },
+	{ "b", hold_descriptor, HELD_BOTH, 1 },
+	{ "b-r", hold_descriptor, HELD_READ, 1 },
+	/* a copy of the last one; the last one is closed */
+	{ "dup", hold_copy },
+	{ "close", close_last },
 	/* a mapping of a file alone: the descriptor is closed again */
 	{ "map-r", hold_mapping, HELD_READ },
 	{ "map-w", hold_mapping, HELD_WRITE },
-	{ "map-rw", hold_mapping, HELD_READ | HELD_WRITE },
+	{ "map-rw", hold_mapping, HELD_BOTH },
 	{ "map-none", hold_mapping, 0 },
-	{ "map-private", hold_private_mapping, HELD_READ | HELD_WRITE },
-	{ "semaphore", hold_semaphore, HELD_READ | HELD_WRITE },
-	{ "attach", hold_attachment, HELD_READ | HELD_WRITE },
+	{ "map-private", hold_private_mapping, HELD_BOTH },
+	{ "map-second-page", hold_second_page, HELD_BOTH },
+	{ "semaphore", hold_semaphore, HELD_BOTH },
+	{ "attach", hold_attachment, HELD_BOTH },
 	{ "attach-r", hold_attachment, HELD_READ },
+	/* memory that the maker shared */
+	{ "keep", keep_memory, HELD_BOTH },
+	{ "keep-head", keep_head, HELD_BOTH },
+	{ "keep-tail", keep_tail, HELD_BOTH },
+	{ "keep-around", keep_around, HELD_BOTH },
+	{ "keep-protected", keep_protected, HELD_BOTH },
+	{ "keep-moved", keep_moved, HELD_BOTH },
 	/* a child that inherits what is held so far */
-	{ "fork", fork_child, 0 },
+	{ "fork", fork_child },
 	/* a thread with descriptors of its own opens one */
-	{ "thread", start_own_table, 0 },
+	{ "thread", start_own_table },
 	/* only a message in a socket has it */
-	{ "flight", send_away, HELD_READ | HELD_WRITE },
+	{ "flight", send_away, HELD_BOTH },
+	{ "flight-r", send_away, HELD_READ },
+	{ "flight-w", send_away, HELD_WRITE },
+	{ "flight-b", send_away, HELD_BOTH, 1 },
 };
 
 static void change_user(const char *uid)
@@ -250,105 +249,13 @@ static bool become(const char *text)
 	return true;
 }
 
-static void act(struct holding_process *p, const char *text)
+void hold_act(struct holding_process *p, const char *text)
 {
 	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
 		if (strcmp(actions[i].name, text) == 0) {
-			actions[i].act(p, actions[i].access);
+			actions[i].act(p, actions[i].side, actions[i].access);
 			return;
 		}
 	if (!become(text))
 		wrong("%s: no such action", text);
-}
-
-/* A process and how it is to end up: 'T' stopped, 'Z' only its threads live on, or 0. */
-struct plan {
-	const struct subject *subject;
-	char *text;
-	char state;
-};
-
-static void carry_out(const void *argument)
-{
-	const struct plan *plan = argument;
-	struct holding_process p = { .subject = plan->subject, .last_fd = -1 };
-	char *rest = plan->text, *text;
-
-	while ((text = strsep(&rest, "+")))
-		act(&p, text);
-	if (plan->state == 'Z')
-		start_thread(idle_thread, NULL);
-	atomic_fetch_add(&plan->subject->board->ready, 1);
-	if (plan->state == 'T')
-		raise(SIGSTOP);
-	if (plan->state == 'Z')
-		pthread_exit(NULL);
-	wait_forever();
-}
-
-/* "+stop" and "+leave" at the end of a process say how it ends up. */
-static char cut_state(char *text)
-{
-	char *plus = strrchr(text, '+');
-	const char *last = plus ? plus + 1 : text;
-	char state = strcmp(last, "stop") == 0 ? 'T' : strcmp(last, "leave") == 0 ? 'Z' : '\0';
-
-	if (state && !plus)
-		wrong("%s: what should it hold?", text);
-	if (state)
-		*plus = '\0';
-	return state;
-}
-
-static uint64_t is_ready(const void *argument)
-{
-	const struct board *board = argument;
-	unsigned ready = atomic_load(&board->ready);
-
-	return ready >= atomic_load(&board->expected);
-}
-
-struct wanted_state {
-	pid_t pid;
-	char state;
-};
-
-static uint64_t has_state(const void *argument)
-{
-	const struct wanted_state *wanted = argument;
-	char path[64], text[512] = "", *close;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)wanted->pid);
-	f = fopen(path, "re");
-	if (!f)
-		die("%s", path);
-	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
-	fclose(f);
-	close = strrchr(text, ')');
-	return close && close[1] && close[2] == wanted->state;
-}
-
-void hold_start(struct job *job, const struct subject *subject)
-{
-	char *list = strdup(arg_text(&job->args, "holders", "")), *rest = list, *text;
-	struct wanted_state *wanted = NULL;
-	size_t nwanted = 0;
-
-	while ((text = next_item(&rest))) {
-		struct plan plan = { .subject = subject, .text = text, .state = cut_state(text) };
-
-		atomic_fetch_add(&subject->board->expected, 1);
-		wanted = realloc(wanted, (nwanted + 1) * sizeof(*wanted));
-		if (!wanted)
-			die("memory");
-		wanted[nwanted].pid = task_start(&job->tasks, carry_out, &plan);
-		wanted[nwanted++].state = plan.state;
-	}
-	wait_until(is_ready, subject->board, 1, "holders");
-	for (size_t i = 0; i < nwanted; i++)
-		if (wanted[i].state)
-			wait_until(has_state, &wanted[i], 1, "states of processes");
-	free(wanted);
-	free(list);
 }

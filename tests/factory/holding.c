@@ -35,7 +35,7 @@ static uint64_t own_start_ticks(void)
 	return strtoull(at, NULL, 10);
 }
 
-void board_add(struct board *board, struct held held)
+unsigned board_add(struct board *board, struct held held)
 {
 	unsigned at = atomic_fetch_add(&board->count, 1);
 
@@ -46,29 +46,40 @@ void board_add(struct board *board, struct held held)
 	held.start_ticks = own_start_ticks();
 	prctl(PR_GET_NAME, held.command);
 	board->items[at] = held;
+	return at;
 }
 
 void board_inherit(struct board *board, pid_t from, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
-		if (board->items[i].pid == from)
+		if (board->items[i].pid == from && !board->items[i].closed)
 			board_add(board, board->items[i]);
+}
+
+static void held_truth(const struct held *h, FILE *out)
+{
+	fprintf(out, "{\"pid\": %d, \"uid\": %u, \"start_ticks\": %" PRIu64 ", \"command_hex\": \"", (int)h->pid,
+		(unsigned)h->uid, h->start_ticks);
+	for (size_t c = 0; h->command[c]; c++)
+		fprintf(out, "%02x", (unsigned char)h->command[c]);
+	fprintf(out,
+		"\", \"fd\": %d, \"start\": %" PRIu64 ", \"end\": %" PRIu64 ", \"offset\": %" PRIu64
+		", \"access\": %u, \"side\": %u}",
+		h->fd, h->start, h->end, h->offset, h->access, h->side);
 }
 
 void board_truth(struct board *board, struct truth *truth)
 {
 	unsigned count = atomic_load(&board->count);
+	bool started = false;
 
 	truth_list(truth, "holdings");
 	for (unsigned i = 0; i < count; i++) {
-		const struct held *h = &board->items[i];
-
-		fprintf(truth->out, "%s{\"pid\": %d, \"uid\": %u, \"start_ticks\": %" PRIu64 ", \"command_hex\": \"",
-			i ? ", " : "", (int)h->pid, (unsigned)h->uid, h->start_ticks);
-		for (size_t c = 0; h->command[c]; c++)
-			fprintf(truth->out, "%02x", (unsigned char)h->command[c]);
-		fprintf(truth->out, "\", \"fd\": %d, \"start\": %" PRIu64 ", \"end\": %" PRIu64 ", \"access\": %u}",
-			h->fd, h->start, h->end, h->access);
+		if (board->items[i].closed)
+			continue;
+		fputs(started ? ", " : "", truth->out);
+		held_truth(&board->items[i], truth->out);
+		started = true;
 	}
 	truth_list_end(truth);
 }

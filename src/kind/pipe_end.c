@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#include "kind/pipe_end.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+
+const char *const pipe_ends_values[] = { "open", "no-reader", "no-writer", NULL };
+const struct holding_roles pipe_roles = { "reader", "writer", "both", NULL, NULL };
+
+/*
+ * What the kernel says of the other end: its counts also know who is not to be seen here.
+ * A FIFO that never had a writer shows no hang-up (pipe_poll() in fs/pipe.c): then only
+ * what the walk found can tell.
+ */
+static void project_ends(struct projector *p, struct record *r, size_t field, const struct holding *first,
+			 const struct holding_count *count)
+{
+	const struct snapshot *s = p->snapshot;
+	uint8_t end = count->readers > 0 ? ACCESS_READ : ACCESS_WRITE;
+	_cleanup_(close_fd) int fd = object_copy(s, first, end);
+	struct pollfd poll_fd = { .fd = fd };
+	const char *ends = "open";
+
+	if (fd < 0 || poll(&poll_fd, 1, 0) < 0) {
+		held_unreadable(p, r, field, field, fd < 0 ? fd : -errno);
+		return;
+	}
+	if (poll_fd.revents & POLLHUP)
+		ends = "no-writer";
+	else if (poll_fd.revents & POLLERR)
+		ends = "no-reader";
+	else if (first->class == OBJECT_FIFO && end == ACCESS_READ && count->writers == 0) {
+		if (!count->known) {
+			record_unknown_why(r, field, WHY_TOLD);
+			return;
+		}
+		ends = "no-writer";
+	}
+	record_text(r, field, ends);
+}
+
+/* A copy is held for a few calls: while it is there, the other side sees no end. */
+static int project_queue(struct projector *p, struct record *r, const struct pipe_fields *at,
+			 const struct holding *first)
+{
+	/* Descriptors opened with O_PATH reach no data, and are open for nothing. */
+	_cleanup_(close_fd) int fd = object_copy(p->snapshot, first, ACCESS_READ | ACCESS_WRITE);
+	int queued = 0, capacity, flags;
+
+	if (fd < 0)
+		return held_unreadable(p, r, at->packet, at->capacity, fd);
+	flags = fcntl(fd, F_GETFL);
+	capacity = fcntl(fd, F_GETPIPE_SZ);
+	if (ioctl(fd, FIONREAD, &queued) < 0)
+		queued = -1;
+	if (flags >= 0)
+		record_bool(r, at->packet, flags & O_DIRECT);
+	if (queued >= 0)
+		record_u64(r, at->queued, (uint64_t)queued);
+	if (capacity >= 0)
+		record_u64(r, at->capacity, (uint64_t)capacity);
+	return 0;
+}
+
+int pipe_project(struct projector *p, struct record *r, const struct pipe_fields *at,
+		 const struct holding *first, const struct holding_count *count)
+{
+	if (p->snapshot->sources & SOURCE_ACCESS) {
+		record_u64(r, at->readers, count->readers);
+		record_u64(r, at->writers, count->writers);
+	}
+	if (!first || (count->readers == 0 && count->writers == 0))
+		return 0;
+	if (wants(p->want, at->ends))
+		project_ends(p, r, at->ends, first, count);
+	if (!wants_any(p->want, at->packet, at->capacity))
+		return 0;
+	return project_queue(p, r, at, first);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+#include "scan/fdinfo.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "lib/parse.h"
+
+int fdinfo_read(struct fdinfo *info, int dir, const char *table, const char *name)
+{
+	_cleanup_(close_fd) int fd = -1;
+	char path[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%s/fdinfo/%s", table, name);
+	fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = read(fd, info->text, sizeof(info->text));
+	if (n < 0)
+		return -errno;
+	info->len = (size_t)n;
+	return 0;
+}
+
+/* The word behind a label; false if there is no such line. */
+static bool find(const struct fdinfo *info, const char *label, struct span *word)
+{
+	struct span rest = { info->text, info->len }, line;
+
+	while (next_line(&rest, &line)) {
+		if (!span_starts(line, label))
+			continue;
+		line = span_from(line, strlen(label));
+		return next_word(&line, word);
+	}
+	return false;
+}
+
+int fdinfo_number(const struct fdinfo *info, const char *label, uint64_t *out)
+{
+	struct span word;
+
+	return find(info, label, &word) && parse_u64(word, out) == 0 ? 0 : -ENODATA;
+}
+
+int fdinfo_hex(const struct fdinfo *info, const char *label, uint64_t *out)
+{
+	struct span word;
+
+	return find(info, label, &word) && parse_hex(word, out) == 0 ? 0 : -ENODATA;
+}
+
+int fdinfo_flags(const struct fdinfo *info, unsigned *flags)
+{
+	struct span word;
+	unsigned value = 0;
+
+	if (!find(info, "flags:", &word))
+		return -ENODATA;
+	for (size_t i = 0; i < word.len; i++) {
+		if (word.ptr[i] < '0' || word.ptr[i] > '7')
+			return -ENODATA;
+		value = value << 3 | (unsigned)(word.ptr[i] - '0');
+	}
+	*flags = value;
+	return 0;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tasks that are blocked in open(2) of a FIFO: they have no descriptor yet, and only
+ * /proc/PID/task/TID/syscall tells what they wait for (proc(5)).
+ */
+#pragma once
+
+#include "model/warnings.h"
+#include "scan/context.h"
+#include "scan/found.h"
+
+struct opener {
+	struct object_key key; /* OBJECT_FIFO */
+	uint32_t pid, tid;
+	uint8_t access; /* of enum holding_access: what it wants */
+};
+
+struct openers {
+	struct opener *items; /* in the order of pids */
+	size_t count;
+	bool looked;   /* they were looked for */
+	bool complete; /* every task could be asked */
+};
+
+/*
+ * Asks every task. Files are looked up only where the kernel has them at hand
+ * (RESOLVE_CACHED of openat2(2), Linux 5.12), so that no dead file system is waited for.
+ * 0 or -ENOMEM.
+ */
+int openers_find(struct openers *o, const struct scan_context *context) _must_check_;
+void openers_free(struct openers *o);

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+#include "scan/terminals.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/sysmacros.h>
+
+#include "lib/file.h"
+#include "lib/vec.h"
+#include "scan/fdinfo.h"
+#include "scan/mountinfo.h"
+
+struct instance {
+	uint64_t dev;
+	struct buf target; /* where it is mounted */
+};
+
+/* Those that a process sees, the last mounted last. */
+struct terminals {
+	struct instance *items;
+	size_t count;
+};
+
+static int add_instance(struct terminals *t, const struct mount_line *mount)
+{
+	struct instance *i;
+
+	if (vec_reserve(&t->items, t->count, sizeof(*t->items)) < 0)
+		return -ENOMEM;
+	i = &t->items[t->count++];
+	*i = (struct instance){ .dev = makedev((unsigned)mount->major, (unsigned)mount->minor) };
+	mountinfo_unescape(mount->target, &i->target);
+	return i->target.failed ? -ENOMEM : 0;
+}
+
+static int read_instances(struct terminals *t, int dir)
+{
+	_cleanup_(close_fd) int fd = openat(dir, "mountinfo", O_RDONLY | O_CLOEXEC);
+	_cleanup_(line_reader_free) struct line_reader reader = { .fd = fd };
+	struct mount_line mount;
+	struct span line;
+	int r = fd < 0 ? -errno : 1;
+
+	while (r > 0 && (r = line_reader_next(&reader, &line)) > 0)
+		if (mountinfo_parse(line, &mount) == 0 && span_is(mount.fstype, "devpts"))
+			r = add_instance(t, &mount) < 0 ? -ENOMEM : 1;
+	return r;
+}
+
+void terminals_free(struct terminals *t)
+{
+	for (size_t i = 0; t && i < t->count; i++)
+		buf_free(&t->items[i].target);
+	if (t)
+		free(t->items);
+	free(t);
+}
+
+/* The one mounted on that path; 0: none is. */
+static uint64_t mounted_on(const struct terminals *t, struct span directory, const char *leaf)
+{
+	for (size_t i = t->count; i-- > 0;) {
+		struct span target = buf_span(&t->items[i].target);
+
+		if (target.len == directory.len + strlen(leaf) &&
+		    memcmp(target.ptr, directory.ptr, directory.len) == 0 &&
+		    span_is(span_from(target, directory.len), leaf))
+			return t->items[i].dev;
+	}
+	return 0;
+}
+
+/* A master opened inside of a devpts shows its instance; opened elsewhere it is the one on
+ * "pts" beside it (devpts_acquire() in fs/devpts/inode.c). */
+static uint64_t instance_of(const struct terminals *t, const struct statx *stx, struct span path)
+{
+	uint64_t dev = makedev(stx->stx_dev_major, stx->stx_dev_minor);
+	const char *slash = path.len ? memrchr(path.ptr, '/', path.len) : NULL;
+
+	for (size_t i = 0; i < t->count; i++)
+		if (t->items[i].dev == dev)
+			return dev;
+	if (!slash)
+		return 0;
+	return mounted_on(t, (struct span){ path.ptr, (size_t)(slash - path.ptr) }, "/pts");
+}
+
+int terminals_master(struct terminals **terminals, int dir, const char *table, const char *name,
+		     const struct statx *stx, struct span path, struct object_key *key)
+{
+	struct fdinfo info;
+	int r = fdinfo_read(&info, dir, table, name);
+
+	if (r == 0)
+		r = fdinfo_number(&info, "tty-index:", &key->ino);
+	if (r == 0 && !*terminals) {
+		*terminals = calloc(1, sizeof(**terminals));
+		r = *terminals ? read_instances(*terminals, dir) : -ENOMEM;
+	}
+	if (r == 0)
+		key->dev = instance_of(*terminals, stx, path);
+	return r;
+}
+
+uint64_t terminals_instance(int dir, struct span target)
+{
+	struct terminals t = { 0 };
+	uint64_t dev = 0;
+
+	if (read_instances(&t, dir) == 0)
+		dev = mounted_on(&t, target, "");
+	for (size_t i = 0; i < t.count; i++)
+		buf_free(&t.items[i].target);
+	free(t.items);
+	return dev;
+}

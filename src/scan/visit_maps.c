@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/* The mappings of one process. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/sysmacros.h>
+
+#include "lib/file.h"
+#include "scan/attach.h"
+#include "scan/visit.h"
+
+/* A mapped file as its link in map_files tells it; without the capabilities that
+ * this takes, or behind a dead leader, no more can be told than the line says. */
+static void note_mapped_file(struct visit *v, const struct map_line *map, const struct object_key *key)
+{
+	struct statx stx;
+	char path[64];
+	int r;
+
+	if (visit_knows_file(v->w, key))
+		return;
+	snprintf(path, sizeof(path), "map_files/%llx-%llx", (unsigned long long)map->start,
+		 (unsigned long long)map->end);
+	r = look_behind(v->dir, path, STATX_BASIC_STATS, &stx);
+	if (r == -EPERM || r == -EACCES || (r < 0 && v->stat.state == 'Z'))
+		visit_note_file(v->w, key, map->path, NULL);
+	else if (r < 0)
+		visit_failed(v, r);
+	else if (stx.stx_ino == key->ino)
+		visit_note_file(v->w, key, map->path, &stx);
+}
+
+/* Ids of segments mean something in their own IPC namespace only. */
+static bool is_our_namespace(struct visit *v)
+{
+	char path[48], link[64];
+	ssize_t n;
+
+	if (v->ipc_namespace == NOT_ASKED) {
+		snprintf(path, sizeof(path), "task/%u/ns/ipc", v->tid ? v->tid : v->holder->pid);
+		n = readlinkat(v->dir, path, link, sizeof(link));
+		visit_failed(v, n < 0 ? -errno : 0);
+		v->ipc_namespace = n >= 0 && span_is((struct span){ link, (size_t)n }, v->w->ipc_namespace) ?
+					   SAME :
+					   OTHER;
+	}
+	return v->ipc_namespace == SAME;
+}
+
+static bool has_deleted(const struct map_line *map)
+{
+	return without_deleted(map->path).len < map->path.len;
+}
+
+/* Memory of the kernel's own mounts: the path, which nobody can forge there, says what it is. */
+static void visit_internal(struct visit *v, const struct map_line *map, struct object_key *key,
+			   uint8_t access, const struct range *range)
+{
+	if (attach_is_segment(map, v->w->devices)) {
+		*key = (struct object_key){ OBJECT_SYSV, 0, map->inode };
+		if (visit_wants(v, OBJECT_SYSV) && is_our_namespace(v))
+			visit_add(v, key, -1, access, range);
+	} else if (span_starts(map->path, "/memfd:")) {
+		key->class = OBJECT_MEMFD;
+		if (!visit_wants(v, OBJECT_MEMFD))
+			return;
+		visit_add(v, key, -1, access, range);
+		note_mapped_file(v, map, key);
+	} else if (map->shared && (span_is(map->path, "/dev/zero (deleted)") ||
+				   span_is(map->path, "/anon_hugepage (deleted)"))) {
+		key->class = OBJECT_ANON_MAPPING;
+		if (visit_wants(v, OBJECT_ANON_MAPPING))
+			visit_add(v, key, -1, access, range);
+	}
+}
+
+static void visit_mapping(struct visit *v, const struct map_line *map)
+{
+	const struct holders_request *request = v->w->request;
+	uint8_t access =
+		(uint8_t)((map->read ? ACCESS_READ : 0) | (map->write && map->shared ? ACCESS_WRITE : 0));
+	struct object_key key = { OBJECT_FILE, makedev((unsigned)map->major, (unsigned)map->minor),
+				  map->inode };
+	struct range range = { map->start, map->end, map->offset };
+
+	if (map->path.len == 0 || map->path.ptr[0] != '/')
+		return;
+	if (internal_devices_has(v->w->devices, key.dev)) {
+		visit_internal(v, map, &key, access, &range);
+	} else if (map->inode == 0) {
+		return; /* only a segment may have that number */
+	} else if (device_is_among(request->devices, request->ndevices, key.dev)) {
+		visit_add(v, &key, -1, access, &range);
+		if (has_deleted(map))
+			note_mapped_file(v, map, &key);
+	} else if (map->shared && visit_wants(v, OBJECT_FILE_MAPPING) &&
+		   !device_is_among(request->excluded, request->nexcluded, key.dev)) {
+		key.class = OBJECT_FILE_MAPPING;
+		visit_add(v, &key, -1, access, &range);
+		if (has_deleted(map))
+			note_mapped_file(v, map, &key);
+		else if (!visit_knows_file(v->w, &key))
+			visit_note_file(v->w, &key, map->path, NULL);
+	}
+}
+
+void visit_mappings(struct visit *v, const char *table)
+{
+	_cleanup_(close_fd) int fd = -1;
+	struct line_reader reader = { .text = v->w->text };
+	struct span line;
+	struct map_line map;
+	char path[32];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/maps", table);
+	fd = openat(v->dir, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		visit_failed(v, -errno);
+		return;
+	}
+	reader.fd = fd;
+	buf_reset(&reader.text);
+	while ((r = line_reader_next(&reader, &line)) > 0)
+		if (maps_parse(line, &map) == 0)
+			visit_mapping(v, &map);
+	v->w->text = reader.text;
+	visit_failed(v, r);
+}
