@@ -180,13 +180,10 @@ static int mapped_key(int fd, uint64_t *dev, uint64_t *ino)
 	struct fdinfo info;
 	char name[12];
 	uint64_t mount;
-	int r = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_(close_fd) int self = r;
+	int r;
 
-	if (self < 0)
-		return -errno;
 	snprintf(name, sizeof(name), "%d", fd);
-	r = fdinfo_read(&info, self, ".", name);
+	r = fdinfo_read_own(&info, name);
 	if (r == 0)
 		r = fdinfo_number(&info, "mnt_id:", &mount);
 	if (r == 0 && fdinfo_number(&info, "ino:", ino) == 0)

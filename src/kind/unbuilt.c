@@ -5,20 +5,6 @@
  */
 #include "kind/registry.h"
 
-const struct kind kind_fifo = {
-	.name = "fifo",
-	.groups = GROUP_FD,
-	.title = "FIFO (named pipe)",
-	.identifier = "path",
-	.handle = "file descriptors",
-	.persistence = "until unlinked; its data until the last descriptor is closed",
-	.access = "mode of the file",
-	.source = "/proc/PID/fd, stat(2)",
-	.create_means = "mkfifo(3)",
-	.remove_means = "unlink(2)",
-	.reference = "fifo:/path",
-};
-
 const struct kind kind_unix_socket = {
 	.name = "unix-socket",
 	.aliases = (const char *const[]){ "unix", NULL },
@@ -47,76 +33,6 @@ const struct kind kind_inet_socket = {
 	.create_means = "bind(2) and listen(2), handed to COMMAND",
 	.remove_means = "SOCK_DESTROY",
 	.reference = "inet-socket:INODE, inet-socket:tcp:ADDRESS:PORT",
-};
-
-const struct kind kind_memfd = {
-	.name = "memfd",
-	.groups = GROUP_FD | GROUP_MEMORY,
-	.title = "Memory file (memfd)",
-	.identifier = "inode number; the name is a mere label",
-	.handle = "file descriptors and mappings",
-	.persistence = "until the last descriptor and mapping are gone",
-	.access = "whoever was given a descriptor",
-	.source = "/proc/PID/fd, maps",
-	.create_means = "memfd_create(2), handed to COMMAND",
-	.remove_means = "not possible from outside; --kill signals its holders",
-	.reference = "memfd:INODE",
-};
-
-const struct kind kind_eventfd = {
-	.name = "eventfd",
-	.groups = GROUP_FD,
-	.title = "Event counter (eventfd)",
-	.identifier = "eventfd-id",
-	.handle = "file descriptors",
-	.persistence = "until the last descriptor is closed",
-	.access = "whoever was given a descriptor",
-	.source = "/proc/PID/fdinfo",
-	.create_means = "eventfd(2), handed to COMMAND",
-	.remove_means = "not possible from outside; --kill signals its holders",
-	.reference = "eventfd:ID",
-};
-
-const struct kind kind_pty = {
-	.name = "pty",
-	.groups = GROUP_FD,
-	.title = "Pseudo-terminal",
-	.identifier = "path of the slave",
-	.handle = "file descriptors (master, slave)",
-	.persistence = "until master and slaves are closed",
-	.access = "mode of the slave's file",
-	.source = "/proc/PID/fd, /dev/pts",
-	.create_means = "posix_openpt(3), handed to COMMAND",
-	.remove_means = "hang-up",
-	.reference = "pty:/dev/pts/N",
-};
-
-const struct kind kind_file_mapping = {
-	.name = "file-mapping",
-	.groups = GROUP_MEMORY,
-	.title = "Shared mapping of a file",
-	.identifier = "device and inode, or path",
-	.handle = "mappings",
-	.persistence = "until the last mapping is gone",
-	.access = "mode of the file",
-	.source = "/proc/PID/maps",
-	.create_means = "mmap(2), held",
-	.remove_means = "not possible from outside; --kill signals its holders",
-	.reference = "file-mapping:MAJOR:MINOR:INODE, file-mapping:/path",
-};
-
-const struct kind kind_anon_mapping = {
-	.name = "anon-mapping",
-	.groups = GROUP_MEMORY,
-	.title = "Shared anonymous mapping",
-	.identifier = "inode number",
-	.handle = "mappings, inherited by fork(2)",
-	.persistence = "until the last mapping is gone",
-	.access = "descendants of its creator",
-	.source = "/proc/PID/maps",
-	.create_means = "mmap(2), held",
-	.remove_means = "not possible from outside; --kill signals its holders",
-	.reference = "anon-mapping:INODE",
 };
 
 const struct kind kind_flock = {

@@ -8,7 +8,7 @@
 static bool hides(int error)
 {
 	return error == EPERM || error == EACCES || error == WHY_MOVES_ATIME || error == WHY_OTHER_PIDS ||
-	       error == WHY_LEASED || error == WHY_OTHER_SYSTEM;
+	       error == WHY_OTHER_MOUNTS || error == WHY_LEASED || error == WHY_OTHER_SYSTEM;
 }
 
 bool warning_hides(const struct warning *warning)
@@ -139,6 +139,12 @@ static const char *cause(int error)
 		return "this /proc is that of another PID namespace";
 	case WHY_NO_NAME:
 		return "it was unlinked and cannot be opened any more";
+	case WHY_KERNEL_TOO_OLD:
+		return "this kernel does not tell";
+	case WHY_TOO_LONG:
+		return "the kernel shows no path over 4095 bytes";
+	case WHY_OTHER_MOUNTS:
+		return "it lies in another mount namespace";
 	case WHY_MOVES_ATIME:
 		return "reading would move its access time (not so for its owner, or with CAP_FOWNER)";
 	default:

@@ -24,6 +24,13 @@ int fdinfo_read(struct fdinfo *info, int dir, const char *table, const char *nam
 	return 0;
 }
 
+int fdinfo_read_own(struct fdinfo *info, const char *name)
+{
+	_cleanup_(close_fd) int self = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return self < 0 ? -errno : fdinfo_read(info, self, ".", name);
+}
+
 /* The word behind a label; false if there is no such line. */
 static bool find(const struct fdinfo *info, const char *label, struct span *word)
 {

@@ -12,6 +12,8 @@ struct fdinfo {
 
 /* Reads `table`/fdinfo/`name` below the directory /proc/PID. 0 or -errno. */
 int fdinfo_read(struct fdinfo *info, int dir, const char *table, const char *name) _must_check_;
+/* The same of a descriptor of this process. */
+int fdinfo_read_own(struct fdinfo *info, const char *name) _must_check_;
 /* The decimal number behind a label such as "eventfd-id:". 0, or -ENODATA: there is none. */
 int fdinfo_number(const struct fdinfo *info, const char *label, uint64_t *out) _must_check_;
 /* The same, hexadecimal; and octal, as flags are. */

@@ -1,14 +1,290 @@
 /* SPDX-License-Identifier: MIT */
 #include "scan/inetdiag.h"
 
-int inet_sockets_read(struct inet_sockets *s, struct warnings *warnings _unused_)
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include "lib/vec.h"
+#include "scan/sockdiag.h"
+
+#define ATTRIBUTE_CGROUP 21 /* INET_DIAG_CGROUP_ID, Linux 5.9 */
+#define REQUEST_PROTOCOL 3  /* INET_DIAG_REQ_PROTOCOL, Linux 5.9 */
+#define DIAG_MPTCP 262	    /* IPPROTO_MPTCP */
+
+/* A dump that was interrupted is repeated so often. */
+#define MOST_TRIES 4
+
+const struct inet_protocol_info inet_protocols[INET_PROTOCOLS] = {
+	[INET_TCP] = { "tcp", SOCK_STREAM, IPPROTO_TCP, true },
+	[INET_UDP] = { "udp", SOCK_DGRAM, IPPROTO_UDP, true },
+	[INET_RAW] = { "raw", SOCK_RAW, IPPROTO_RAW, false },
+	[INET_UDPLITE] = { "udplite", SOCK_DGRAM, IPPROTO_UDPLITE, false },
+	[INET_SCTP] = { "sctp", SOCK_STREAM, IPPROTO_SCTP, false },
+	[INET_MPTCP] = { "mptcp", SOCK_STREAM, DIAG_MPTCP, false },
+};
+
+/* A request, with the attribute for protocols whose number is more than a byte. */
+struct request {
+	struct inet_diag_req_v2 head;
+	struct nlattr attribute;
+	uint32_t protocol;
+};
+
+static struct span request_init(struct request *q, enum inet_protocol protocol, bool v6)
+{
+	uint16_t number = inet_protocols[protocol].number;
+
+	*q = (struct request){
+		.head = { .sdiag_family = v6 ? AF_INET6 : AF_INET, .idiag_states = UINT32_MAX },
+		.attribute = { .nla_len = NLA_HDRLEN + sizeof(q->protocol), .nla_type = REQUEST_PROTOCOL },
+		.protocol = number,
+	};
+	/* A kernel that does not know the attribute finds no protocol 0: better than
+	 * to hear of another's sockets. */
+	if (number > UINT8_MAX)
+		return (struct span){ (const char *)q, sizeof(*q) };
+	q->head.sdiag_protocol = (uint8_t)number;
+	/* Of raw sockets this means: of whichever IP protocol. */
+	q->head.pad = number == IPPROTO_RAW ? IPPROTO_RAW : 0;
+	return (struct span){ (const char *)q, sizeof(q->head) };
+}
+
+static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+bool inet_end_is_v4(const struct inet_end *end)
+{
+	return memcmp(end->address, mapped, sizeof(mapped)) == 0;
+}
+
+static void read_end(struct inet_end *end, const uint32_t address[4], uint16_t port, bool v6)
+{
+	if (v6) {
+		memcpy(end->address, address, 16);
+	} else {
+		memcpy(end->address, mapped, sizeof(mapped));
+		memcpy(end->address + sizeof(mapped), address, 4);
+	}
+	end->port = ntohs(port);
+}
+
+static void write_end(const struct inet_end *end, uint32_t address[4], uint16_t *port, bool v6)
+{
+	memset(address, 0, 16);
+	if (v6)
+		memcpy(address, end->address, 16);
+	else
+		memcpy(address, end->address + sizeof(mapped), 4);
+	*port = htons(end->port);
+}
+
+int inet_answer_parse(struct span payload, enum inet_protocol protocol, struct inet_socket *out)
+{
+	struct inet_diag_msg head;
+	struct span value;
+	unsigned type;
+	int r;
+
+	if (payload.len < sizeof(head))
+		return -EBADMSG;
+	memcpy(&head, payload.ptr, sizeof(head));
+	if (head.idiag_family != AF_INET && head.idiag_family != AF_INET6)
+		return -EBADMSG;
+	*out = (struct inet_socket){ .cookie = cookie_join(head.id.idiag_cookie),
+				     .inode = head.idiag_inode,
+				     .uid = head.idiag_uid,
+				     .receive_queue = head.idiag_rqueue,
+				     .send_queue = head.idiag_wqueue,
+				     .interface = head.id.idiag_if,
+				     .protocol = (uint8_t)protocol,
+				     .state = head.idiag_state,
+				     .v6 = head.idiag_family == AF_INET6 };
+	read_end(&out->local, head.id.idiag_src, head.id.idiag_sport, out->v6);
+	read_end(&out->remote, head.id.idiag_dst, head.id.idiag_dport, out->v6);
+	payload = span_from(payload, sizeof(head));
+	while ((r = attribute_next(&payload, &type, &value)) > 0) {
+		r = type == ATTRIBUTE_CGROUP ? attribute_u64(value, &out->cgroup) : 0;
+		if (r < 0)
+			return r;
+	}
+	return r;
+}
+
+/* One dump: of a protocol and family. */
+struct inet_dump {
+	struct inet_sockets *sockets;
+	enum inet_protocol protocol;
+};
+
+static int take_socket(void *data, struct span payload)
+{
+	struct inet_dump *d = data;
+	struct inet_sockets *s = d->sockets;
+
+	if (s->count >= UINT32_MAX || vec_reserve(&s->items, s->count, sizeof(*s->items)) < 0)
+		return -ENOMEM;
+	if (inet_answer_parse(payload, d->protocol, &s->items[s->count]) < 0)
+		s->bad++;
+	else
+		s->count++;
+	return 0;
+}
+
+/* 0, 1 if some may be missing, or -errno. */
+static int dump(struct inet_sockets *s, enum inet_protocol protocol, bool v6)
+{
+	struct inet_dump d = { s, protocol };
+	size_t before = s->count;
+	struct request q;
+	struct span text = request_init(&q, protocol, v6);
+	int r = 1;
+
+	for (int i = 0; i < MOST_TRIES && r > 0; i++) {
+		s->count = before;
+		r = sock_diag_dump(text, take_socket, &d);
+	}
+	return r;
+}
+
+/* Digest of a connection as one of its ends sees it. */
+static uint64_t ends_digest(enum inet_protocol protocol, const struct inet_end *here,
+			    const struct inet_end *there)
+{
+	struct {
+		uint8_t here[16], there[16];
+		uint16_t here_port, there_port;
+		uint32_t protocol;
+	} key = { .here_port = here->port, .there_port = there->port, .protocol = protocol };
+
+	memcpy(key.here, here->address, sizeof(key.here));
+	memcpy(key.there, there->address, sizeof(key.there));
+	return hash_bytes((struct span){ (const char *)&key, sizeof(key) });
+}
+
+static bool same_end(const struct inet_end *a, const struct inet_end *b)
+{
+	return a->port == b->port && memcmp(a->address, b->address, sizeof(a->address)) == 0;
+}
+
+/* A socket that moved in the kernel's table while it was read may come twice. */
+static int build_index(struct inet_sockets *s)
+{
+	size_t kept = 0;
+
+	if (hash_reserve(&s->by_cookie, s->count) < 0 || hash_reserve(&s->by_ends, s->count) < 0 ||
+	    hash_reserve(&s->by_inode, s->count) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->count; i++) {
+		const struct inet_socket *x = &s->items[i];
+
+		if (hash_find(&s->by_cookie, x->cookie, NULL))
+			continue;
+		if (hash_add(&s->by_cookie, x->cookie, (uint32_t)kept) < 0)
+			return -ENOMEM;
+		if (x->inode && hash_add(&s->by_inode, x->inode, (uint32_t)kept) < 0)
+			return -ENOMEM;
+		if (x->remote.port && hash_add(&s->by_ends, ends_digest(x->protocol, &x->local, &x->remote),
+					       (uint32_t)kept) < 0)
+			return -ENOMEM;
+		s->items[kept++] = *x;
+	}
+	s->count = kept;
+	return 0;
+}
+
+static void warn(struct warnings *warnings, enum inet_protocol protocol, int r)
+{
+	static const char *const missing[INET_PROTOCOLS] = {
+		[INET_TCP] = "the kernel has no tcp_diag: TCP sockets cannot be listed",
+		[INET_UDP] = "the kernel has no udp_diag: UDP sockets cannot be listed",
+	};
+	struct warning w = { .subject = "inet-socket", .error = r < 0 ? -r : EAGAIN };
+
+	if (r == 0 || (r == -ENOENT && !inet_protocols[protocol].common))
+		return;
+	if (r > 0)
+		w.text = "sockets came and went too quickly to see all";
+	else if (r == -ENOENT)
+		w.text = missing[protocol];
+	warnings_add(warnings, &w);
+}
+
+int inet_sockets_read(struct inet_sockets *s, struct warnings *warnings)
 {
 	*s = (struct inet_sockets){ 0 };
-	return 0;
+	for (enum inet_protocol protocol = 0; protocol < INET_PROTOCOLS; protocol++) {
+		int r = dump(s, protocol, false), more = 0;
+
+		/* Without IPv6 there is nothing of it to tell. */
+		if (r >= 0)
+			more = dump(s, protocol, true);
+		if (r == -ENOMEM || more == -ENOMEM)
+			return -ENOMEM;
+		warn(warnings, protocol, r < 0 ? r : more < 0 && more != -ENOENT ? more : r | (more > 0));
+	}
+	if (s->bad > 0)
+		warnings_add(warnings, &(struct warning){ .subject = "inet-socket",
+							  .error = EBADMSG,
+							  .text = "answers of the kernel that could not be "
+								  "understood are left out" });
+	return build_index(s);
 }
 
 void inet_sockets_free(struct inet_sockets *s)
 {
 	free(s->items);
-	arena_free(&s->arena);
+	hash_free(&s->by_inode);
+	hash_free(&s->by_cookie);
+	hash_free(&s->by_ends);
+	*s = (struct inet_sockets){ 0 };
+}
+
+int64_t inet_sockets_find(const struct inet_sockets *s, uint32_t inode)
+{
+	const struct hash_slot *slot = inode ? hash_find(&s->by_inode, inode, NULL) : NULL;
+
+	return slot ? (int64_t)slot->value : -ENOENT;
+}
+
+int64_t inet_sockets_find_cookie(const struct inet_sockets *s, uint64_t cookie)
+{
+	const struct hash_slot *slot = hash_find(&s->by_cookie, cookie, NULL);
+
+	return slot ? (int64_t)slot->value : -ENOENT;
+}
+
+int64_t inet_sockets_peer(const struct inet_sockets *s, const struct inet_socket *socket)
+{
+	uint64_t digest = ends_digest(socket->protocol, &socket->remote, &socket->local);
+	const struct hash_slot *slot = NULL;
+
+	if (socket->remote.port == 0 || socket->protocol == INET_RAW)
+		return -ENOENT;
+	while ((slot = hash_find(&s->by_ends, digest, slot)) != NULL) {
+		const struct inet_socket *other = &s->items[slot->value];
+
+		if (other->protocol == socket->protocol && same_end(&other->local, &socket->remote) &&
+		    same_end(&other->remote, &socket->local))
+			return slot->value;
+	}
+	return -ENOENT;
+}
+
+int inet_socket_destroy(const struct inet_socket *x)
+{
+	struct request q;
+	struct span text = request_init(&q, x->protocol, x->v6);
+	struct inet_diag_sockid *id = &q.head.id;
+
+	write_end(&x->local, id->idiag_src, &id->idiag_sport, x->v6);
+	write_end(&x->remote, id->idiag_dst, &id->idiag_dport, x->v6);
+	id->idiag_if = x->interface;
+	cookie_split(x->cookie, id->idiag_cookie);
+	if (x->protocol == INET_RAW)
+		q.head.pad = (uint8_t)x->local.port;
+	return sock_diag_destroy(text);
 }

@@ -158,6 +158,40 @@ int object_copy(const struct snapshot *s, const struct holding *first, uint8_t a
 	return worst;
 }
 
+int object_open_mapped(const struct snapshot *s, const struct holding *first)
+{
+	int worst = -ENOENT, asked = 0;
+
+	if (!can_ask(s))
+		return -ENOTSUP;
+	for (const struct holding *g = first; g && asked < MOST_ASKED; g = holding_next(&s->holders, g)) {
+		struct object_key key = holding_key(g);
+		_cleanup_(close_fd) int place = -1;
+		struct statx stx;
+		char path[96];
+		int fd;
+
+		if (g->fd >= 0)
+			continue;
+		asked++;
+		link_path(s, g, path, sizeof(path));
+		/* First the place alone, which waits for nothing; then what is known to be there. */
+		place = openat(s->context->proc, path, O_PATH | O_CLOEXEC);
+		if (place < 0) {
+			worst = errno == ENOENT || errno == ESRCH ? worst : -errno;
+			continue;
+		}
+		snprintf(path, sizeof(path), "self/fd/%d", place);
+		if (leads_to(s->context->proc, path, &key, &stx) < 0)
+			continue;
+		fd = openat(s->context->proc, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+		if (fd >= 0)
+			return fd;
+		worst = -errno;
+	}
+	return worst;
+}
+
 int object_fdinfo(const struct snapshot *s, const struct holding *first, struct fdinfo *info)
 {
 	int worst = -ENOENT, asked = 0;

@@ -24,7 +24,12 @@ int object_look(const struct snapshot *s, const struct holding *first, struct st
  * 0: for anything). Returns it, -ENOENT: nobody holds such a one (any more), or as above.
  */
 int object_copy(const struct snapshot *s, const struct holding *first, uint8_t access) _must_check_;
-/* The same of one holding. */
+/*
+ * A descriptor for reading the object, through its mappings. Only of the kernel's own
+ * memory (memfd): opening another file may wait, or be seen. As object_copy().
+ */
+int object_open_mapped(const struct snapshot *s, const struct holding *first) _must_check_;
+/* As object_copy(), of one holding. */
 int descriptor_copy(const struct snapshot *s, const struct holding *g) _must_check_;
 /* fdinfo of a descriptor that the object is held by. As object_look(). */
 struct fdinfo;

@@ -5,13 +5,13 @@
  */
 #pragma once
 
-#include "model/warnings.h"
 #include "scan/context.h"
 #include "scan/found.h"
 
 struct opener {
 	struct object_key key; /* OBJECT_FIFO */
 	uint32_t pid, tid;
+	uint32_t uid;	/* effective, of the process */
 	uint8_t access; /* of enum holding_access: what it wants */
 };
 
@@ -19,13 +19,15 @@ struct openers {
 	struct opener *items; /* in the order of pids */
 	size_t count;
 	bool looked;   /* they were looked for */
-	bool complete; /* every task could be asked */
+	bool complete; /* and every task could be asked */
 };
 
 /*
- * Asks every task. Files are looked up only where the kernel has them at hand
- * (RESOLVE_CACHED of openat2(2), Linux 5.12), so that no dead file system is waited for.
- * 0 or -ENOMEM.
+ * Asks every task. Files are looked up only where the kernel has them at hand, so that no
+ * dead file system is waited for. 0 or -ENOMEM.
  */
 int openers_find(struct openers *o, const struct scan_context *context) _must_check_;
+/* The next opener of that FIFO behind `after` (NULL: the first), or NULL. */
+const struct opener *openers_next(const struct openers *o, const struct object_key *key,
+				  const struct opener *after);
 void openers_free(struct openers *o);

@@ -1,14 +1,174 @@
 /* SPDX-License-Identifier: MIT */
 #include "scan/pathfiles.h"
 
-int path_files_read(struct path_files *p _unused_, const struct name_list *directories _unused_,
-		    const struct name_list *files _unused_, struct warnings *warnings _unused_)
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "lib/buf.h"
+#include "lib/file.h"
+#include "lib/vec.h"
+
+/* Below the directories of a user's choice, but not without end. */
+#define DEEPEST 64
+
+static uint64_t digest(uint64_t dev, uint64_t ino)
 {
+	return dev * 0x9e3779b97f4a7c15u ^ ino;
+}
+
+const struct path_file *path_files_find(const struct path_files *p, uint64_t dev, uint64_t ino)
+{
+	const struct hash_slot *slot = NULL;
+
+	while ((slot = hash_find(&p->index, digest(dev, ino), slot)) != NULL)
+		if (p->items[slot->value].dev == dev && p->items[slot->value].ino == ino)
+			return &p->items[slot->value];
+	return NULL;
+}
+
+static int add_file(struct path_files *p, struct span path, const struct stat *st)
+{
+	struct span copy;
+
+	if (path_files_find(p, st->st_dev, st->st_ino))
+		return 0;
+	copy = arena_span(&p->arena, path);
+	if (!copy.ptr || hash_add(&p->index, digest(st->st_dev, st->st_ino), (uint32_t)p->count) < 0 ||
+	    vec_reserve(&p->items, p->count, sizeof(*p->items)) < 0)
+		return -ENOMEM;
+	p->items[p->count++] = (struct path_file){
+		.path = copy,
+		.dev = st->st_dev,
+		.ino = st->st_ino,
+		.mode = st->st_mode,
+		.uid = st->st_uid,
+		.gid = st->st_gid,
+		.atime = st->st_atim.tv_sec,
+		.mtime = st->st_mtim.tv_sec,
+		.ctime = st->st_ctim.tv_sec,
+	};
 	return 0;
+}
+
+/* Two names may mean one file. */
+static int add_name(struct path_files *p, struct span path, const struct stat *st)
+{
+	const struct path_file *file = path_files_find(p, st->st_dev, st->st_ino);
+
+	return hash_add(&p->names, hash_bytes(path), (uint32_t)(file - p->items));
+}
+
+const struct path_file *path_files_named(const struct path_files *p, struct span path)
+{
+	const struct hash_slot *slot = hash_find(&p->names, hash_bytes(path), NULL);
+
+	return slot ? &p->items[slot->value] : NULL;
+}
+
+/* Where a descent is. */
+struct descent {
+	struct path_files *files;
+	struct warnings *warnings;
+	struct buf path; /* of the directory under way */
+	dev_t dev;	 /* other file systems are not entered */
+	unsigned depth;
+};
+
+static void tell(struct warnings *warnings, struct span path, int error)
+{
+	warnings_add(warnings, &(struct warning){ .subject = "--path",
+						  .error = -error,
+						  .count = 1,
+						  .fields = "what lies below",
+						  .example = path });
+}
+
+static int descend(struct descent *d, int dir);
+
+static int visit(struct descent *d, int dir, const char *name)
+{
+	size_t len = d->path.len;
+	struct stat st;
+	int r = 0;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0; /* gone meanwhile */
+	if (len == 0 || d->path.data[len - 1] != '/')
+		buf_putc(&d->path, '/');
+	buf_puts(&d->path, name);
+	if (d->path.failed) {
+		r = -ENOMEM;
+	} else if (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)) {
+		r = add_file(d->files, buf_span(&d->path), &st);
+	} else if (S_ISDIR(st.st_mode) && st.st_dev == d->dev) {
+		int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+		if (fd >= 0 && d->depth < DEEPEST)
+			r = descend(d, fd);
+		else if (fd >= 0 || errno != ENOENT)
+			tell(d->warnings, buf_span(&d->path), fd < 0 ? -errno : -ELOOP);
+		close_fd(&fd);
+	}
+	d->path.len = len;
+	return r;
+}
+
+static int descend(struct descent *d, int dir)
+{
+	_cleanup_(dir_reader_free) struct dir_reader reader = { .fd = dir };
+	const char *name;
+	int r = 0, n;
+
+	d->depth++;
+	while (r == 0 && (n = dir_reader_next(&reader, &name)) > 0)
+		r = visit(d, dir, name);
+	d->depth--;
+	return r < 0 ? r : n == -ENOMEM ? n : 0;
+}
+
+static int look_below(struct path_files *p, struct span directory, struct warnings *warnings)
+{
+	struct descent d = { .files = p, .warnings = warnings };
+	_cleanup_(close_fd) int dir = open(directory.ptr, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+	int r;
+
+	if (dir < 0 || fstat(dir, &st) < 0) {
+		tell(warnings, directory, -errno);
+		return 0;
+	}
+	d.dev = st.st_dev;
+	buf_put_span(&d.path, directory);
+	r = descend(&d, dir);
+	buf_free(&d.path);
+	return r;
+}
+
+int path_files_read(struct path_files *p, const struct name_list *directories, const struct name_list *files,
+		    struct warnings *warnings)
+{
+	struct stat st;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < directories->count; i++)
+		r = look_below(p, directories->items[i], warnings);
+	/* A reference that leads to nothing is "not found", and said there. */
+	for (size_t i = 0; r == 0 && i < files->count; i++)
+		if (lstat(files->items[i].ptr, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode))) {
+			r = add_file(p, files->items[i], &st);
+			if (r == 0)
+				r = add_name(p, files->items[i], &st);
+		}
+	return r;
 }
 
 void path_files_free(struct path_files *p)
 {
 	free(p->items);
+	hash_free(&p->index);
+	hash_free(&p->names);
 	arena_free(&p->arena);
+	*p = (struct path_files){ 0 };
 }

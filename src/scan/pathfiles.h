@@ -16,13 +16,20 @@ struct path_file {
 struct path_files {
 	struct path_file *items;
 	size_t count;
+	struct hash index; /* device and inode -> file */
+	struct hash names; /* path of one that was named -> file */
 	struct arena arena;
 };
 
 /*
  * Looks below the directories, on the file system of each, and at the files themselves;
- * symbolic links are not followed below them. What is not there leaves a warning. 0 or -ENOMEM.
+ * symbolic links are not followed below them, and a file with two names is taken
+ * once. The names are terminated. What is not there leaves a warning. 0 or -ENOMEM.
  */
 int path_files_read(struct path_files *p, const struct name_list *directories, const struct name_list *files,
 		    struct warnings *warnings) _must_check_;
+/* The file with these numbers, or NULL. */
+const struct path_file *path_files_find(const struct path_files *p, uint64_t dev, uint64_t ino);
+/* The file that was named so, or NULL. */
+const struct path_file *path_files_named(const struct path_files *p, struct span path);
 void path_files_free(struct path_files *p);

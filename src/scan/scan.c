@@ -263,7 +263,9 @@ int snapshot_take(struct snapshot *s, const struct scan_context *context, const 
 	}
 	if (r == 0 && request->sources & SOURCES_WALKED)
 		r = take_holders(s, request, warnings);
-	if (r == 0 && request->sources & SOURCE_OPENERS)
+	/* Whoever waits in open(2) decides over files that nobody has open. */
+	if (r == 0 &&
+	    (request->sources & SOURCE_OPENERS || (request->sources & SOURCE_FIFO && s->paths.count > 0)))
 		r = openers_find(&s->openers, context);
 	s->taken = time(NULL);
 	return r;

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* Shared anonymous memory: mmap(2) with MAP_SHARED and MAP_ANONYMOUS. */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "kind/mapping.h"
+#include "kind/registry.h"
+
+enum { ANON_HUGETLB = MAP_NEXT };
+
+static const struct field fields[] = {
+	MAPPING_FIELDS("anon-mapping"),
+	[ANON_HUGETLB] = { .name = "hugetlb", .type = FIELD_BOOL, .help = "made of huge pages" },
+};
+
+static const struct schema schema = { "anon-mapping", fields, ARRAY_SIZE(fields) };
+
+static size_t count(const struct snapshot *s)
+{
+	return held_count(s, OBJECT_ANON_MAPPING);
+}
+
+static const struct holding *held(const struct snapshot *s, size_t i)
+{
+	return object_holding(&s->holders, OBJECT_ANON_MAPPING, i);
+}
+
+static int project(struct projector *p, size_t i, struct record *r)
+{
+	const struct internal_devices *devices = &p->snapshot->holders.devices;
+	const struct holding *first = held(p->snapshot, i);
+	struct object_key key = holding_key(first);
+
+	record_number_ref(r, MAP_REF, first->ino);
+	/* The first is the mount for pages of the usual size. */
+	record_bool(r, ANON_HUGETLB, devices->count > 0 && key.dev != devices->items[0]);
+	return mapping_project(p, r, first);
+}
+
+static int resolve(struct snapshot *s, struct span id, struct matches *m, struct report *report)
+{
+	return held_resolve(s, OBJECT_ANON_MAPPING, id, "an inode number, such as anon-mapping:4711", m,
+			    report);
+}
+
+static int create(const struct create_args *args, struct report *report)
+{
+	char path[80];
+	struct stat st;
+	void *address;
+	size_t size = (size_t)args->size.value, page = (size_t)sysconf(_SC_PAGESIZE);
+
+	if (!args->size.set || size == 0 || args->size.value > SIZE_MAX / 2) {
+		report_text(report, "--size is needed: how many bytes");
+		report->usage = true;
+		return -EINVAL;
+	}
+	address = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (address == MAP_FAILED)
+		return -errno;
+	size = (size + page - 1) / page * page;
+	snprintf(path, sizeof(path), "/proc/self/map_files/%lx-%lx", (unsigned long)(uintptr_t)address,
+		 (unsigned long)(uintptr_t)address + size);
+	if (stat(path, &st) < 0) {
+		report_text(report, "its inode number takes CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE");
+		return -errno;
+	}
+	report->ref = arena_printf(&report->arena, "anon-mapping:%llu", (unsigned long long)st.st_ino);
+	return report->ref.ptr ? 0 : -ENOMEM;
+}
+
+static const struct opt create_opts[] = {
+	{ .name = "size",
+	  .type = OPT_SIZE,
+	  .arg = "SIZE",
+	  .offset = offsetof(struct create_args, size),
+	  .help = "bytes, or with K M G T (needed)" },
+};
+
+const struct kind kind_anon_mapping = {
+	.name = "anon-mapping",
+	.groups = GROUP_MEMORY,
+	.title = "Shared anonymous mapping",
+	.identifier = "inode number",
+	.handle = "mappings, inherited by fork(2)",
+	.persistence = "until the last mapping is gone",
+	.access = "descendants of its creator",
+	.source = "/proc/PID/maps",
+	.create_means = "mmap(2), held",
+	.remove_means = "not possible from outside; --kill signals its holders",
+	.reference = "anon-mapping:INODE",
+	.schema = &schema,
+	.sources = SOURCE_ANON_MAPPING,
+	.count = count,
+	.project = project,
+	.resolve = resolve,
+	.create_opts = create_opts,
+	.ncreate_opts = ARRAY_SIZE(create_opts),
+	.transient = true,
+	.no_command = true,
+	.create = create,
+	.remove = remove_impossible,
+	.held = held,
+};

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* Shared mappings of files: mmap(2) with MAP_SHARED. Those that are objects of another
+ * kind (/dev/shm, memfd, System V) are listed there. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "kind/mapping.h"
+#include "kind/path.h"
+#include "kind/registry.h"
+
+enum { FILE_PATH = MAP_NEXT, FILE_DELETED };
+
+static const struct field fields[] = {
+	MAPPING_FIELDS("file-mapping"),
+	[FILE_PATH] = { .name = "path",
+			.type = FIELD_STR,
+			.flags = FIELD_DEFAULT | FIELD_SHRINK,
+			.help = "path of the file, as its holders see it" },
+	[FILE_DELETED] = { .name = "deleted",
+			   .type = FIELD_BOOL,
+			   .help = "the file was unlinked, and is kept by its holders only" },
+};
+
+static const struct schema schema = { "file-mapping", fields, ARRAY_SIZE(fields) };
+
+static size_t count(const struct snapshot *s)
+{
+	return held_count(s, OBJECT_FILE_MAPPING);
+}
+
+static const struct holding *held(const struct snapshot *s, size_t i)
+{
+	return object_holding(&s->holders, OBJECT_FILE_MAPPING, i);
+}
+
+static int project(struct projector *p, size_t i, struct record *r)
+{
+	const struct holding *first = held(p->snapshot, i);
+	struct object_key key = holding_key(first);
+	const struct found_file *file = holders_file(&p->snapshot->holders, &key);
+
+	record_file_ref(r, MAP_REF, &key);
+	if (file) {
+		record_str(r, FILE_PATH, file->path);
+		record_bool(r, FILE_DELETED, file->deleted);
+	}
+	return mapping_project(p, r, first);
+}
+
+static int resolve(struct snapshot *s, struct span id, struct matches *m, struct report *report)
+{
+	struct object_key key = { .class = OBJECT_FILE_MAPPING };
+	int r;
+
+	if (span_starts(id, "/")) {
+		r = path_key(id, true, &key.dev, &key.ino);
+		if (r == -ENOMEM)
+			return r;
+		return r < 0 ? 0 : held_match(s, &key, m);
+	}
+	if (parse_file_key(id, &key.dev, &key.ino) < 0) {
+		report_text(report, "expected file-mapping:MAJOR:MINOR:INODE, or a path");
+		return -EINVAL;
+	}
+	return held_match(s, &key, m);
+}
+
+/* Maps the file; the mapping stays until the process ends. */
+static int map_file(const struct create_args *args, struct report *report)
+{
+	int protection = PROT_READ | (args->read_only ? 0 : PROT_WRITE);
+	_cleanup_(close_fd) int fd =
+		open(args->name, (args->read_only ? O_RDONLY : O_RDWR) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || st.st_size == 0) {
+		report_text(report, S_ISREG(st.st_mode) ? "the file is empty" : "it is no regular file");
+		return -EINVAL;
+	}
+	return mmap(NULL, (size_t)st.st_size, protection, MAP_SHARED, fd, 0) == MAP_FAILED ? -errno : 0;
+}
+
+static int create(const struct create_args *args, struct report *report)
+{
+	uint64_t dev, ino;
+	int r;
+
+	if (args->name[0] != '/') {
+		report_text(report, "the path must begin with a slash");
+		report->usage = true;
+		return -EINVAL;
+	}
+	r = map_file(args, report);
+	if (r == 0)
+		r = path_key(span_of(args->name), true, &dev, &ino);
+	if (r < 0)
+		return r;
+	report->ref = arena_printf(&report->arena, "file-mapping:%u:%u:%llu", major(dev), minor(dev),
+				   (unsigned long long)ino);
+	return report->ref.ptr ? 0 : -ENOMEM;
+}
+
+static const struct opt create_opts[] = {
+	{ .name = "read-only",
+	  .type = OPT_FLAG,
+	  .offset = offsetof(struct create_args, read_only),
+	  .help = "map it for reading only" },
+};
+
+const struct kind kind_file_mapping = {
+	.name = "file-mapping",
+	.groups = GROUP_MEMORY,
+	.title = "Shared mapping of a file",
+	.identifier = "device and inode, or path",
+	.handle = "mappings",
+	.persistence = "until the last mapping is gone",
+	.access = "mode of the file",
+	.source = "/proc/PID/maps",
+	.create_means = "mmap(2), held",
+	.remove_means = "not possible from outside; --kill signals its holders",
+	.reference = "file-mapping:MAJOR:MINOR:INODE, file-mapping:/path",
+	.schema = &schema,
+	.sources = SOURCE_FILE_MAPPING | SOURCE_SHMROOT,
+	.count = count,
+	.project = project,
+	.resolve = resolve,
+	.create_opts = create_opts,
+	.ncreate_opts = ARRAY_SIZE(create_opts),
+	.name_arg = "PATH",
+	.transient = true,
+	.no_command = true,
+	.create = create,
+	.remove = remove_impossible,
+	.held = held,
+};

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Socket files: whether a socket is still bound to one. */
+#pragma once
+
+#include "kind/common.h"
+
+struct unix_file_verdict {
+	const char *state, *reason; /* of state_values */
+	uint32_t device;	    /* packed, as the kernel tells it of the sockets bound there */
+};
+
+/*
+ * Asks the kernel whether anything is bound to a socket file, by a connect(2) that no
+ * listener notices. 0, -ENOENT: it is gone, or -ESTALE: something else has its name.
+ */
+int unix_file_judge(const struct snapshot *s, const struct path_file *file,
+		    struct unix_file_verdict *verdict) _must_check_;
+/* The socket of s that is bound to the file at a path (symbolic links are followed): its index,
+ * -ENOENT: there is none, or -errno. */
+int64_t unix_file_socket(const struct snapshot *s, const char *path);
+/* Whether a listed socket is bound to the file, as far as stat(2)'s numbers tell. */
+bool unix_file_is_bound(const struct snapshot *s, const struct path_file *file);
+/* Unlinks the file if it is the same still and nothing is bound to it. As kind->remove. */
+int unix_file_remove(struct snapshot *s, const struct path_file *file, struct report *report);
