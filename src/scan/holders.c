@@ -258,6 +258,13 @@ static void prepare(struct walk *walk, int proc, const struct holders_request *r
 		};
 }
 
+static int compare_pids(const void *pa, const void *pb)
+{
+	const uint32_t *a = pa, *b = pb;
+
+	return (*a > *b) - (*a < *b);
+}
+
 /* Who is to be looked at. 0 or -errno. */
 static int list_processes(struct walk *walk, int proc)
 {
@@ -271,6 +278,8 @@ static int list_processes(struct walk *walk, int proc)
 	walk->slices = calloc((size_t)n + 1, sizeof(*walk->slices));
 	if (!walk->processes || !walk->slices)
 		return -ENOMEM;
+	/* The kernel tells them in that order; a recorded tree need not. */
+	qsort(pids, (size_t)n, sizeof(*pids), compare_pids);
 	for (int64_t i = 0; i < n; i++)
 		walk->processes[i].pid = pids[i];
 	walk->count = (size_t)n;

@@ -26,6 +26,7 @@ struct tree {
 	char object[PATH_MAX]; /* a file that may be held; it is on the wanted device */
 	struct object_key key;
 	uint64_t device;
+	unsigned classes; /* that a walk looks for */
 };
 
 __attribute__((format(printf, 2, 3))) static char *path_in(const struct tree *t, const char *fmt, ...)
@@ -126,6 +127,7 @@ static int make_tree(void **state)
 	snprintf(t->object, sizeof(t->object), "%s/object", t->root);
 	assert_int_equal(stat(t->object, &st), 0);
 	t->device = st.st_dev;
+	t->classes = 1 << OBJECT_FILE | 1 << OBJECT_SYSV;
 	t->key = (struct object_key){ OBJECT_FILE, st.st_dev, st.st_ino };
 	t->proc = open(t->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(t->proc >= 0);
@@ -153,8 +155,8 @@ static int end_tree(void **state)
 
 static int walk_with(const struct tree *t, struct holders *h, struct warnings *w, unsigned threads)
 {
-	const struct holders_request request = { .descriptors = true, .mappings = true, .devices = &t->device,
-						 .ndevices = 1, .sysv = true, .threads = threads };
+	const struct holders_request request = { .classes = t->classes, .devices = &t->device, .ndevices = 1,
+						 .mapped_files = true, .access = true, .threads = threads };
 
 	*h = (struct holders){ 0 };
 	*w = (struct warnings){ 0 };
@@ -188,7 +190,7 @@ static void nobody(void **state)
 
 	walk_all(t, &h);
 	assert_null(holders_find(&h, &t->key));
-	assert_int_equal(h.count + h.nholdings + h.nnameless, 0);
+	assert_int_equal(h.count + h.nholdings + h.nfiles, 0);
 	holders_free(&h);
 }
 
@@ -214,13 +216,15 @@ static void descriptor_and_mapping(void **state)
 	assert_int_equal(count_holdings(&h, &t->key), 3);
 	/* Descriptors first, or last; then addresses upwards. */
 	for (g = holders_find(&h, &t->key); g; g = holding_next(&h, g)) {
-		if (g->fd >= 0) {
+		const struct range *range = holding_range(&h, g);
+
+		if (!range) {
 			assert_int_equal(g->fd, 7);
-		} else if (g->start == 0x1000) {
-			assert_int_equal(g->end, 0x2000);
+		} else if (range->start == 0x1000) {
+			assert_int_equal(range->end, 0x2000);
 			assert_int_equal(g->access, ACCESS_READ);
 		} else {
-			assert_int_equal(g->start, 0x3000);
+			assert_int_equal(range->start, 0x3000);
 			/* What is written to a private mapping stays private. */
 			assert_int_equal(g->access, ACCESS_READ);
 		}
@@ -470,7 +474,7 @@ static void long_lines(void **state)
 	buf_free(&b);
 	walk_all(t, &h);
 	assert_int_equal(count_holdings(&h, &t->key), 1);
-	assert_int_equal(holders_find(&h, &t->key)->start, 0x3000);
+	assert_int_equal(holding_range(&h, holders_find(&h, &t->key))->start, 0x3000);
 	holders_free(&h);
 }
 
@@ -495,15 +499,115 @@ static void nameless(void **state)
 	}
 	put_loadavg(t, 2);
 	walk_all(t, &h);
-	assert_int_equal(h.nnameless, 1);
-	assert_true(h.nameless[0].key.ino == st.st_ino && h.nameless[0].key.dev == st.st_dev);
-	assert_int_equal(h.nameless[0].size, 3);
-	assert_int_equal(h.nameless[0].links, 0);
-	assert_true(h.nameless[0].allocated == (uint64_t)st.st_blocks * 512);
-	assert_int_equal(h.nameless[0].uid, st.st_uid);
-	assert_int_equal(count_holdings(&h, &h.nameless[0].key), 2);
+	assert_int_equal(h.nfiles, 1);
+	assert_true(h.files[0].key.ino == st.st_ino && h.files[0].key.dev == st.st_dev);
+	assert_int_equal(h.files[0].size, 3);
+	assert_int_equal(h.files[0].links, 0);
+	assert_true(h.files[0].deleted);
+	assert_true(h.files[0].allocated == (uint64_t)st.st_blocks * 512);
+	assert_int_equal(h.files[0].uid, st.st_uid);
+	assert_int_equal(count_holdings(&h, &h.files[0].key), 2);
 	close(fd);
 	free(path);
+	holders_free(&h);
+}
+
+/* The text of a link is all that it takes. */
+static void by_link_text(void **state)
+{
+	static const struct {
+		const char *target;
+		enum object_class class;
+		uint64_t ino;
+	} links[] = {
+		{ "pipe:[4711]", OBJECT_PIPE, 4711 },
+		{ "socket:[4294967295]", OBJECT_SOCKET, 4294967295 },
+	};
+	static const char *const others[] = { "pipe:[]", "pipe:[x]", "pipe:[12", "pipe:[-1]", "pipe:[12]x", "socket:[ 1]",
+					      "/pipe:[12]", "net:[4026531840]", "anon_inode:[eventpoll]" };
+	struct tree *t = *state;
+	struct object_key key;
+	struct holders h;
+
+	t->classes = 1 << OBJECT_PIPE | 1 << OBJECT_SOCKET;
+	for (unsigned pid = PID; pid <= OTHER; pid++) {
+		put_process(t, pid, "x", 'S', 1);
+		for (size_t i = 0; i < ARRAY_SIZE(links); i++)
+			put_link(t, path_in(t, "%u/fd/%zu", pid, i), links[i].target);
+		for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+			put_link(t, path_in(t, "%u/fd/%zu", pid, 10 + i), others[i]);
+	}
+	put_loadavg(t, 2);
+	walk_all(t, &h);
+	assert_int_equal(h.nholdings, 2 * ARRAY_SIZE(links));
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
+		key = (struct object_key){ links[i].class, 0, links[i].ino };
+		assert_int_equal(count_holdings(&h, &key), 2);
+		assert_int_equal(h.objects[links[i].class].count, 1);
+		assert_ptr_equal(object_holding(&h, links[i].class, 0), holders_find(&h, &key));
+	}
+	holders_free(&h);
+}
+
+/* fdinfo tells which eventfd it is; without its id it is counted, and said. */
+static void eventfds(void **state)
+{
+	const struct object_key key = { OBJECT_EVENTFD, 0, 77 };
+	struct tree *t = *state;
+	struct holders h;
+	struct warnings w;
+
+	t->classes = 1 << OBJECT_EVENTFD;
+	put_process(t, PID, "x", 'S', 1);
+	put_link(t, path_in(t, "%u/fd/3", PID), "anon_inode:[eventfd]");
+	put(t, path_in(t, "%u/fdinfo/3", PID), "pos:\t0\nflags:\t02\nmnt_id:\t9\nino:\t1\neventfd-count: ff\neventfd-id: 77\n", 68);
+	walk_all(t, &h);
+	assert_int_equal(count_holdings(&h, &key), 1);
+	holders_free(&h);
+	put(t, path_in(t, "%u/fdinfo/3", PID), "pos:\t0\nflags:\t02\nmnt_id:\t9\neventfd-count: ff\n", 47);
+	assert_int_equal(walk_with(t, &h, &w, 1), 0);
+	assert_int_equal(h.nholdings, 0);
+	assert_int_equal(h.unidentified, 1);
+	assert_true(w.incomplete);
+	warnings_free(&w);
+	holders_free(&h);
+}
+
+/* Shared mappings of files and of anonymous memory, and what is neither. */
+static void shared_mappings(void **state)
+{
+	static const char maps[] = "1000-2000 rw-s 00001000 fe:01 5 /data/file\n"
+				   "2000-3000 rw-p 00000000 fe:01 5 /data/file\n"
+				   "3000-5000 r--s 00003000 fe:01 5 /data/file\n"
+				   "5000-6000 rw-s 00000000 00:01 9 /dev/zero (deleted)\n"
+				   "6000-7000 rw-s 00000000 00:06 4 /dev/zero\n"
+				   "7000-8000 rw-s 00000000 00:0e 8 anon_inode:[io_uring]\n"
+				   "8000-9000 rw-s 00000000 00:01 11 /memfd:a b (deleted)\n"
+				   "9000-a000 rw-p 00000000 00:01 11 /memfd:a b (deleted)\n";
+	struct object_key key = { OBJECT_FILE_MAPPING, makedev(0xfe, 1), 5 };
+	struct tree *t = *state;
+	const struct holding *g;
+	struct holders h;
+
+	t->classes = 1 << OBJECT_FILE_MAPPING | 1 << OBJECT_ANON_MAPPING | 1 << OBJECT_MEMFD;
+	put_process(t, PID, "x", 'S', 1);
+	put(t, path_in(t, "%u/maps", PID), maps, sizeof(maps) - 1);
+	walk_all(t, &h);
+	assert_int_equal(count_holdings(&h, &key), 2);
+	g = holders_find(&h, &key);
+	assert_int_equal(holding_range(&h, g)->offset, 0x1000);
+	assert_int_equal(g->access, ACCESS_READ | ACCESS_WRITE);
+	g = holding_next(&h, g);
+	assert_int_equal(holding_range(&h, g)->offset, 0x3000);
+	assert_int_equal(g->access, ACCESS_READ);
+	assert_span(holders_file(&h, &key)->path, SPAN("/data/file"));
+	/* The real /dev/zero is a file like others. */
+	assert_int_equal(h.objects[OBJECT_FILE_MAPPING].count, 2);
+	key = (struct object_key){ OBJECT_ANON_MAPPING, makedev(0, 1), 9 };
+	assert_int_equal(count_holdings(&h, &key), 1);
+	key = (struct object_key){ OBJECT_MEMFD, makedev(0, 1), 11 };
+	assert_int_equal(count_holdings(&h, &key), 2);
+	assert_int_equal(h.nholdings, 2 + 1 + 1 + 2);
 	holders_free(&h);
 }
 
@@ -544,7 +648,8 @@ int main(void)
 		TREE_TEST(what_is_none),   TREE_TEST(first_segment),	      TREE_TEST(dead_leader),
 		TREE_TEST(vanished),	   TREE_TEST(vanished_parts),	      TREE_TEST(refused),
 		TREE_TEST(hidden),	   TREE_TEST(broken_files),	      TREE_TEST(long_lines),
-		TREE_TEST(nameless),	   TREE_TEST(any_number_of_threads),
+		TREE_TEST(nameless),	   TREE_TEST(any_number_of_threads),  TREE_TEST(by_link_text),
+		TREE_TEST(eventfds),	   TREE_TEST(shared_mappings),
 	};
 
 	return cmocka_run_group_tests_name("holders", tests, NULL, NULL);
