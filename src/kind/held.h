@@ -44,11 +44,11 @@ struct stat_fields {
 	[prefix##_ATIME] = { .name = "atime",                                                                \
 			     .type = FIELD_TIME,                                                             \
 			     .flags = (shown)&FIELD_ON_DEMAND,                                               \
-			     .help = "last read" },                                                          \
+			     .help = "last access, as the kernel keeps it" },                                \
 	[prefix##_MTIME] = { .name = "mtime",                                                                \
 			     .type = FIELD_TIME,                                                             \
 			     .flags = (shown)&FIELD_ON_DEMAND,                                               \
-			     .help = "last write" },                                                         \
+			     .help = "last change of its contents, or its creation" },                       \
 	[prefix##_CTIME] = { .name = "ctime",                                                                \
 			     .type = FIELD_TIME,                                                             \
 			     .flags = (shown)&FIELD_ON_DEMAND,                                               \

@@ -124,6 +124,7 @@ int dir_reader_next(struct dir_reader *r, const char **name)
 		d = (const void *)(r->buffer + r->at);
 		r->at += d->reclen;
 		*name = d->name;
+		r->type = d->type;
 		if (strcmp(d->name, ".") != 0 && strcmp(d->name, "..") != 0)
 			return 1;
 	}

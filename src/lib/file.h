@@ -35,6 +35,7 @@ struct dir_reader {
 	int fd;
 	char *buffer; /* of getdents64(2) */
 	long at, end;
+	unsigned char type; /* of the name that was told last: DT_REG and the like of readdir(3) */
 };
 
 /* The next name, valid until the next call. 1, 0 at the end, or -errno. */

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "scan/pathfiles.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "lib/buf.h"
 #include "lib/file.h"
@@ -57,14 +60,21 @@ static int add_name(struct path_files *p, struct span path, const struct stat *s
 {
 	const struct path_file *file = path_files_find(p, st->st_dev, st->st_ino);
 
-	return hash_add(&p->names, hash_bytes(path), (uint32_t)(file - p->items));
+	if (vec_reserve(&p->named, p->nnamed, sizeof(*p->named)) < 0 ||
+	    hash_add(&p->names, hash_bytes(path), (uint32_t)p->nnamed) < 0)
+		return -ENOMEM;
+	p->named[p->nnamed++] = (struct named_file){ path, (size_t)(file - p->items) };
+	return 0;
 }
 
 const struct path_file *path_files_named(const struct path_files *p, struct span path)
 {
-	const struct hash_slot *slot = hash_find(&p->names, hash_bytes(path), NULL);
+	const struct hash_slot *slot = NULL;
 
-	return slot ? &p->items[slot->value] : NULL;
+	while ((slot = hash_find(&p->names, hash_bytes(path), slot)) != NULL)
+		if (span_eq(p->named[slot->value].path, path))
+			return &p->items[p->named[slot->value].file];
+	return NULL;
 }
 
 /* Where a descent is. */
@@ -87,30 +97,58 @@ static void tell(struct warnings *warnings, struct span path, int error)
 
 static int descend(struct descent *d, int dir);
 
-static int visit(struct descent *d, int dir, const char *name)
+/* A directory below, not across a mount point, whose file system may be a dead one. Returns
+ * a descriptor or -errno; -EXDEV. */
+static int open_below(const struct descent *d, int dir, const char *name)
+{
+	struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+				.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS };
+	int fd = (int)syscall(SYS_openat2, dir, name, &how, sizeof(how));
+	struct stat st;
+
+	if (fd >= 0 || errno != ENOSYS)
+		return fd < 0 ? -errno : fd;
+	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) == 0 && st.st_dev == d->dev)
+		return fd;
+	close_fd(&fd);
+	return -EXDEV;
+}
+
+static int enter(struct descent *d, int dir, const char *name)
+{
+	_cleanup_(close_fd) int fd = open_below(d, dir, name);
+
+	if (fd >= 0 && d->depth < DEEPEST)
+		return descend(d, fd);
+	if (fd >= 0 || (fd != -ENOENT && fd != -EXDEV))
+		tell(d->warnings, buf_span(&d->path), fd < 0 ? fd : -ELOOP);
+	return 0;
+}
+
+/* One name. Only what may be a FIFO or a socket is asked what it is: a mount point may
+ * be that of a dead file system. */
+static int visit(struct descent *d, int dir, const char *name, unsigned char type)
 {
 	size_t len = d->path.len;
 	struct stat st;
 	int r = 0;
 
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (type != DT_FIFO && type != DT_SOCK && type != DT_DIR && type != DT_UNKNOWN)
+		return 0;
+	if (type != DT_DIR && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
 		return 0; /* gone meanwhile */
 	if (len == 0 || d->path.data[len - 1] != '/')
 		buf_putc(&d->path, '/');
 	buf_puts(&d->path, name);
-	if (d->path.failed) {
+	if (d->path.failed)
 		r = -ENOMEM;
-	} else if (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)) {
+	else if (type == DT_DIR || S_ISDIR(st.st_mode))
+		r = enter(d, dir, name);
+	else if (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode))
 		r = add_file(d->files, buf_span(&d->path), &st);
-	} else if (S_ISDIR(st.st_mode) && st.st_dev == d->dev) {
-		int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-
-		if (fd >= 0 && d->depth < DEEPEST)
-			r = descend(d, fd);
-		else if (fd >= 0 || errno != ENOENT)
-			tell(d->warnings, buf_span(&d->path), fd < 0 ? -errno : -ELOOP);
-		close_fd(&fd);
-	}
 	d->path.len = len;
 	return r;
 }
@@ -119,11 +157,11 @@ static int descend(struct descent *d, int dir)
 {
 	_cleanup_(dir_reader_free) struct dir_reader reader = { .fd = dir };
 	const char *name;
-	int r = 0, n;
+	int r = 0, n = 0;
 
 	d->depth++;
 	while (r == 0 && (n = dir_reader_next(&reader, &name)) > 0)
-		r = visit(d, dir, name);
+		r = visit(d, dir, name, reader.type);
 	d->depth--;
 	return r < 0 ? r : n == -ENOMEM ? n : 0;
 }
@@ -131,16 +169,19 @@ static int descend(struct descent *d, int dir)
 static int look_below(struct path_files *p, struct span directory, struct warnings *warnings)
 {
 	struct descent d = { .files = p, .warnings = warnings };
-	_cleanup_(close_fd) int dir = open(directory.ptr, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
+	/* References begin with a slash. */
+	_cleanup_(free_ptr) char *path = realpath(directory.ptr, NULL);
+	_cleanup_(close_fd) int dir = path ? open(path, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC) : -1;
 	struct stat st;
 	int r;
 
 	if (dir < 0 || fstat(dir, &st) < 0) {
-		tell(warnings, directory, -errno);
-		return 0;
+		r = errno;
+		tell(warnings, directory, -r);
+		return r == ENOMEM ? -r : 0;
 	}
 	d.dev = st.st_dev;
-	buf_put_span(&d.path, directory);
+	buf_puts(&d.path, path);
 	r = descend(&d, dir);
 	buf_free(&d.path);
 	return r;
@@ -169,6 +210,7 @@ void path_files_free(struct path_files *p)
 	free(p->items);
 	hash_free(&p->index);
 	hash_free(&p->names);
+	free(p->named);
 	arena_free(&p->arena);
 	*p = (struct path_files){ 0 };
 }

@@ -13,11 +13,19 @@ struct path_file {
 	int64_t atime, mtime, ctime;
 };
 
+/* A path of the user's. */
+struct named_file {
+	struct span path;
+	size_t file; /* index */
+};
+
 struct path_files {
 	struct path_file *items;
 	size_t count;
 	struct hash index; /* device and inode -> file */
-	struct hash names; /* path of one that was named -> file */
+	struct named_file *named;
+	size_t nnamed;
+	struct hash names; /* path of one that was named -> its index */
 	struct arena arena;
 };
 

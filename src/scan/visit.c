@@ -197,26 +197,37 @@ static struct span seat_path(const struct seat *s)
 	return (struct span){ s->link, s->len < 0 ? 0 : (size_t)s->len };
 }
 
-/* A regular file or FIFO that is looked for. Its device answers at once, or with what is known. */
-static void visit_file(struct visit *v, const struct seat *s, const struct object_key *key)
+/* Whether a file is to be noted. Those that a directory shows are not: they are found there. */
+static bool is_news(const struct visit *v, const struct object_key *key, const struct statx *stx)
 {
-	struct statx stx;
-	struct object_key then;
-	uint8_t access = 0;
-	bool news = !visit_knows_file(v->w, key);
-	int r = link_access(s, &access);
+	return (key->class != OBJECT_FILE || stx->stx_nlink == 0) && !visit_knows_file(v->w, key);
+}
 
-	if (r == 0)
-		r = look_behind(s->dir, s->name, STATX_BASIC_STATS, &stx);
-	then = r == 0 ? file_key(key->class, &stx) : *key;
-	if (r < 0 || then.dev != key->dev || then.ino != key->ino) {
-		visit_failed(v, r);
-		return;
+/*
+ * A regular file or FIFO that is looked for; stx: what was seen of it so far. What is
+ * asked beside that counts only if the link still leads there.
+ */
+static void visit_file(struct visit *v, const struct seat *s, const struct object_key *key, struct statx *stx)
+{
+	bool news = is_news(v, key, stx);
+	struct object_key then = *key;
+	uint8_t access = 0;
+	int r = v->w->request->access ? link_access(s, &access) : 0;
+
+	if (r == 0 && news) {
+		r = look_behind(s->dir, s->name, STATX_BASIC_STATS, stx);
+		then = r == 0 ? file_key(key->class, stx) : *key;
 	}
-	visit_add(v, key, s->fd, access, NULL);
-	/* Files that a directory shows are not noted: they are found there. */
-	if (news && (key->class != OBJECT_FILE || stx.stx_nlink == 0) && still_there(s) == 0)
-		visit_note_file(v->w, key, seat_path(s), &stx);
+	if (r == 0 && !object_same(key, &then))
+		r = -ENOENT;
+	if (r == 0 && (news || v->w->request->access))
+		r = still_there(s);
+	if (r == 0) {
+		visit_add(v, key, s->fd, access, NULL);
+		if (news)
+			visit_note_file(v->w, key, seat_path(s), stx);
+	}
+	visit_failed(v, r);
 }
 
 /* Master or slave of a pseudo-terminal. */
@@ -241,33 +252,41 @@ static void visit_terminal(struct visit *v, const struct seat *s, const struct s
 	visit_failed(v, r == -ENODATA ? 0 : r);
 }
 
+/* The class of what a path leads to, among those that are looked for; false: none. */
+static bool classify(const struct visit *v, const struct seat *s, const struct statx *stx,
+		     struct object_key *key)
+{
+	const struct holders_request *request = v->w->request;
+	unsigned major_number = stx->stx_rdev_major;
+
+	*key = file_key(OBJECT_FILE, stx);
+	if (S_ISREG(stx->stx_mode)) {
+		if (device_is_among(request->devices, request->ndevices, key->dev))
+			return visit_wants(v, OBJECT_FILE);
+		key->class = OBJECT_MEMFD;
+		return span_starts(seat_path(s), "/memfd:") &&
+		       internal_devices_has(v->w->devices, key->dev) && visit_wants(v, OBJECT_MEMFD);
+	}
+	key->class = S_ISFIFO(stx->stx_mode) ? OBJECT_FIFO : OBJECT_PTY;
+	if (S_ISCHR(stx->stx_mode) && major_number != PTY_SLAVE_MAJOR &&
+	    (major_number != PTY_MASTER_MAJOR || stx->stx_rdev_minor != PTY_MASTER_MINOR))
+		return false;
+	return (S_ISFIFO(stx->stx_mode) || S_ISCHR(stx->stx_mode)) && visit_wants(v, key->class);
+}
+
 /* A link to a path: which file it is, the text does not say. */
 static void visit_path(struct visit *v, const struct seat *s)
 {
-	const struct holders_request *request = v->w->request;
 	struct object_key key;
 	struct statx stx;
-	int r = look_behind(s->dir, s->name, STATX_TYPE | STATX_INO, &stx);
+	int r = look_behind(s->dir, s->name, STATX_TYPE | STATX_INO | STATX_NLINK, &stx);
 
-	if (r < 0) {
+	if (r < 0 || !classify(v, s, &stx, &key))
 		visit_failed(v, r);
-		return;
-	}
-	key = file_key(OBJECT_FILE, &stx);
-	if (S_ISREG(stx.stx_mode) && device_is_among(request->devices, request->ndevices, key.dev)) {
-		visit_file(v, s, &key);
-	} else if (S_ISREG(stx.stx_mode) && visit_wants(v, OBJECT_MEMFD) &&
-		   span_starts(seat_path(s), "/memfd:") && internal_devices_has(v->w->devices, key.dev)) {
-		key.class = OBJECT_MEMFD;
-		visit_file(v, s, &key);
-	} else if (S_ISFIFO(stx.stx_mode) && visit_wants(v, OBJECT_FIFO)) {
-		key.class = OBJECT_FIFO;
-		visit_file(v, s, &key);
-	} else if (S_ISCHR(stx.stx_mode) && visit_wants(v, OBJECT_PTY) &&
-		   (stx.stx_rdev_major == PTY_SLAVE_MAJOR ||
-		    (stx.stx_rdev_major == PTY_MASTER_MAJOR && stx.stx_rdev_minor == PTY_MASTER_MINOR))) {
+	else if (key.class == OBJECT_PTY)
 		visit_terminal(v, s, &stx);
-	}
+	else
+		visit_file(v, s, &key, &stx);
 }
 
 /* The number in "pipe:[4711]" behind the prefix. */
