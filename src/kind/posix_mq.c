@@ -12,7 +12,6 @@
 #include "kind/posix_mq_limits.h"
 #include "kind/registry.h"
 #include "kind/shmfile.h"
-#include "lib/parse.h"
 
 enum {
 	MQ_KIND,
@@ -244,7 +243,7 @@ static int64_t find_inode(const struct mqueue *q, struct span id)
 {
 	uint64_t ino;
 
-	if (!span_starts(id, "inode=") || parse_u64(span_from(id, 6), &ino) < 0)
+	if (parse_inode(id, &ino) < 0)
 		return -EINVAL;
 	for (size_t i = q->count; i-- > 0 && q->items[i].deleted;)
 		if (q->items[i].ino == ino)

@@ -117,11 +117,20 @@ int shmfile_narrow(struct span id, struct scan_request *request, struct name_lis
 	return name_list_add(list, span_starts(id, "/") ? span_from(id, 1) : id);
 }
 
+int parse_inode(struct span id, uint64_t *ino)
+{
+	const struct span prefix = SPAN("inode=");
+
+	if (!span_starts(id, prefix.ptr) || parse_u64(span_from(id, prefix.len), ino) < 0)
+		return -EINVAL;
+	return 0;
+}
+
 int64_t shmfile_find_inode(const struct shmtree *t, struct span id)
 {
 	uint64_t ino;
 
-	if (!span_starts(id, "inode=") || parse_u64(span_from(id, 6), &ino) < 0)
+	if (parse_inode(id, &ino) < 0)
 		return -EINVAL;
 	for (size_t i = t->count; i-- > 0 && t->items[i].deleted;)
 		if (t->items[i].ino == ino)

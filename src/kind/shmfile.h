@@ -75,6 +75,8 @@ int shmfile_name(struct span text, bool nested, struct span *name, struct report
 /* As kind->narrow, of the kinds whose objects are names in `list` of the request; an
  * "inode=N" only holders lead to. */
 int shmfile_narrow(struct span id, struct scan_request *request, struct name_list *list) _must_check_;
+/* The number of "inode=N". 0, or -EINVAL if the id is of another form. */
+int parse_inode(struct span id, uint64_t *ino) _must_check_;
 /* "inode=N" of a reference to an object that has no name any more: its index in
  * the tree, -ENOENT, or -EINVAL if the id is of another form. */
 int64_t shmfile_find_inode(const struct shmtree *t, struct span id);

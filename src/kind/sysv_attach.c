@@ -44,11 +44,14 @@ int sysv_attach_project(struct projector *p, const struct sysv_shm_row *row, str
 {
 	const struct scan_depth *depth = &p->snapshot->depth;
 	int proc = p->snapshot->context->proc;
+	const struct holders *holders = &p->snapshot->holders;
+	const struct holding *first =
+		holders_find(holders, &(struct object_key){ OBJECT_SYSV, 0, row->perm.id });
 	struct attach attach = { .pid = 0 };
 	int found = 0;
 
-	if (row->nattch > 0 && p->snapshot->context->proc >= 0)
-		found = attach_find(proc, row->perm.id, row->size, &attach);
+	if (row->nattch > 0)
+		found = attach_find(holders, proc, first, row->size, &attach);
 	if (found == -ENOMEM)
 		return found;
 	if (found > 0) {

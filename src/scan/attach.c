@@ -9,20 +9,6 @@
 
 #include "lib/file.h"
 #include "lib/parse.h"
-#include "scan/process.h"
-
-/* Whether both links name the same IPC namespace. One that cannot be read is
- * taken to: it could be mapped, so it belongs to somebody we may read. */
-static bool same_namespace(int proc, uint32_t pid)
-{
-	char path[48], ours[64], theirs[64];
-	ssize_t a, b;
-
-	snprintf(path, sizeof(path), "%u/ns/ipc", pid);
-	a = readlinkat(proc, "self/ns/ipc", ours, sizeof(ours));
-	b = readlinkat(proc, path, theirs, sizeof(theirs));
-	return a < 0 || b < 0 || (a == b && memcmp(ours, theirs, (size_t)a) == 0);
-}
 
 /* The lines of smaps that follow the mapping's own: page size and flags. */
 static int read_flags(int proc, struct attach *attach)
@@ -60,14 +46,6 @@ static int read_flags(int proc, struct attach *attach)
 	return r < 0 ? r : -ENODATA;
 }
 
-/* What is looked for. */
-struct quest {
-	int proc;
-	uint32_t id;
-	uint64_t size;
-	struct internal_devices devices;
-};
-
 bool attach_is_segment(const struct map_line *map, const struct internal_devices *devices)
 {
 	const struct span head = SPAN("/SYSV"), tail = SPAN(" (deleted)");
@@ -78,52 +56,28 @@ bool attach_is_segment(const struct map_line *map, const struct internal_devices
 	       internal_devices_has(devices, makedev((unsigned)map->major, (unsigned)map->minor));
 }
 
-/* 1 if this process has it attached, 0 if not, or -errno. */
-static int look_at(const struct quest *q, uint32_t pid, struct attach *attach)
+int attach_find(const struct holders *h, int proc, const struct holding *first, uint64_t size,
+		struct attach *attach)
 {
-	_cleanup_(close_fd) int fd = -1;
-	_cleanup_(line_reader_free) struct line_reader reader = { 0 };
-	struct map_line map;
-	struct span line;
-	char path[32];
-	int r;
+	int r = 0, error = 0;
 
-	snprintf(path, sizeof(path), "%u/maps", pid);
-	fd = openat(q->proc, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	reader.fd = fd;
-	while ((r = line_reader_next(&reader, &line)) > 0) {
-		if (!memmem(line.ptr, line.len, "/SYSV", 5) || maps_parse(line, &map) < 0 ||
-		    !attach_is_segment(&map, &q->devices) || map.inode != q->id || map.offset != 0 ||
-		    map.end - map.start < q->size)
+	for (const struct holding *g = first; r != 1 && g; g = holding_next(h, g)) {
+		const struct range *range = holding_range(h, g);
+
+		if (!range || range->offset != 0 || range->end - range->start < size)
 			continue;
-		if (!same_namespace(q->proc, pid))
-			return 0;
-		*attach = (struct attach){ .pid = pid, .start = map.start, .end = map.end };
-		r = read_flags(q->proc, attach);
-		return r < 0 ? r : 1;
-	}
-	return r;
-}
-
-int attach_find(int proc, uint32_t id, uint64_t size, struct attach *attach)
-{
-	struct quest q = { .proc = proc, .id = id, .size = size };
-	_cleanup_(close_fd) int copy = openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_(free_ptr) uint32_t *pids = NULL;
-	int64_t n = copy < 0 ? -errno : read_numbers(copy, &pids);
-	int r = 0, error = n < 0 ? (int)n : 0;
-
-	internal_devices_read(&q.devices);
-	for (int64_t i = 0; r != 1 && i < n; i++) {
-		r = look_at(&q, pids[i], attach);
-		/* A process that ends or detaches meanwhile holds nothing any more; refusal is the
-		 * weakest of the errors. */
-		if (r < 0 && r != -ENOENT && r != -ESRCH && r != -ENODATA && (error == 0 || error == -EACCES))
+		*attach = (struct attach){ .pid = holding_holder(h, g)->pid,
+					   .start = range->start,
+					   .end = range->end };
+		r = read_flags(proc, attach);
+		r = r == 0 ? 1 : r;
+		/* A process that ends or detaches meanwhile holds nothing any more. */
+		if (r < 0 && r != -ENOENT && r != -ESRCH && r != -ENODATA)
 			error = r == -EPERM ? -EACCES : r;
 	}
-	return r == 1 ? 1 : error;
+	if (r == 1)
+		return 1;
+	return error == 0 && h->unreadable ? -EACCES : error;
 }
 
 int attach_open(int proc, uint32_t id, const struct attach *attach)

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "scan/internal.h"
+#include "scan/holders.h"
 #include "scan/maps.h"
 
 struct attach {
@@ -16,11 +16,13 @@ struct attach {
 };
 
 /*
- * Finds one process of this IPC namespace that has the whole segment (of size
- * bytes) mapped. Returns 1 with *attach filled in, 0 if nobody has, or -errno if
- * nobody was found but some processes could not be read: -EACCES if they refused.
+ * One process that has the whole segment (of size bytes) mapped, among those that the
+ * walk found, from `first` (or NULL) on. Returns 1 with *attach filled in, 0 if nobody
+ * has, or -errno if nobody was found but some processes could not be read: -EACCES if they
+ * refused.
  */
-int attach_find(int proc, uint32_t id, uint64_t size, struct attach *attach) _must_check_;
+int attach_find(const struct holders *h, int proc, const struct holding *first, uint64_t size,
+		struct attach *attach) _must_check_;
 /* A descriptor for reading the segment itself through that mapping, without
  * attaching it; -EPERM without CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE, -ESTALE if
  * the segment is no longer mapped there. */

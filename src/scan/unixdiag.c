@@ -178,9 +178,7 @@ static void reset(struct unix_sockets *s)
 	buf_reset(&s->names);
 }
 
-/* Whether others can connect or send to it. An accepted socket has its listener's name,
- * but only the listener can be reached by it. */
-static bool is_reachable(const struct unix_socket *u)
+bool unix_socket_is_reachable(const struct unix_socket *u)
 {
 	return u->state == UNIX_LISTENING || u->state == UNIX_UNCONNECTED || u->type == SOCK_DGRAM;
 }
@@ -207,10 +205,10 @@ static int build_index(struct unix_sockets *s)
 			continue;
 		if (!known && hash_add(&s->by_inode, u->inode, (uint32_t)kept) < 0)
 			return -ENOMEM;
-		if (is_reachable(u) && u->flags & UNIX_HAS_FILE &&
+		if (unix_socket_is_reachable(u) && u->flags & UNIX_HAS_FILE &&
 		    add_first(&s->by_file, unix_file_key(u->device, u->file), kept) < 0)
 			return -ENOMEM;
-		if (is_reachable(u) && u->name_len > 0 &&
+		if (unix_socket_is_reachable(u) && u->name_len > 0 &&
 		    add_first(&s->by_name, hash_bytes(unix_socket_name(s, u)), kept) < 0)
 			return -ENOMEM;
 		s->items[kept++] = *u;

@@ -63,6 +63,9 @@ int unix_sockets_read(struct unix_sockets *s, struct warnings *warnings) _must_c
 void unix_sockets_free(struct unix_sockets *s);
 /* The index of the socket with this inode number, or -ENOENT. */
 int64_t unix_sockets_find(const struct unix_sockets *s, uint32_t inode);
+/* Whether others can connect or send to it by its name. An accepted socket has its listener's
+ * name, but only the listener can be reached by it. */
+bool unix_socket_is_reachable(const struct unix_socket *u);
 /* Its name: a path as it was bound, or "@" and the bytes of an abstract one. */
 struct span unix_socket_name(const struct unix_sockets *s, const struct unix_socket *u);
 /* The first client that waits for this listener in s->pending; how many in *count. */
