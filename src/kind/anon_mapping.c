@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Shared anonymous memory: mmap(2) with MAP_SHARED and MAP_ANONYMOUS. */
 #include <errno.h>
-#include <stdio.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #include "kind/mapping.h"
 #include "kind/registry.h"
+#include "scan/maps.h"
 
-enum { ANON_HUGETLB = MAP_NEXT };
+enum { ANON_HUGETLB = MAP_OWN };
 
 static const struct field fields[] = {
 	MAPPING_FIELDS("anon-mapping"),
@@ -47,10 +46,10 @@ static int resolve(struct snapshot *s, struct span id, struct matches *m, struct
 
 static int create(const struct create_args *args, struct report *report)
 {
-	char path[80];
-	struct stat st;
+	size_t size = (size_t)args->size.value;
+	struct map_line map;
 	void *address;
-	size_t size = (size_t)args->size.value, page = (size_t)sysconf(_SC_PAGESIZE);
+	int r;
 
 	if (!args->size.set || size == 0 || args->size.value > SIZE_MAX / 2) {
 		report_text(report, "--size is needed: how many bytes");
@@ -60,14 +59,10 @@ static int create(const struct create_args *args, struct report *report)
 	address = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (address == MAP_FAILED)
 		return -errno;
-	size = (size + page - 1) / page * page;
-	snprintf(path, sizeof(path), "/proc/self/map_files/%lx-%lx", (unsigned long)(uintptr_t)address,
-		 (unsigned long)(uintptr_t)address + size);
-	if (stat(path, &st) < 0) {
-		report_text(report, "its inode number takes CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE");
-		return -errno;
-	}
-	report->ref = arena_printf(&report->arena, "anon-mapping:%llu", (unsigned long long)st.st_ino);
+	r = maps_find_own(address, &map);
+	if (r < 0)
+		return r;
+	report->ref = arena_printf(&report->arena, "anon-mapping:%llu", (unsigned long long)map.inode);
 	return report->ref.ptr ? 0 : -ENOMEM;
 }
 

@@ -3,6 +3,7 @@
  * kind (/dev/shm, memfd, System V) are listed there. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -11,7 +12,7 @@
 #include "kind/path.h"
 #include "kind/registry.h"
 
-enum { FILE_PATH = MAP_NEXT, FILE_DELETED };
+enum { FILE_PATH = MAP_OWN, FILE_DELETED = MAP_NEXT };
 
 static const struct field fields[] = {
 	MAPPING_FIELDS("file-mapping"),
@@ -68,20 +69,33 @@ static int resolve(struct snapshot *s, struct span id, struct matches *m, struct
 	return held_match(s, &key, m);
 }
 
+/* Opens a regular file; what else lies there is not touched. Returns a descriptor or -errno. */
+static int open_file(const struct create_args *args, struct stat *st, struct report *report)
+{
+	_cleanup_(close_fd) int place = open(args->name, O_PATH | O_CLOEXEC);
+	char path[40];
+	int fd;
+
+	if (place < 0 || fstat(place, st) < 0)
+		return -errno;
+	if (!S_ISREG(st->st_mode) || st->st_size == 0) {
+		report_text(report, S_ISREG(st->st_mode) ? "the file is empty" : "it is no regular file");
+		return -EINVAL;
+	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", place);
+	fd = open(path, (args->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 /* Maps the file; the mapping stays until the process ends. */
 static int map_file(const struct create_args *args, struct report *report)
 {
 	int protection = PROT_READ | (args->read_only ? 0 : PROT_WRITE);
-	_cleanup_(close_fd) int fd =
-		open(args->name, (args->read_only ? O_RDONLY : O_RDWR) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat st;
+	_cleanup_(close_fd) int fd = open_file(args, &st, report);
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode) || st.st_size == 0) {
-		report_text(report, S_ISREG(st.st_mode) ? "the file is empty" : "it is no regular file");
-		return -EINVAL;
-	}
+	if (fd < 0)
+		return fd;
 	return mmap(NULL, (size_t)st.st_size, protection, MAP_SHARED, fd, 0) == MAP_FAILED ? -errno : 0;
 }
 

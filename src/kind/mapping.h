@@ -8,6 +8,7 @@
 enum mapping_field {
 	MAP_KIND,
 	MAP_REF,
+	MAP_OWN, /* a field that the other kind has not */
 	MAP_DEVICE,
 	MAP_INODE,
 	MAP_MAPPINGS,

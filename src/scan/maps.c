@@ -2,7 +2,9 @@
 #include "scan/maps.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
+#include "lib/file.h"
 #include "lib/parse.h"
 
 /* "A-B" in hexadecimal, or with another separator. */
@@ -37,4 +39,19 @@ int maps_parse(struct span line, struct map_line *out)
 		line = span_from(line, 1);
 	out->path = line;
 	return 0;
+}
+
+int maps_find_own(const void *address, struct map_line *out)
+{
+	_cleanup_(close_fd) int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	_cleanup_(line_reader_free) struct line_reader reader = { .fd = fd };
+	struct span line;
+	int r = fd < 0 ? -errno : 1;
+
+	while (r > 0 && (r = line_reader_next(&reader, &line)) > 0)
+		if (maps_parse(line, out) == 0 && out->start == (uintptr_t)address) {
+			out->path = (struct span){ 0 };
+			return 0;
+		}
+	return r < 0 ? r : -ENOENT;
 }

@@ -14,3 +14,5 @@ struct map_line {
 
 /* 0 or -EINVAL. path points into line. */
 int maps_parse(struct span line, struct map_line *out) _must_check_;
+/* The mapping of this process that begins at an address; its path is empty. 0, -ENOENT or -errno. */
+int maps_find_own(const void *address, struct map_line *out) _must_check_;

@@ -8,7 +8,6 @@ import re
 import pytest
 
 COMMANDS = ["list", "describe", "create", "remove", "limits", "summary", "kinds", "help", "version"]
-PERSISTENT = ["sysv-shm", "sysv-sem", "sysv-msg", "posix-shm", "posix-sem", "posix-mq"]
 
 
 def read(*path):
@@ -41,8 +40,9 @@ def help_options(ipcctl, *words):
     """Long options that --help tells; for create those of every kind."""
     options = set(re.findall(r"^ {2,6}(?:-., )?(--[a-z-]+)", ipcctl(*words, "--help").text, re.M))
     if words == ("create",):
-        for kind in PERSISTENT:
-            options |= help_options(ipcctl, "create", kind)
+        for kind in ipcctl.json("kinds")["kinds"]:
+            if kind["built"]:
+                options |= help_options(ipcctl, "create", kind["kind"])
     return options
 
 
