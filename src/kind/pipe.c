@@ -139,6 +139,23 @@ static const struct opt create_opts[] = {
 	  .help = "packet mode: each write(2) is read as it was written" },
 };
 
+static void limit_max_size(struct snapshot *s, struct limit_value *out)
+{
+	limit_sysctl(s, "sys/fs/pipe-max-size", 0, &out->limit);
+}
+
+static void limit_user_pages(struct snapshot *s, struct limit_value *out)
+{
+	limit_sysctl(s, "sys/fs/pipe-user-pages-soft", 0, &out->limit);
+}
+
+static const struct limit limits[] = {
+	{ "pipe-max-size", FIELD_BYTES, "one pipe or FIFO", "fs.pipe-max-size", "fcntl F_SETPIPE_SZ: EPERM",
+	  false, 0, limit_max_size },
+	{ "pipe-user-pages-soft", FIELD_U64, "pages of one user's pipes; 0: no limit",
+	  "fs.pipe-user-pages-soft", "pipe: holds a page or two only", false, 0, limit_user_pages },
+};
+
 const struct kind kind_pipe = {
 	.name = "pipe",
 	.groups = GROUP_FD,
@@ -162,4 +179,6 @@ const struct kind kind_pipe = {
 	.create = create,
 	.remove = remove_impossible,
 	.held = held,
+	.limits = limits,
+	.nlimits = ARRAY_SIZE(limits),
 };

@@ -322,6 +322,17 @@ static int hang_up(struct snapshot *s, size_t i, struct report *report)
 	return r;
 }
 
+static void limit_max(struct snapshot *s, struct limit_value *out)
+{
+	limit_sysctl(s, "sys/kernel/pty/max", 0, &out->limit);
+	limit_sysctl(s, "sys/kernel/pty/nr", 0, &out->used);
+}
+
+static const struct limit limits[] = {
+	{ "pty-max", FIELD_U64, "pseudo-terminals in the system", "kernel.pty.max", "posix_openpt: ENOSPC",
+	  true, 0, limit_max },
+};
+
 const struct kind kind_pty = {
 	.name = "pty",
 	.groups = GROUP_FD,
@@ -343,4 +354,6 @@ const struct kind kind_pty = {
 	.create = create,
 	.remove = hang_up,
 	.held = held,
+	.limits = limits,
+	.nlimits = ARRAY_SIZE(limits),
 };
