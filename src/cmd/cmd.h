@@ -35,12 +35,14 @@ struct options {
 	bool no_holders, strict, status;
 	struct opt_u64 pid, threads;
 	struct opt_words kinds; /* -m -q -s -M -Q -S */
+	struct opt_words paths; /* directories */
 	/* describe */
 	struct opt_u64 content;
 	bool attach;
 	/* remove */
 	struct opt_words targets; /* -m ID, -M KEY, ... */
 	bool all, dry_run, yes, missing_ok;
+	struct opt_words kill; /* the last one's argument holds; NULL: the usual signal */
 	/* kinds */
 	bool json_schema;
 	const char *procfs;
@@ -52,6 +54,7 @@ struct context {
 	struct out out;
 	struct diag diag;
 	struct scan_context scan;
+	void (*sigpipe)(int);	 /* what SIGPIPE did before; a program that is run gets it back */
 	struct timespec started; /* CLOCK_MONOTONIC, when the program began */
 	bool terminal;		 /* standard output is one */
 	size_t width;		 /* its columns, or 0 */
@@ -72,6 +75,7 @@ enum option_set {
 	OPTIONS_OWNER = 1 << 10,     /* --user */
 	OPTIONS_PROCESSES = 1 << 11, /* --no-holders */
 	OPTIONS_PROCFS = 1 << 12,    /* --procfs */
+	OPTIONS_PATHS = 1 << 13,     /* --path */
 	/* What may stand before the command. */
 	OPTIONS_LEADING =
 		OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_OWNER | OPTIONS_PROCESSES,

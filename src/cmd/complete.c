@@ -8,11 +8,13 @@
 #include <errno.h>
 #include <pwd.h>
 
+#include "cmd/hold.h"
 #include "cmd/listing.h"
 #include "cmd/options.h"
 #include "cmd/registry.h"
 #include "kind/registry.h"
 #include "lib/escape.h"
+#include "lib/signals.h"
 
 #define MOST_USERS 200 /* a directory service may know a hundred thousand */
 
@@ -159,6 +161,14 @@ static void offer_refs(struct completion *c, const char *word)
 	}
 }
 
+static void offer_signals(struct completion *c)
+{
+	const char *name;
+
+	for (size_t i = 0; (name = signal_name_at(i)) != NULL; i++)
+		offer(c, name, NULL);
+}
+
 static void offer_choices(struct completion *c, const char *choices)
 {
 	while (*choices) {
@@ -191,13 +201,17 @@ static void offer_kind_of(struct completion *c, enum opt_complete what, const ch
 	case COMPLETE_CHOICE:
 		offer_choices(c, choices);
 		break;
+	case COMPLETE_SIGNAL:
+		offer_signals(c);
+		break;
 	case COMPLETE_FILE: /* the shell's own business */
 	case COMPLETE_NOTHING:
 		break;
 	}
 }
 
-/* The option that a word is, if its argument is the next word. */
+/* The option that a word is, if its argument is the next word, or may be: the shims cut
+ * --option=value in two. */
 static const struct opt *pending_option(const struct completion *c, const char *word)
 {
 	for (size_t g = 0; g < c->ngroups; g++)
@@ -206,7 +220,7 @@ static const struct opt *pending_option(const struct completion *c, const char *
 			bool here = (word[0] == '-' && word[1] == '-' && strcmp(word + 2, o->name) == 0) ||
 				    (word[0] == '-' && o->letter && word[1] == o->letter && word[2] == '\0');
 
-			if (here && o->arg && !o->optional)
+			if (here && o->arg)
 				return o;
 		}
 	return NULL;
@@ -224,19 +238,42 @@ static int load_groups(struct completion *c, struct option_groups *g)
 	if (c->kind)
 		c->groups[c->ngroups++] =
 			(struct opt_group){ .opts = c->kind->create_opts, .count = c->kind->ncreate_opts };
+	if (c->kind && c->kind->transient)
+		c->groups[c->ngroups++] = (struct opt_group){ .opts = hold_opts, .count = nhold_opts };
 	return 0;
+}
+
+/* What may stand at the last word. */
+static void offer_word(struct completion *c, const struct opt *pending, const char *word)
+{
+	if (pending)
+		offer_kind_of(c, pending->complete, word, pending->choices);
+	if (pending && !pending->optional)
+		return;
+	if (word[0] == '-')
+		offer_options(c);
+	else if (!c->command)
+		offer_commands(c);
+	else if (!(c->command == &command_create && c->kind))
+		offer_kind_of(c, c->command->words, word, NULL);
 }
 
 static int complete(struct completion *c, char **words, size_t n)
 {
 	struct option_groups g = { 0 };
 	const struct opt *pending = NULL;
+	bool others = false;
 	size_t arguments = 0;
 	int e = load_groups(c, &g);
 
 	for (size_t i = 0; e == 0 && i + 1 < n; i++) {
-		if (pending) {
+		if (pending && !pending->optional) {
 			pending = NULL;
+			continue;
+		}
+		pending = NULL;
+		if (strcmp(words[i], "--") == 0 && c->kind) {
+			others = true; /* COMMAND: the shell knows better */
 		} else if (words[i][0] == '-') {
 			pending = pending_option(c, words[i]);
 		} else if (!c->command) {
@@ -249,18 +286,8 @@ static int complete(struct completion *c, char **words, size_t n)
 			e = load_groups(c, &g);
 		}
 	}
-	if (e == 0 && n > 0) {
-		const char *word = words[n - 1];
-
-		if (pending)
-			offer_kind_of(c, pending->complete, word, pending->choices);
-		else if (word[0] == '-')
-			offer_options(c);
-		else if (!c->command)
-			offer_commands(c);
-		else if (!(c->command == &command_create && c->kind))
-			offer_kind_of(c, c->command->words, word, NULL);
-	}
+	if (e == 0 && n > 0 && !others)
+		offer_word(c, pending, words[n - 1]);
 	option_groups_free(&g);
 	return e;
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "cmd/hold.h"
 #include "cmd/listing.h"
 #include "cmd/options.h"
 #include "cmd/registry.h"
@@ -29,8 +30,10 @@ static int show_created(struct listing *l, const char *ref)
 		status = out_of_memory(c);
 	if (status < 0)
 		status = listing_take(l, &request);
-	if (status < 0)
-		target_resolve(c, "create", &targets.items[0], &l->snapshot, &m, &status);
+	if (status < 0 && target_resolve(c, "create", &targets.items[0], &l->snapshot, &m, &status) == 0) {
+		target_not_found(c, "create", &targets.items[0], &l->snapshot);
+		status = EXIT_FAILED;
+	}
 	if (status < 0)
 		listing_begin(l);
 	for (size_t i = 0; status < 0 && i < m.count; i++)
@@ -60,6 +63,18 @@ static int say_failure(struct context *c, const struct kind *k, const struct cre
 	return EXIT_FAILED;
 }
 
+/* Shows the reference of what was made, or all of it. The exit status. */
+static int show(struct listing *l, const struct report *report)
+{
+	struct buf *out = out_buf(&l->context->out);
+
+	if (wants_record(&l->context->options))
+		return show_created(l, report->ref.ptr);
+	escape_into(out, report->ref);
+	buf_putc(out, '\n');
+	return EXIT_DONE;
+}
+
 /* What would be wrong with the output is found before anything is made. */
 static int make(struct context *c, const struct kind *k, const struct create_args *args)
 {
@@ -73,12 +88,39 @@ static int make(struct context *c, const struct kind *k, const struct create_arg
 		status = say_failure(c, k, args, r, &report);
 	else if (status < 0 && report.existed)
 		diag_note(&c->diag, "%s exists already; it was not changed", report.ref.ptr);
-	if (status < 0 && wants_record(&c->options)) {
-		status = show_created(&l, report.ref.ptr);
+	if (status < 0)
+		status = show(&l, &report);
+	listing_free(&l);
+	report_free(&report);
+	return status;
+}
+
+/* Of a kind whose objects must be held: nothing is left of it in the end. */
+static int make_and_hold(struct context *c, const struct kind *k, const struct create_args *args,
+			 char **command)
+{
+	struct kind_list list = { .items = &k, .count = 1 };
+	struct report report = { 0 };
+	struct listing l = { 0 };
+	struct hold hold;
+	int status = command ? -1 : listing_init(&l, c, &list, "objects", true);
+	int r = 0;
+
+	if (status < 0) {
+		hold_begin(&hold);
+		r = k->create(args, &report);
+	}
+	if (r < 0) {
+		status = say_failure(c, k, args, r, &report);
+	} else if (status < 0 && command) {
+		status = hold_run(c, &hold, k, &report, command);
 	} else if (status < 0) {
-		escape_into(out_buf(&c->out), report.ref);
-		buf_putc(out_buf(&c->out), '\n');
-		status = EXIT_DONE;
+		status = show(&l, &report);
+		/* Whoever waits for the reference must get it now. */
+		if (out_flush(&c->out) < 0)
+			status = EXIT_FAILED;
+		if (status == EXIT_DONE)
+			hold_wait(&hold, &args->timeout);
 	}
 	listing_free(&l);
 	report_free(&report);
@@ -104,17 +146,67 @@ static int choose_kind(struct context *c, const char *word, const struct kind **
 
 static void print_kind_help(const struct kind *k, struct buf *b)
 {
+	static const char with_command[] =
+		"\nIt lives only as long as it is held. COMMAND finds it in its environment:\n"
+		"IPCCTL_REF, and the numbers of its descriptors; the exit status is COMMAND's.\n"
+		"Without COMMAND the reference is printed, and it is held until SIGINT, SIGTERM,\n"
+		"SIGHUP or --timeout.\n";
+	static const char only_held[] =
+		"\nIt lives only as long as it is held. The reference is printed, and it is held\n"
+		"until SIGINT, SIGTERM, SIGHUP or --timeout.\n";
 	struct opt_group g = { "Options of this kind", k->create_opts, k->ncreate_opts, NULL };
+	struct opt_group holding = { "Holding", hold_opts, nhold_opts, NULL };
 
-	buf_printf(b, "Usage: ipcctl create %s%s%s [OPTION...]\n\n%s, made by %s.\n", k->name,
-		   k->name_arg ? " " : "", k->name_arg ? k->name_arg : "", k->title, k->create_means);
+	buf_printf(b, "Usage: ipcctl create %s", k->name);
+	if (k->name_arg)
+		buf_printf(b, k->name_optional ? " [%s]" : " %s", k->name_arg);
+	buf_printf(b, " [OPTION...]%s\n\n%s, made by %s.\n",
+		   k->transient && !k->no_command ? " [-- COMMAND...]" : "", k->title, k->create_means);
+	if (k->transient)
+		buf_puts(b, k->no_command ? only_held : with_command);
 	opt_help(&g, b);
+	if (k->transient)
+		opt_help(&holding, b);
 	buf_puts(b, "\n'ipcctl create --help' shows the options that all kinds take.\n");
 }
 
 static void help_kind(const void *about, struct buf *b)
 {
 	print_kind_help(about, b);
+}
+
+/* What stands behind "--" of a kind that is held. -1 or the exit status. */
+static int check_command(struct context *c, const struct kind *k, const struct create_args *args,
+			 char **command)
+{
+	if (!command)
+		return -1;
+	if (k->no_command)
+		return diag_usage(&c->diag, "create %s takes no COMMAND: it only holds the object", k->name);
+	if (!command[0])
+		return diag_usage(&c->diag, "create %s: a COMMAND is missing behind '--'", k->name);
+	if (args->timeout.set)
+		return diag_usage(&c->diag, "--timeout and a COMMAND exclude each other: it is held until "
+					    "COMMAND ends");
+	if (wants_record(&c->options))
+		return diag_usage(&c->diag, "with a COMMAND nothing is shown: standard output is its own");
+	return -1;
+}
+
+/* The words behind the kind. -1 or the exit status. */
+static int take_words(struct context *c, const struct kind *k, struct create_args *args,
+		      const struct opt_rest *rest)
+{
+	size_t most = k->name_arg ? 1 : 0;
+
+	if (rest->count > most)
+		return diag_usage(&c->diag, "create %s: '%s' is one word too many%s", k->name,
+				  rest->words[most],
+				  k->transient && !k->no_command ? "; a COMMAND stands behind '--'" : "");
+	if (k->name_arg && !k->name_optional && rest->count == 0)
+		return diag_usage(&c->diag, "create %s needs a %s, such as /jobs", k->name, k->name_arg);
+	args->name = rest->count ? rest->words[0] : NULL;
+	return check_command(c, k, args, rest->command);
 }
 
 /* What follows the kind: its options, the common ones, and perhaps a name. */
@@ -129,18 +221,15 @@ static int parse_rest(struct context *c, const struct kind *k, struct create_arg
 	if (option_groups_init(&g, command_create.options, &c->options) < 0)
 		return out_of_memory(c);
 	g.groups[g.count++] = (struct opt_group){ NULL, k->create_opts, k->ncreate_opts, args };
-	status = parse_with(c, &(struct opt_parse){ .groups = g.groups, .ngroups = g.count, .hint = hint },
-			    argc, argv, rest, help_kind, k);
+	if (k->transient)
+		g.groups[g.count++] = (struct opt_group){ NULL, hold_opts, nhold_opts, args };
+	status = parse_with(
+		c,
+		&(struct opt_parse){
+			.groups = g.groups, .ngroups = g.count, .takes_command = k->transient, .hint = hint },
+		argc, argv, rest, help_kind, k);
 	option_groups_free(&g);
-	if (status >= 0)
-		return status;
-	if (rest->count > (k->name_arg ? 1 : 0))
-		return diag_usage(&c->diag, "create %s: '%s' is one word too many", k->name,
-				  rest->words[k->name_arg ? 1 : 0]);
-	if (k->name_arg && rest->count == 0)
-		return diag_usage(&c->diag, "create %s needs a %s, such as /jobs", k->name, k->name_arg);
-	args->name = rest->count ? rest->words[0] : NULL;
-	return -1;
+	return status < 0 ? take_words(c, k, args, rest) : status;
 }
 
 static int run(struct context *c, int argc, char **argv)
@@ -173,7 +262,9 @@ static int run(struct context *c, int argc, char **argv)
 	if (status < 0)
 		status = parse_rest(c, k, &args, argc - (int)head.consumed - 1, argv + head.consumed + 1,
 				    &rest);
-	if (status < 0)
+	if (status < 0 && k->transient)
+		status = make_and_hold(c, k, &args, rest.command);
+	else if (status < 0)
 		status = make(c, k, &args);
 	opt_rest_free(&head);
 	opt_rest_free(&rest);
@@ -183,9 +274,12 @@ static int run(struct context *c, int argc, char **argv)
 const struct command command_create = {
 	.name = "create",
 	.aliases = (const char *const[]){ "mk", NULL },
-	.arguments = "KIND [NAME]",
+	.arguments = "KIND [NAME] [-- COMMAND...]",
 	.summary = "Make an object and print its reference",
 	.text = "An object that exists is an error, unless --exist-ok is said; it is never changed.\n"
+		"Objects that live only as long as they are held are made for COMMAND, which finds\n"
+		"them in its environment: IPCCTL_REF, and the numbers of its descriptors. Without\n"
+		"COMMAND they are held until SIGINT, SIGTERM, SIGHUP or --timeout.\n"
 		"'ipcctl create KIND --help' shows the options of that kind.\n",
 	.options = OPTIONS_GLOBAL | OPTIONS_OUTPUT,
 	.words = COMPLETE_KIND,

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "cmd/pids.h"
 #include "lib/parallel.h"
 
 /* Records that one thread renders at a time: their text stays in its cache. */
@@ -53,30 +54,65 @@ size_t listing_kind(const struct listing *l, const struct kind *k)
 	return i;
 }
 
-/* --pid: whether there is such a process, and may it be read? -1 or the exit status. */
-static int check_pid(struct context *c)
+/* --pid: what is wrong with that process; the exit status. */
+static int pid_error(struct context *c, const char *text)
 {
+	diag_error(&c->diag, "--pid %llu: %s", (unsigned long long)c->options.pid.value, text);
+	return EXIT_FAILED;
+}
+
+/* --pid: whether there is such a process, and may it be read? -1 or the exit status. */
+static int check_pid(struct listing *l)
+{
+	struct context *c = l->context;
 	uint64_t pid = c->options.pid.value;
 	_cleanup_(close_fd) int fd = -1;
 	char path[40];
+	int r;
 
 	if (!c->options.pid.set)
 		return -1;
 	if (pid == 0 || pid > INT32_MAX)
 		return diag_usage(&c->diag, "--pid %llu: no process has that number",
 				  (unsigned long long)pid);
+	if (c->options.no_holders)
+		return diag_usage(&c->diag, "--pid and --no-holders exclude each other");
+	r = pid_start_ticks(&c->scan, (uint32_t)pid, &l->pid_start);
+	if (r < 0)
+		return pid_error(c, r == -ENOENT || r == -ESRCH ? "no such process" : error_text(r));
 	snprintf(path, sizeof(path), "%llu/maps", (unsigned long long)pid);
 	fd = openat(c->scan.proc, path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0)
+	/* One without memory, such as a thread of the kernel, holds nothing. */
+	return fd >= 0 || errno == ESRCH ? -1 : pid_error(c, error_text(errno));
+}
+
+/* --pid: whether it was the same process all the time. -1 or the exit status. */
+static int check_pid_again(struct listing *l)
+{
+	struct context *c = l->context;
+	uint64_t start;
+	int r;
+
+	if (!c->options.pid.set)
 		return -1;
-	diag_error(&c->diag, "--pid %llu: %s", (unsigned long long)pid,
-		   errno == ENOENT ? "no such process" : error_text(errno));
-	return EXIT_FAILED;
+	r = pid_start_ticks(&c->scan, (uint32_t)c->options.pid.value, &start);
+	if (r == -ENOENT || r == -ESRCH)
+		return pid_error(c, "it ended while it was looked at");
+	if (r < 0)
+		return pid_error(c, error_text(r));
+	return start == l->pid_start ? -1 : pid_error(c, "it ended, and another process has that number now");
+}
+
+unsigned listing_threads(const struct context *c)
+{
+	uint64_t n = c->options.threads.value;
+
+	return n < MOST_THREADS ? (unsigned)n : MOST_THREADS;
 }
 
 int listing_take(struct listing *l, struct scan_request *request)
 {
-	int status = check_pid(l->context);
+	int status = check_pid(l);
 
 	if (status >= 0)
 		return status;
@@ -84,14 +120,14 @@ int listing_take(struct listing *l, struct scan_request *request)
 		request->sources |=
 			l->kinds[i]->sources | schema_sources(l->schemas[i], sheet_fields(&l->sheet, i));
 	request->depth = select_depth(&l->context->options);
-	request->threads = (unsigned)l->context->options.threads.value;
+	request->threads = listing_threads(l->context);
 	if (l->context->options.no_holders)
 		request->sources &= ~(unsigned)SOURCES_WALKED;
 	l->taken = true;
 	if (snapshot_take(&l->snapshot, &l->context->scan, request, &l->sheet.warnings) < 0)
 		return out_of_memory(l->context);
 	l->sheet.document.unreadable_processes = l->snapshot.holders.unreadable;
-	return -1;
+	return check_pid_again(l);
 }
 
 void listing_begin(struct listing *l)
@@ -246,6 +282,7 @@ static void crew_free(struct crew *c)
 static int show_all_parallel(struct listing *l)
 {
 	struct crew *c = calloc(1, sizeof(*c));
+	unsigned threads = listing_threads(l->context);
 	int e = 0;
 
 	if (!c)
@@ -259,7 +296,8 @@ static int show_all_parallel(struct listing *l)
 	for (size_t i = 0; e == 0 && i < l->nkinds; i++)
 		c->first[i + 1] = c->first[i] + (l->kinds[i]->count(&l->snapshot) + BATCH - 1) / BATCH;
 	if (e == 0)
-		parallel_run(&(struct parallel_work){ run_batch, c, c->first[l->nkinds] }, processor_count());
+		parallel_run(&(struct parallel_work){ run_batch, c, c->first[l->nkinds] },
+			     threads ? threads : processor_count());
 	if (e == 0)
 		e = c->error;
 	crew_free(c);

@@ -13,6 +13,7 @@ struct listing {
 	struct sheet sheet;
 	struct snapshot snapshot;
 	bool taken;
+	uint64_t pid_start; /* --pid: ticks at which that process was started */
 };
 
 /* Prepares a listing of these kinds; detail as in describe. -1 to go on, or the exit
@@ -22,6 +23,8 @@ int listing_init(struct listing *l, struct context *c, const struct kind_list *l
 /* The same without a sheet of its own: its objects are only counted. */
 int listing_init_kinds(struct listing *l, struct context *c, const struct kind_list *list);
 void listing_free(struct listing *l);
+/* The most threads that may be used; 0: as many as there are processors. */
+unsigned listing_threads(const struct context *c);
 /* Takes the snapshot: the request's names, and what the fields need. Writes nothing
  * yet. -1 or the exit status. */
 int listing_take(struct listing *l, struct scan_request *request);

@@ -119,11 +119,20 @@ static const struct opt process_opts[] = {
 	  .type = OPT_U64,
 	  .arg = "N",
 	  OPTION(threads),
-	  .help = "walk over processes with at most N threads (default: one a processor)" },
+	  .help = "use at most N threads (default: one a processor)" },
 	{ .name = "no-holders",
 	  .type = OPT_FLAG,
 	  OPTION(no_holders),
 	  .help = "look at no processes: quicker, state is then mostly unknown" },
+};
+
+static const struct opt path_opts[] = {
+	{ .name = "path",
+	  .type = OPT_WORDS,
+	  .arg = "DIR",
+	  OPTION(paths),
+	  .complete = COMPLETE_FILE,
+	  .help = "files below this directory too, whether or not they are in use (repeatable)" },
 };
 
 static const struct opt depth_opts[] = {
@@ -159,6 +168,13 @@ static const struct opt remove_opts[] = {
 	  .type = OPT_FLAG,
 	  OPTION(missing_ok),
 	  .help = "what is not there is no error" },
+	{ .name = "kill",
+	  .type = OPT_WORDS,
+	  .optional = true,
+	  .arg = "SIGNAL",
+	  OPTION(kill),
+	  .complete = COMPLETE_SIGNAL,
+	  .help = "show who holds the objects, and signal exactly those (default TERM)" },
 };
 
 static const struct opt kinds_opts[] = {
@@ -226,6 +242,8 @@ int option_groups_init(struct option_groups *g, unsigned set, struct options *op
 		add(g, NULL, owner_opts, ARRAY_SIZE(owner_opts), options);
 	if (set & OPTIONS_PROCESSES)
 		add(g, "Processes", process_opts, ARRAY_SIZE(process_opts), options);
+	if (set & OPTIONS_PATHS)
+		add(g, NULL, path_opts, ARRAY_SIZE(path_opts), options);
 	if (set & OPTIONS_PROCFS)
 		add(g, "Where", procfs_opts, ARRAY_SIZE(procfs_opts), options);
 	if (set & OPTIONS_DEPTH)

@@ -2,130 +2,11 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "cmd/listing.h"
+#include "cmd/kill.h"
+#include "cmd/plan.h"
 #include "cmd/registry.h"
-#include "cmd/targets.h"
 #include "kind/registry.h"
 #include "lib/escape.h"
-#include "lib/vec.h"
-
-/* One object that is to go. */
-struct removal {
-	const struct kind *kind;
-	size_t index;
-	struct span ref; /* as list prints it */
-	bool doubtful;	 /* it may be of another kind: only its own name removes it */
-};
-
-struct plan {
-	struct context *context;
-	struct snapshot snapshot;
-	struct warnings warnings;
-	struct removal *items;
-	size_t count;
-	struct arena arena;
-	struct hash planned; /* index of an object in its snapshot -> item */
-};
-
-/* Whether the object is in the plan already: it may have been named twice. */
-static bool is_planned(const struct plan *p, const struct kind *k, size_t index)
-{
-	const struct hash_slot *slot = NULL;
-
-	while ((slot = hash_find(&p->planned, index, slot)) != NULL)
-		if (p->items[slot->value].kind == k)
-			return true;
-	return false;
-}
-
-static int plan_add(struct plan *p, const struct kind *k, size_t index)
-{
-	struct projector projector = { .snapshot = &p->snapshot };
-	struct record r;
-	int ref = schema_find(k->schema, SPAN("ref"));
-	int e;
-
-	if (is_planned(p, k, index))
-		return 0;
-	if (vec_reserve(&p->items, p->count, sizeof(*p->items)) < 0)
-		return -ENOMEM;
-	projector.want.bits = (uint64_t)1 << ref;
-	e = record_init(&r, k->schema, &p->arena);
-	if (e == 0)
-		e = k->project(&projector, index, &r);
-	if (e == 0)
-		e = hash_add(&p->planned, index, (uint32_t)p->count);
-	if (e == 0)
-		p->items[p->count++] =
-			(struct removal){ .kind = k, .index = index, .ref = r.values[ref].str };
-	projector_free(&projector);
-	return e == PROJECT_SKIP ? 0 : e;
-}
-
-/* Frees what a plan gathered; not its snapshot. */
-static void plan_free(struct plan *p)
-{
-	hash_free(&p->planned);
-	warnings_free(&p->warnings);
-	arena_free(&p->arena);
-	free(p->items);
-}
-
-/* A reference that means several objects: all are listed, none is touched. */
-static void refuse_several(struct plan *p, const struct target *t, const struct matches *m)
-{
-	_cleanup_(buf_free) struct buf names = { 0 };
-	struct plan several = { .context = p->context, .snapshot = p->snapshot };
-
-	for (size_t i = 0; i < m->count; i++)
-		if (plan_add(&several, t->kind, m->items[i]) < 0)
-			break;
-	for (size_t i = 0; i < several.count; i++) {
-		buf_putc(&names, ' ');
-		buf_put_span(&names, several.items[i].ref);
-	}
-	diag_error(&p->context->diag, "remove %s: means %zu objects, none is touched; name one:%s", t->text,
-		   m->count, buf_cstr(&names) ? names.data : "");
-	plan_free(&several);
-}
-
-static int plan_target(struct plan *p, const struct target *t)
-{
-	struct context *c = p->context;
-	struct matches m = { 0 };
-	int status = -1;
-	int n = target_resolve(c, "remove", t, &p->snapshot, &m, &status);
-
-	if (n == 0 && !(c->options.missing_ok && !(p->snapshot.failed & t->kind->sources)))
-		target_not_found(c, "remove", t, &p->snapshot);
-	else if (n == 1 && plan_add(p, t->kind, m.items[0]) < 0)
-		status = out_of_memory(c);
-	else if (n > 1)
-		refuse_several(p, t, &m);
-	matches_free(&m);
-	return status;
-}
-
-/* Every object of the kinds that --all was given. */
-static int plan_all(struct plan *p, const struct kind_list *list)
-{
-	for (size_t i = 0; i < list->count; i++) {
-		const struct kind *k = list->items[i];
-		size_t n = k->count(&p->snapshot);
-
-		for (size_t j = 0; j < n; j++) {
-			size_t before = p->count;
-
-			if (k->owns && !k->owns(&p->snapshot, j))
-				continue;
-			if (plan_add(p, k, j) < 0)
-				return out_of_memory(p->context);
-			if (p->count > before)
-				p->items[before].doubtful = k->is_certain && !k->is_certain(&p->snapshot, j);
-		}
-	}
-	return -1;
-}
 
 static void say(struct plan *p, const char *what, const struct removal *r, struct span detail)
 {
@@ -141,15 +22,30 @@ static void say(struct plan *p, const char *what, const struct removal *r, struc
 	out_flush_if_full(&p->context->out);
 }
 
+/* What cannot be removed, and why; who holds it is who can end it. */
+static void say_refusal(struct plan *p, const struct removal *r, struct span text)
+{
+	_cleanup_(buf_free) struct buf why = { 0 };
+	struct diag *d = &p->context->diag;
+	int n = (int)r->ref.len;
+
+	buf_put_span(&why, text);
+	if (p->context->options.all) {
+		diag_note(d, "%.*s is spared: %s", n, r->ref.ptr, buf_cstr(&why) ? why.data : "");
+		return;
+	}
+	if (r->kind->held && p->snapshot.holders.walked)
+		kill_name_holders(p, r, &why);
+	diag_error(d, "remove %.*s: %s", n, r->ref.ptr, buf_cstr(&why) ? why.data : error_text(ENOMEM));
+}
+
 static void say_failure(struct plan *p, const struct removal *r, int error, struct span text)
 {
 	struct diag *d = &p->context->diag;
 	int n = (int)r->ref.len;
 
-	if (error == -ENOTSUP && p->context->options.all)
-		diag_note(d, "%.*s is spared: %.*s", n, r->ref.ptr, (int)text.len, text.ptr);
-	else if (error == -ENOTSUP)
-		diag_error(d, "remove %.*s: %.*s", n, r->ref.ptr, (int)text.len, text.ptr);
+	if (error == -ENOTSUP)
+		say_refusal(p, r, text);
 	else if (error == -ESTALE)
 		diag_error(d, "remove %.*s: another object has taken its place; it is spared", n, r->ref.ptr);
 	else if (text.len > 0)
@@ -168,6 +64,8 @@ static void carry_out(struct plan *p)
 		struct report report = { 0 };
 		int e;
 
+		if (r->ended)
+			continue;
 		if (r->doubtful) {
 			diag_note(&p->context->diag,
 				  "%.*s is spared: it may be of another kind; its own name removes it",
@@ -188,21 +86,20 @@ static void carry_out(struct plan *p)
 	}
 }
 
-/* Asks on the terminal. True if the answer is yes. */
 static bool confirmed(struct plan *p)
 {
-	char answer[16];
+	char question[64];
 
-	fprintf(stderr, "Remove %zu object%s? [y/N] ", p->count, p->count == 1 ? "" : "s");
-	if (!fgets(answer, sizeof(answer), stdin))
-		return false;
-	return answer[0] == 'y' || answer[0] == 'Y';
+	snprintf(question, sizeof(question), "Remove %zu object%s?", p->count, p->count == 1 ? "" : "s");
+	return plan_confirmed(p, question);
 }
 
 static int check_options(struct context *c, const struct opt_rest *rest)
 {
 	const struct options *o = &c->options;
 
+	if (o->all && o->kill.count > 0)
+		return diag_usage(&c->diag, "--kill takes single objects, not --all");
 	if (o->all && o->targets.count > 0)
 		return diag_usage(&c->diag, "--all takes kinds, not single objects");
 	if (rest->count == 0 && o->targets.count == 0)
@@ -213,50 +110,75 @@ static int check_options(struct context *c, const struct opt_rest *rest)
 	return -1;
 }
 
-static int take_plan(struct plan *p, const struct targets *targets, const struct kind_list *list)
+static bool is_named(const struct opt_rest *rest, const struct kind *k)
 {
-	struct context *c = p->context;
-	struct scan_request request = { 0 };
-	int status = -1;
+	for (size_t i = 0; i < rest->count; i++)
+		if (kind_find(span_of(rest->words[i])) == k)
+			return true;
+	return false;
+}
 
-	for (size_t i = 0; i < list->count; i++)
-		request.sources |= list->items[i]->sources;
-	if (targets_request(targets, &request) < 0 ||
-	    snapshot_take(&p->snapshot, &c->scan, &request, &p->warnings) < 0)
-		status = out_of_memory(c);
-	scan_request_free(&request);
-	for (size_t i = 0; status < 0 && i < targets->count; i++)
-		status = plan_target(p, &targets->items[i]);
-	if (status < 0 && list->count > 0)
-		status = plan_all(p, list);
-	for (size_t i = 0; i < p->warnings.count; i++) {
-		_cleanup_(buf_free) struct buf text = { 0 };
+/*
+ * --all: a group does not stand for kinds whose objects are all in use, such as every
+ * terminal of the system; those go only where the kind itself is named. -1 or the exit status.
+ */
+static int narrow_kinds(struct context *c, const struct opt_rest *rest, struct kind_list *list)
+{
+	size_t kept = 0;
 
-		warning_text(&p->warnings.items[i], &text);
-		if (buf_cstr(&text))
-			diag_note_escaped(&c->diag, text.data);
+	for (size_t i = 0; i < list->count; i++) {
+		const struct kind *k = list->items[i];
+
+		if (k->transient && !is_named(rest, k))
+			continue;
+		if (k->remove == remove_impossible)
+			return diag_usage(&c->diag,
+					  "--all: no %s can be ended from outside; --kill signals the "
+					  "holders of single ones",
+					  k->name);
+		list->items[kept++] = k;
 	}
-	if (list->count > 0 && p->warnings.incomplete)
-		diag_error(&c->diag, "remove --all: not everything could be seen");
+	list->count = kept;
+	if (kept == 0)
+		return diag_usage(&c->diag, "--all: these live only while they are in use; name their kind");
+	return -1;
+}
+
+/* The objects that the words mean, or with --all the kinds. -1 or the exit status. */
+static int select_objects(struct context *c, const struct opt_rest *rest, struct targets *targets,
+			  struct kind_list *list)
+{
+	int status;
+
+	if (c->options.all) {
+		status = select_kinds(c, rest->words, rest->count, NULL, "persistent", list);
+		return status < 0 ? narrow_kinds(c, rest, list) : status;
+	}
+	status = select_targets(c, rest->words, rest->count, &c->options.targets, targets);
+	if (status < 0 && c->options.kill.count > 0)
+		status = kill_check(c, targets);
 	return status;
 }
 
 static int run(struct context *c, int argc, char **argv)
 {
-	struct plan p = { .context = c, .snapshot = { .shm.root = -1, .queues.root = -1 } };
 	struct targets targets = { 0 };
 	struct kind_list list = { 0 };
 	struct opt_rest rest;
-	int status = command_parse(c, &command_remove, argc, argv, &rest);
+	struct plan p;
+	int status = command_parse(c, &command_remove, argc, argv, &rest), number;
 
+	plan_init(&p, c);
 	if (status < 0)
 		status = check_options(c, &rest);
-	if (status < 0 && c->options.all)
-		status = select_kinds(c, rest.words, rest.count, NULL, "persistent", &list);
-	else if (status < 0)
-		status = select_targets(c, rest.words, rest.count, &c->options.targets, &targets);
 	if (status < 0)
-		status = take_plan(&p, &targets, &list);
+		status = kill_signal(c, &number);
+	if (status < 0)
+		status = select_objects(c, &rest, &targets, &list);
+	if (status < 0)
+		status = plan_take(&p, &targets, &list);
+	if (status < 0 && c->options.kill.count > 0)
+		status = kill_holders(&p, number);
 	if (status < 0 && c->options.all && !c->options.yes && !c->options.dry_run && p.count > 0 &&
 	    !confirmed(&p)) {
 		diag_error(&c->diag, "nothing was removed");
@@ -266,10 +188,10 @@ static int run(struct context *c, int argc, char **argv)
 		carry_out(&p);
 		status = c->diag.errors ? EXIT_FAILED : EXIT_DONE;
 	}
-	snapshot_free(&p.snapshot);
 	plan_free(&p);
 	targets_free(&targets);
 	kind_list_free(&list);
+	opt_words_free(&c->options.kill);
 	opt_rest_free(&rest);
 	return status;
 }
@@ -280,7 +202,9 @@ const struct command command_remove = {
 	.arguments = "REF...",
 	.summary = "Remove exactly these objects",
 	.text = "REF is KIND:OBJECT as list prints it. What is in use goes too, because it was\n"
-		"named; the answer says what that meant. With --all, kinds are named instead.\n",
+		"named; the answer says what that meant. With --all, kinds are named instead.\n"
+		"What only its holders keep alive is ended where the kernel lets others do it; with\n"
+		"--kill its holders are shown and signalled.\n",
 	.options = OPTIONS_GLOBAL | OPTIONS_REMOVE | OPTIONS_TARGETS,
 	.words = COMPLETE_REF,
 	.run = run,

@@ -93,6 +93,15 @@ static int init_filters(struct sheet *s, const struct sheet_plan *plan)
 	return -1;
 }
 
+/* Fields of the i-th schema that filters and order look at. */
+static struct fieldset judged_fields(const struct sheet *s, size_t i)
+{
+	const struct schema *schema = s->view.schemas[i];
+
+	return (struct fieldset){ filters_fields(&s->filters, schema).bits |
+				  sort_fields(&s->sort, schema).bits };
+}
+
 int sheet_init(struct sheet *s, struct context *c, const struct sheet_plan *plan)
 {
 	const struct options *o = &c->options;
@@ -106,6 +115,8 @@ int sheet_init(struct sheet *s, struct context *c, const struct sheet_plan *plan
 		r = init_view(s, plan);
 	if (r < 0)
 		r = init_filters(s, plan);
+	for (size_t i = 0; r < 0 && i < plan->nschemas; i++)
+		view_read(&s->view, i, judged_fields(s, i));
 	s->document = (struct document){ .array = plan->array, .host = s->host, .warnings = &s->warnings };
 	s->renderer = (struct renderer){
 		.ops = choose_renderer(o, plan->detail),
@@ -144,7 +155,7 @@ struct fieldset sheet_fields(const struct sheet *s, size_t i)
 
 	if (s->context->options.pid.set && holders_field(schema) >= 0)
 		set.bits |= (uint64_t)1 << holders_field(schema);
-	set.bits |= filters_fields(&s->filters, schema).bits | sort_fields(&s->sort, schema).bits;
+	set.bits |= judged_fields(s, i).bits;
 	return set;
 }
 

@@ -127,10 +127,8 @@ static int project(struct listing *l, size_t i, struct warnings *warnings, struc
 		return e;
 	record_text(r, SUM_KIND, k->name);
 	if (l->snapshot.failed & k->sources && t.objects == 0) {
-		for (size_t f = SUM_OBJECTS; f <= SUM_UNKNOWN; f++)
-			if (f != SUM_BYTES || t.bytes >= 0)
-				record_unknown_why(r, f, WHY_TOLD);
-		nearest_limit(k, &l->snapshot, warnings, r);
+		for (size_t f = SUM_OBJECTS; f <= SUM_PERCENT; f++)
+			record_unknown_why(r, f, WHY_TOLD);
 		return 0;
 	}
 	record_u64(r, SUM_OBJECTS, t.objects);
@@ -179,7 +177,8 @@ static int show(struct listing *l, struct sheet *sheet)
 /* The listing is only counted: its own snapshot, but another sheet to show. */
 static int take(struct listing *l, struct sheet *sheet, const struct kind_list *list)
 {
-	struct scan_request request = { .depth = select_depth(&l->context->options) };
+	struct scan_request request = { .depth = select_depth(&l->context->options),
+					.threads = listing_threads(l->context) };
 	int e;
 
 	for (size_t i = 0; i < list->count; i++) {

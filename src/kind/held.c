@@ -97,26 +97,9 @@ void record_device(struct record *r, size_t field, uint64_t dev)
 	record_printf(r, field, "%u:%u", major(dev), minor(dev));
 }
 
-static int compare_numbers(const void *pa, const void *pb)
-{
-	const uint32_t *a = pa, *b = pb;
-
-	return (*a > *b) - (*a < *b);
-}
-
 int held_match(struct snapshot *s, const struct object_key *key, struct matches *m)
 {
-	const struct holders *h = &s->holders;
-	const struct object_list *list = &h->objects[key->class];
-	const struct holding *first = holders_find(h, key);
-	const uint32_t *at;
-	uint32_t number;
-
-	if (!first)
-		return 0;
-	number = (uint32_t)(first - h->holdings);
-	at = bsearch(&number, list->first, list->count, sizeof(*list->first), compare_numbers);
-	return at ? matches_add(m, (size_t)(at - list->first)) : 0;
+	return matches_found(m, holders_position(&s->holders, key));
 }
 
 int held_resolve(struct snapshot *s, enum object_class class, struct span id, const char *what,

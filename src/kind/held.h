@@ -65,7 +65,7 @@ struct stat_fields {
 
 static inline size_t held_count(const struct snapshot *s, enum object_class class)
 {
-	return s->holders.objects[class].count;
+	return s->holders.classes[class].count;
 }
 
 /* kind, state and holders of an object; *count says what was found. 0 or -ENOMEM. The

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "lib/vec.h"
+
 /* Finaliser of SplitMix64: spreads keys that differ in few bits. */
 static uint64_t mix(uint64_t x)
 {
@@ -31,6 +33,7 @@ static int resize(struct hash *h, size_t size)
 		*h = old;
 		return -ENOMEM;
 	}
+	memory_advise(h->slots, size * sizeof(*h->slots));
 	h->mask = size - 1;
 	if (old.slots) {
 		/* Start behind a free slot: a run that wraps round keeps its order. */

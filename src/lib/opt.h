@@ -30,6 +30,7 @@ enum opt_complete {
 	COMPLETE_COMMAND,
 	COMPLETE_USER,
 	COMPLETE_FILE,
+	COMPLETE_SIGNAL,
 	COMPLETE_CHOICE, /* from .choices */
 };
 

@@ -2,6 +2,17 @@
 #include "lib/vec.h"
 
 #include <errno.h>
+#include <sys/mman.h>
+
+void memory_advise(void *memory, size_t size)
+{
+	const uintptr_t huge = (uintptr_t)2 << 20;
+	uintptr_t start = ((uintptr_t)memory + huge - 1) & ~(huge - 1);
+	uintptr_t end = ((uintptr_t)memory + size) & ~(huge - 1);
+
+	if (size >= 2 * huge && end > start)
+		madvise((void *)start, end - start, MADV_HUGEPAGE);
+}
 
 int vec_reserve(void *array, size_t count, size_t size)
 {

@@ -10,3 +10,9 @@
  * 0 or -ENOMEM; then the array is as it was.
  */
 int vec_reserve(void *array, size_t count, size_t size) _must_check_;
+/*
+ * Says that a large piece of memory will be used all over: the kernel may then give it in
+ * huge pages, which saves a page fault for each 4 KiB. A mere hint, and not for what
+ * realloc(3) is to enlarge: that then copies.
+ */
+void memory_advise(void *memory, size_t size);

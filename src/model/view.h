@@ -14,6 +14,7 @@ struct field_error {
 struct column {
 	const char *name;
 	const struct field *field; /* of the first schema that has it */
+	unsigned spared;	   /* fields with these flags are not read for it; 0: it was named */
 };
 
 struct view {
@@ -21,8 +22,9 @@ struct view {
 	size_t nschemas;
 	struct column *columns;
 	size_t ncolumns;
-	int *index;	     /* [schema * ncolumns + column]: field of the schema, or -1 */
+	int *index;	     /* [schema * ncolumns + column]: field of the schema, or -1: none, or spared */
 	struct shown *shown; /* for each schema */
+	bool as_named;	     /* the order of -o, not that of the schemas */
 };
 
 /*
@@ -44,16 +46,22 @@ enum view_default {
 };
 
 /*
- * Builds a view. spec is the argument of -o: NULL, "FIELD,...", "+FIELD,..."
+ * Builds a view. A column of several schemas does not make those pay for it in which
+ * the field is on demand, unless spec names it. spec is the argument of -o: NULL, "FIELD,...", "+FIELD,..."
  * (adds to the default) or "all". schemas must outlive the view. Returns 0,
  * -EINVAL (error is filled in) or -ENOMEM.
  */
 int view_init(struct view *view, const struct schema *const *schemas, size_t nschemas, const char *spec,
 	      enum view_default start, struct field_error *error) _must_check_;
 void view_free(struct view *view);
+/*
+ * Fields of a schema that are read in any case, for a filter say: where the view has a
+ * column for one that it would spare, it shows it too.
+ */
+void view_read(struct view *view, size_t schema, struct fieldset read);
 /* Position of schema in the view; the schema must be one of the view's. */
 size_t view_schema(const struct view *view, const struct schema *schema);
-/* Field of the record behind a column, or NULL if its schema has none. */
+/* Field of the record behind a column, or NULL if its schema has none, or spares it. */
 static inline const struct value *view_value(const struct view *view, size_t schema, size_t column,
 					     const struct record *r)
 {

@@ -5,28 +5,12 @@
 #include <fcntl.h>
 
 #include "lib/file.h"
-#include "lib/parallel.h"
 #include "lib/parse.h"
 #include "scan/process.h"
 #include "scan/walk.h"
 
 /* Inode numbers of the first namespaces (PROC_PID_INIT_INO in include/linux/proc_ns.h). */
 #define INITIAL_PID_NAMESPACE "pid:[4026531836]"
-
-/* Where the holdings of one process stand: what one thread found at one go. */
-struct slice {
-	unsigned thread;
-	size_t first, count;
-};
-
-struct walk {
-	struct internal_devices devices;
-	char ipc_namespace[64];
-	struct walker walkers[MOST_THREADS];
-	struct holder *processes; /* in the order of /proc, that of pids */
-	struct slice *slices;
-	size_t count;
-};
 
 static void visit(void *context, unsigned thread, size_t item)
 {
@@ -36,179 +20,6 @@ static void visit(void *context, unsigned thread, size_t item)
 
 	walk_process(w, &walk->processes[item], (uint32_t)item);
 	walk->slices[item] = (struct slice){ thread, before, w->nholdings - before };
-}
-
-struct object_key holding_key(const struct holding *g)
-{
-	return (struct object_key){ g->class, device_unpack(g->dev), g->ino };
-}
-
-static bool same_key(const struct holding *a, const struct holding *b)
-{
-	return a->ino == b->ino && a->dev == b->dev && a->class == b->class;
-}
-
-/* The slot of an object, or NULL. */
-static struct hash_slot *find_slot(const struct holders *h, uint64_t digest, const struct holding *g)
-{
-	const struct hash_slot *slot = NULL;
-
-	while ((slot = hash_find(&h->index, digest, slot)) != NULL)
-		if (same_key(&h->holdings[slot->value], g))
-			break;
-	return (struct hash_slot *)(uintptr_t)slot;
-}
-
-static uint64_t digest_of(const struct holding *g)
-{
-	struct object_key key = holding_key(g);
-
-	return object_digest(&key);
-}
-
-const struct holding *holders_find(const struct holders *h, const struct object_key *key)
-{
-	struct holding g = { .ino = key->ino, .dev = device_pack(key->dev), .class = (uint8_t)key->class };
-	const struct hash_slot *slot = find_slot(h, object_digest(key), &g);
-
-	return slot ? &h->holdings[slot->value] : NULL;
-}
-
-const struct found_file *holders_file(const struct holders *h, const struct object_key *key)
-{
-	return found_file_find(h->files, &h->file_index, key);
-}
-
-/* Chains each holding before the next one of its object, from the last to the first, so
- * that the order of a chain is that of pids. */
-static int build_index(struct holders *h)
-{
-	const size_t ahead = 16; /* memory is slow, and the next ones are known */
-
-	if (hash_reserve(&h->index, h->nholdings / 2) < 0)
-		return -ENOMEM;
-	for (size_t i = h->nholdings; i-- > 0;) {
-		struct holding *g = &h->holdings[i];
-		uint64_t digest = digest_of(g);
-		struct hash_slot *slot = find_slot(h, digest, g);
-
-		if (i >= ahead)
-			hash_prefetch(&h->index, digest_of(&h->holdings[i - ahead]));
-		g->first = true;
-		if (slot) {
-			g->next = slot->value;
-			h->holdings[slot->value].first = false;
-			slot->value = (uint32_t)i;
-		} else if (hash_add(&h->index, digest, (uint32_t)i) < 0) {
-			return -ENOMEM;
-		}
-	}
-	return 0;
-}
-
-/* The objects of each class, in the order in which they were met. */
-static int list_objects(struct holders *h)
-{
-	size_t counts[OBJECT_CLASSES] = { 0 };
-
-	for (size_t i = 0; i < h->nholdings; i++)
-		counts[h->holdings[i].class] += h->holdings[i].first;
-	for (size_t c = 0; c < OBJECT_CLASSES; c++) {
-		h->objects[c].first = calloc(counts[c] + 1, sizeof(*h->objects[c].first));
-		if (!h->objects[c].first)
-			return -ENOMEM;
-	}
-	for (size_t i = 0; i < h->nholdings; i++) {
-		struct object_list *list = &h->objects[h->holdings[i].class];
-
-		if (h->holdings[i].first)
-			list->first[list->count++] = (uint32_t)i;
-	}
-	return 0;
-}
-
-/* Puts ranges behind each other; *bases says where those of each thread begin. */
-static int merge_ranges(struct holders *h, struct walk *walk, size_t bases[MOST_THREADS])
-{
-	size_t total = 0;
-
-	for (size_t t = 0; t < MOST_THREADS; t++) {
-		bases[t] = total;
-		total += walk->walkers[t].nranges;
-	}
-	if (total > INT32_MAX)
-		return -ENOMEM;
-	h->ranges = calloc(total + 1, sizeof(*h->ranges));
-	if (!h->ranges)
-		return -ENOMEM;
-	for (size_t t = 0; t < MOST_THREADS; t++) {
-		struct walker *w = &walk->walkers[t];
-
-		if (w->nranges)
-			memcpy(h->ranges + bases[t], w->ranges, w->nranges * sizeof(*w->ranges));
-		free(w->ranges);
-		w->ranges = NULL;
-	}
-	return 0;
-}
-
-/* Puts the holdings into the order of processes, and drops processes that hold nothing. */
-static int merge_holdings(struct holders *h, struct walk *walk)
-{
-	size_t bases[MOST_THREADS], total = 0;
-
-	for (size_t t = 0; t < MOST_THREADS; t++)
-		total += walk->walkers[t].nholdings;
-	if (total >= NO_HOLDING || merge_ranges(h, walk, bases) < 0)
-		return -ENOMEM;
-	h->holdings = reallocarray(NULL, total + 1, sizeof(*h->holdings));
-	if (!h->holdings)
-		return -ENOMEM;
-	for (size_t p = 0; p < walk->count; p++) {
-		const struct slice *s = &walk->slices[p];
-		const struct holding *from = walk->walkers[s->thread].holdings + s->first;
-
-		for (size_t i = 0; i < s->count; i++) {
-			struct holding *g = &h->holdings[h->nholdings++];
-
-			*g = from[i];
-			g->holder = (uint32_t)h->count;
-			if (g->fd < 0)
-				g->fd -= (int32_t)bases[s->thread];
-		}
-		if (s->count > 0)
-			walk->processes[h->count++] = walk->processes[p];
-	}
-	h->items = walk->processes;
-	walk->processes = NULL;
-	return 0;
-}
-
-/* Puts together what the threads found. */
-static int merge(struct holders *h, struct walk *walk)
-{
-	int r = merge_holdings(h, walk);
-
-	h->arenas = calloc(MOST_THREADS, sizeof(*h->arenas));
-	if (!h->arenas)
-		r = -ENOMEM;
-	for (size_t t = 0; t < MOST_THREADS; t++) {
-		struct walker *w = &walk->walkers[t];
-
-		for (size_t i = 0; r == 0 && i < w->nfiles; i++)
-			r = found_file_add(&h->files, &h->nfiles, &h->file_index, &w->files[i]);
-		h->unreadable += w->unreadable;
-		h->unidentified += w->unidentified;
-		if (h->arenas) {
-			h->arenas[t] = w->arena;
-			w->arena = (struct arena){ 0 };
-		}
-		walker_free(w);
-		*w = (struct walker){ 0 };
-	}
-	if (r == 0)
-		r = build_index(h);
-	return r < 0 ? r : list_objects(h);
 }
 
 /*
@@ -342,7 +153,7 @@ int holders_walk(struct holders *h, int proc, const struct holders_request *requ
 			r = walk->walkers[t].error;
 	}
 	if (r == 0)
-		r = merge(h, walk);
+		r = walk_merge(h, walk);
 	walk_free(walk);
 	if (r < 0)
 		return r;
@@ -356,10 +167,12 @@ int holders_walk(struct holders *h, int proc, const struct holders_request *requ
 void holders_free(struct holders *h)
 {
 	free(h->items);
-	free(h->holdings);
+	for (unsigned t = 0; t < h->nthreads; t++)
+		free(h->holdings[t]);
 	free(h->ranges);
+	free(h->objects);
 	for (size_t c = 0; c < OBJECT_CLASSES; c++)
-		free(h->objects[c].first);
+		free(h->classes[c].items);
 	free(h->files);
 	hash_free(&h->index);
 	hash_free(&h->file_index);

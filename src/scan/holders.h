@@ -8,6 +8,7 @@
 
 #include "lib/arena.h"
 #include "lib/hash.h"
+#include "lib/parallel.h"
 #include "model/warnings.h"
 #include "scan/found.h"
 #include "scan/internal.h"
@@ -35,12 +36,11 @@ struct holding {
 	uint64_t ino;	 /* of its key */
 	uint32_t dev;	 /* of its key, packed */
 	uint32_t holder; /* index */
-	uint32_t next;	 /* the next holding of the same object, or NO_HOLDING */
+	uint32_t next;	 /* number of the next holding of the same object, or NO_HOLDING */
 	int32_t fd;	 /* or -1 - index of its range: it is a mapping */
 	uint32_t tid;	 /* the thread whose own table of descriptors it is in; 0: the process's */
 	uint8_t class;	 /* of its key */
 	uint8_t access;	 /* of enum holding_access; of descriptors only if it was asked for */
-	bool first;	 /* of its object */
 };
 
 /* What a mapping covers. */
@@ -49,20 +49,32 @@ struct range {
 	uint64_t offset;     /* in the object, bytes */
 };
 
-/* Objects of one class, each by its first holding, in the order of pids. */
+/* An object that is held, by the numbers of its first and last holding. */
+struct held_object {
+	uint32_t first, last;
+	uint32_t position; /* among the objects of its class */
+};
+
+/* Objects of one class, in the order in which they are met going up the pids. */
 struct object_list {
-	uint32_t *first;
+	uint32_t *items; /* indices */
 	size_t count;
 };
 
 struct holders {
 	struct holder *items; /* in the order of pids */
 	size_t count;
-	struct holding *holdings; /* those of one process stand together */
-	size_t nholdings;
+	/* Each thread's stay where it put them: number N is that of N - bases[t] of the t-th,
+	 * the last with bases[t] <= N. */
+	struct holding *holdings[MOST_THREADS];
+	uint32_t bases[MOST_THREADS];
+	unsigned nthreads;
+	size_t nholdings; /* in all */
 	struct range *ranges;
-	struct hash index; /* key -> first holding */
-	struct object_list objects[OBJECT_CLASSES];
+	struct held_object *objects;
+	size_t nobjects;
+	struct hash index; /* key -> object */
+	struct object_list classes[OBJECT_CLASSES];
 	struct found_file *files;
 	size_t nfiles;
 	struct hash file_index;		 /* key -> file */
@@ -95,16 +107,27 @@ struct holders_request {
 int holders_walk(struct holders *h, int proc, const struct holders_request *request,
 		 struct warnings *warnings) _must_check_;
 void holders_free(struct holders *h);
-/* The first holding of an object, or NULL; then follow with holding_next(). */
+/* The holding of a number. */
+static inline struct holding *holding_at(const struct holders *h, uint32_t number)
+{
+	unsigned t = h->nthreads - 1;
+
+	while (number < h->bases[t])
+		t--;
+	return &h->holdings[t][number - h->bases[t]];
+}
+/* The first holding of an object, or NULL; then follow with holding_next(): in the order of pids. */
 const struct holding *holders_find(const struct holders *h, const struct object_key *key);
 static inline const struct holding *holding_next(const struct holders *h, const struct holding *holding)
 {
-	return holding->next == NO_HOLDING ? NULL : &h->holdings[holding->next];
+	return holding->next == NO_HOLDING ? NULL : holding_at(h, holding->next);
 }
+/* Position of an object among those of its class, or -ENOENT. */
+int64_t holders_position(const struct holders *h, const struct object_key *key);
 /* The first holding of the i-th object of a class. */
 static inline const struct holding *object_holding(const struct holders *h, enum object_class class, size_t i)
 {
-	return &h->holdings[h->objects[class].first[i]];
+	return holding_at(h, h->objects[h->classes[class].items[i]].first);
 }
 static inline const struct holder *holding_holder(const struct holders *h, const struct holding *holding)
 {

@@ -142,7 +142,7 @@ static int add_nameless(struct snapshot *s)
 {
 	const struct holders *h = &s->holders;
 
-	for (size_t i = 0; i < h->objects[OBJECT_FILE].count; i++) {
+	for (size_t i = 0; i < h->classes[OBJECT_FILE].count; i++) {
 		struct object_key key = holding_key(object_holding(h, OBJECT_FILE, i));
 		const struct found_file *file = holders_file(h, &key);
 		int r = 0;

@@ -101,16 +101,3 @@ int terminals_master(struct terminals **terminals, int dir, const char *table, c
 		key->dev = instance_of(*terminals, stx, path);
 	return r;
 }
-
-uint64_t terminals_instance(int dir, struct span target)
-{
-	struct terminals t = { 0 };
-	uint64_t dev = 0;
-
-	if (read_instances(&t, dir) == 0)
-		dev = mounted_on(&t, target, "");
-	for (size_t i = 0; i < t.count; i++)
-		buf_free(&t.items[i].target);
-	free(t.items);
-	return dev;
-}

@@ -22,5 +22,3 @@ struct terminals;
 int terminals_master(struct terminals **terminals, int dir, const char *table, const char *name,
 		     const struct statx *stx, struct span path, struct object_key *key) _must_check_;
 void terminals_free(struct terminals *terminals);
-/* The device of the devpts that is mounted on `target` for the process in dir; 0: none is. */
-uint64_t terminals_instance(int dir, struct span target);

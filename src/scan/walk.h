@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One process of the walk: what holders_walk() does in each of its threads. */
+/* The parts of holders_walk(): one process, and what becomes of all together. */
 #pragma once
 
 #include "scan/visit.h"
@@ -11,3 +11,21 @@
  */
 void walk_process(struct walker *w, struct holder *holder, uint32_t index);
 void walker_free(struct walker *w);
+
+/* Where the holdings of one process stand: what one thread found at one go. */
+struct slice {
+	unsigned thread;
+	size_t first, count;
+};
+
+struct walk {
+	struct internal_devices devices;
+	char ipc_namespace[64];
+	struct walker walkers[MOST_THREADS];
+	struct holder *processes; /* in the order of /proc, that of pids */
+	struct slice *slices;
+	size_t count;
+};
+
+/* Puts together what the threads found; takes it from them. 0 or -ENOMEM. */
+int walk_merge(struct holders *h, struct walk *walk) _must_check_;

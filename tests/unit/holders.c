@@ -543,7 +543,7 @@ static void by_link_text(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
 		key = (struct object_key){ links[i].class, 0, links[i].ino };
 		assert_int_equal(count_holdings(&h, &key), 2);
-		assert_int_equal(h.objects[links[i].class].count, 1);
+		assert_int_equal(h.classes[links[i].class].count, 1);
 		assert_ptr_equal(object_holding(&h, links[i].class, 0), holders_find(&h, &key));
 	}
 	holders_free(&h);
@@ -602,7 +602,7 @@ static void shared_mappings(void **state)
 	assert_int_equal(g->access, ACCESS_READ);
 	assert_span(holders_file(&h, &key)->path, SPAN("/data/file"));
 	/* The real /dev/zero is a file like others. */
-	assert_int_equal(h.objects[OBJECT_FILE_MAPPING].count, 2);
+	assert_int_equal(h.classes[OBJECT_FILE_MAPPING].count, 2);
 	key = (struct object_key){ OBJECT_ANON_MAPPING, makedev(0, 1), 9 };
 	assert_int_equal(count_holdings(&h, &key), 1);
 	key = (struct object_key){ OBJECT_MEMFD, makedev(0, 1), 11 };

@@ -268,6 +268,69 @@ static void view_maps_columns_to_each_schema(void **state)
 	view_free(&v);
 }
 
+/* Has uid, on demand in `one`, as a usual column; and note, explicit there, as a usual field. */
+static const struct field third_fields[] = {
+	{ .name = "uid", .type = FIELD_UID, .flags = FIELD_DEFAULT | FIELD_MIXED, .help = "h" },
+	{ .name = "note", .type = FIELD_STR, .help = "h" },
+	{ .name = "rank", .type = FIELD_U64, .flags = FIELD_MIXED | FIELD_ON_DEMAND, .help = "h" },
+};
+static const struct schema third = { "third", third_fields, ARRAY_SIZE(third_fields) };
+
+static void mixed_is(const char *spec, enum view_default start, uint64_t of_one, uint64_t of_third)
+{
+	static const struct schema *const mixed[] = { &one, &third };
+	struct field_error error;
+	struct view v;
+
+	assert_int_equal(view_init(&v, mixed, 2, spec, start, &error), 0);
+	assert_true(v.shown[0].set.bits == of_one);
+	assert_true(v.shown[1].set.bits == of_third);
+	for (size_t s = 0; s < 2; s++) {
+		uint64_t behind = 0;
+
+		for (size_t c = 0; c < v.ncolumns; c++)
+			if (v.index[s * v.ncolumns + c] >= 0)
+				behind |= (uint64_t)1 << v.index[s * v.ncolumns + c];
+		assert_true(behind == v.shown[s].set.bits);
+	}
+	view_free(&v);
+}
+
+/* A column that another schema brought in is not read where it is on demand. */
+static void mixed_columns_spare_what_is_on_demand(void **state)
+{
+	const uint64_t table = 1u << NAME | 1u << SIZE, all = (1u << NFIELDS) - 1;
+	const uint64_t usual = all & ~(1u << UID | 1u << NOTE);
+
+	(void)state;
+	/* rank, on demand too, is read: its own schema makes it a column. */
+	mixed_is(NULL, VIEW_TABLE, table, 1 | 4);
+	mixed_is(NULL, VIEW_LISTING, usual, 1 | 2);
+	mixed_is(NULL, VIEW_EVERYTHING, all & ~(1u << NOTE), 7);
+	mixed_is(NULL, VIEW_CONTENTS, all, 7);
+	mixed_is("all", VIEW_TABLE, all & ~(1u << NOTE), 7);
+	mixed_is("uid", VIEW_TABLE, 1u << UID, 1);
+	mixed_is("+uid", VIEW_TABLE, table | 1u << UID, 1 | 4);
+	mixed_is("+note", VIEW_LISTING, usual | 1u << NOTE, 1 | 2);
+}
+
+/* What a filter reads anyway is shown where there is a column for it, and only there. */
+static void mixed_columns_show_what_is_read(void **state)
+{
+	static const struct schema *const mixed[] = { &one, &third };
+	struct field_error error;
+	struct view v;
+
+	(void)state;
+	assert_int_equal(view_init(&v, mixed, 2, NULL, VIEW_TABLE, &error), 0);
+	view_read(&v, 0, (struct fieldset){ 1u << UID | 1u << NOTE | 1u << NAME });
+	assert_true(v.shown[0].set.bits == (1u << NAME | 1u << SIZE | 1u << UID));
+	assert_int_equal(v.shown[0].count, 3);
+	assert_int_equal(v.shown[0].fields[2], UID);
+	assert_true(v.shown[1].set.bits == (1 | 4));
+	view_free(&v);
+}
+
 static void formatted(const struct record *r, int field, enum format_style style, const char *expected)
 {
 	struct buf b = { 0 };
@@ -490,6 +553,8 @@ int main(void)
 		cmocka_unit_test(views),
 		cmocka_unit_test(view_refuses),
 		cmocka_unit_test_setup_teardown(view_maps_columns_to_each_schema, set_up, tear_down),
+		cmocka_unit_test(mixed_columns_spare_what_is_on_demand),
+		cmocka_unit_test(mixed_columns_show_what_is_read),
 		cmocka_unit_test_setup_teardown(formats, set_up, tear_down),
 		cmocka_unit_test(cells_are_unambiguous),
 		cmocka_unit_test(human_sizes),

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "unit.h"
 
+#include <signal.h>
+
 #include "lib/parse.h"
+#include "lib/signals.h"
 
 #define UNTOUCHED 0x5555555555555555u
 
@@ -235,6 +238,66 @@ static void columns(void **state)
 	free((void *)text.ptr);
 }
 
+static void signals(void **state)
+{
+	static const struct {
+		const char *text;
+		int number;
+	} good[] = {
+		{ "TERM", SIGTERM }, { "SIGTERM", SIGTERM }, { "sigterm", SIGTERM }, { "Kill", SIGKILL },
+		{ "9", 9 }, { "1", 1 }, { "0x9", 9 }, { "IOT", SIGABRT }, { "POLL", SIGIO },
+	};
+	static const char *const bad[] = { "", "SIG", "TER", "TERMS", "SIGSIGTERM", "-9", "+9", " 9", "9 ", "RTMI",
+					   "RTMIN-1", "RTMIN+", "RTMIN+x", "RTMIN1", "RTMAX+1", "RTMIN+01", "RTMIN+-1" };
+	static const char *const beyond[] = { "0", "65", "1000", "RTMIN+99", "RTMAX-99", "18446744073709551616" };
+	int n;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		struct span text = exact(span_of(good[i].text));
+
+		n = -1;
+		assert_int_equal(parse_signal(text, &n), 0);
+		assert_int_equal(n, good[i].number);
+		free((void *)text.ptr);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct span text = exact(span_of(bad[i]));
+
+		n = -1;
+		if (parse_signal(text, &n) != -EINVAL || n != -1)
+			fail_msg("\"%s\" was taken", bad[i]);
+		free((void *)text.ptr);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(beyond); i++)
+		assert_int_equal(parse_signal(span_of(beyond[i]), &n), -ERANGE);
+	assert_int_equal(parse_signal(SPAN("rtmin+1"), &n), 0);
+	assert_int_equal(n, SIGRTMIN + 1);
+	assert_int_equal(parse_signal(SPAN("SIGRTMAX-2"), &n), 0);
+	assert_int_equal(n, SIGRTMAX - 2);
+	assert_int_equal(parse_signal(SPAN("RTMAX"), &n), 0);
+	assert_int_equal(n, SIGRTMAX);
+}
+
+/* What is shown is taken back; each number has one name, each name a number. */
+static void signals_round_trip(void **state)
+{
+	const char *name;
+	int n;
+
+	(void)state;
+	for (int i = 1; i <= SIGRTMAX; i++) {
+		struct buf b = { 0 };
+
+		signal_name_into(&b, i);
+		assert_int_equal(parse_signal(buf_span(&b), &n), 0);
+		assert_int_equal(n, i);
+		buf_free(&b);
+	}
+	for (size_t i = 0; (name = signal_name_at(i)) != NULL; i++)
+		assert_int_equal(parse_signal(span_of(name), &n), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,7 +305,8 @@ int main(void)
 		cmocka_unit_test(ranges),	    cmocka_unit_test(sizes),
 		cmocka_unit_test(ages),		    cmocka_unit_test(modes),
 		cmocka_unit_test(hexadecimal),	    cmocka_unit_test(lines),
-		cmocka_unit_test(columns),
+		cmocka_unit_test(columns),	    cmocka_unit_test(signals),
+		cmocka_unit_test(signals_round_trip),
 	};
 
 	return cmocka_run_group_tests_name("parse", tests, NULL, NULL);

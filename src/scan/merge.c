@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/* What the threads of a walk found, put together and grouped by object. */
+#include <errno.h>
+
+#include "lib/vec.h"
+#include "scan/walk.h"
+
+struct object_key holding_key(const struct holding *g)
+{
+	return (struct object_key){ g->class, device_unpack(g->dev), g->ino };
+}
+
+/* The slot of an object, or NULL. */
+static const struct hash_slot *find_slot(const struct holders *h, uint64_t digest, const struct holding *g)
+{
+	const struct hash_slot *slot = NULL;
+
+	while ((slot = hash_find(&h->index, digest, slot)) != NULL) {
+		const struct holding *known = holding_at(h, h->objects[slot->value].first);
+
+		if (known->ino == g->ino && known->dev == g->dev && known->class == g->class)
+			break;
+	}
+	return slot;
+}
+
+static uint64_t digest_of(const struct holding *g)
+{
+	struct object_key key = holding_key(g);
+
+	return object_digest(&key);
+}
+
+static const struct held_object *find_object(const struct holders *h, const struct object_key *key)
+{
+	struct holding g = { .ino = key->ino, .dev = device_pack(key->dev), .class = (uint8_t)key->class };
+	const struct hash_slot *slot = find_slot(h, object_digest(key), &g);
+
+	return slot ? &h->objects[slot->value] : NULL;
+}
+
+const struct holding *holders_find(const struct holders *h, const struct object_key *key)
+{
+	const struct held_object *object = find_object(h, key);
+
+	return object ? holding_at(h, object->first) : NULL;
+}
+
+int64_t holders_position(const struct holders *h, const struct object_key *key)
+{
+	const struct held_object *object = find_object(h, key);
+
+	return object ? (int64_t)object->position : -ENOENT;
+}
+
+const struct found_file *holders_file(const struct holders *h, const struct object_key *key)
+{
+	return found_file_find(h->files, &h->file_index, key);
+}
+
+/* Puts a holding behind the others of its object, or makes it the first of a new one. */
+static int add_to_object(struct holders *h, struct holding *g, uint32_t number)
+{
+	uint64_t digest = digest_of(g);
+	const struct hash_slot *slot = find_slot(h, digest, g);
+	struct held_object *object;
+
+	if (slot) {
+		object = &h->objects[slot->value];
+		holding_at(h, object->last)->next = number;
+		object->last = number;
+		return 0;
+	}
+	if (vec_reserve(&h->objects, h->nobjects, sizeof(*h->objects)) < 0 ||
+	    hash_add(&h->index, digest, (uint32_t)h->nobjects) < 0)
+		return -ENOMEM;
+	h->objects[h->nobjects++] =
+		(struct held_object){ number, number, (uint32_t)h->classes[g->class].count++ };
+	return 0;
+}
+
+/* Goes up the processes, so that the holdings of an object, and the objects of a class, get
+ * into that order whichever thread found them. */
+static int group(struct holders *h, const struct walk *walk)
+{
+	const size_t ahead = 16; /* memory is slow, and the next ones are known */
+
+	if (hash_reserve(&h->index, h->nholdings / 2) < 0)
+		return -ENOMEM;
+	for (size_t p = 0; p < walk->count; p++) {
+		const struct slice *s = &walk->slices[p];
+		struct holding *g = h->holdings[s->thread] + s->first;
+		uint32_t number = h->bases[s->thread] + (uint32_t)s->first;
+
+		for (size_t i = 0; i < s->count; i++) {
+			if (i + ahead < s->count)
+				hash_prefetch(&h->index, digest_of(&g[i + ahead]));
+			if (add_to_object(h, &g[i], number + (uint32_t)i) < 0)
+				return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static int list_classes(struct holders *h)
+{
+	for (size_t c = 0; c < OBJECT_CLASSES; c++) {
+		h->classes[c].items = calloc(h->classes[c].count + 1, sizeof(*h->classes[c].items));
+		if (!h->classes[c].items)
+			return -ENOMEM;
+	}
+	for (size_t i = 0; i < h->nobjects; i++) {
+		const struct held_object *object = &h->objects[i];
+
+		h->classes[holding_at(h, object->first)->class].items[object->position] = (uint32_t)i;
+	}
+	return 0;
+}
+
+/* Puts ranges behind each other; *bases says where those of each thread begin. */
+static int merge_ranges(struct holders *h, struct walk *walk, size_t bases[MOST_THREADS])
+{
+	size_t total = 0;
+
+	for (size_t t = 0; t < MOST_THREADS; t++) {
+		bases[t] = total;
+		total += walk->walkers[t].nranges;
+	}
+	if (total > INT32_MAX)
+		return -ENOMEM;
+	h->ranges = calloc(total + 1, sizeof(*h->ranges));
+	if (!h->ranges)
+		return -ENOMEM;
+	for (size_t t = 0; t < MOST_THREADS; t++) {
+		struct walker *w = &walk->walkers[t];
+
+		if (w->nranges)
+			memcpy(h->ranges + bases[t], w->ranges, w->nranges * sizeof(*w->ranges));
+		free(w->ranges);
+		w->ranges = NULL;
+	}
+	return 0;
+}
+
+/* Numbers the holdings. */
+static int take_holdings(struct holders *h, struct walk *walk)
+{
+	for (unsigned t = 0; t < MOST_THREADS; t++) {
+		struct walker *w = &walk->walkers[t];
+
+		if (h->nholdings + w->nholdings >= NO_HOLDING)
+			return -ENOMEM;
+		h->bases[t] = (uint32_t)h->nholdings;
+		h->holdings[t] = w->holdings;
+		h->nholdings += w->nholdings;
+		if (w->nholdings > 0 || t == 0)
+			h->nthreads = t + 1;
+		w->holdings = NULL;
+	}
+	return 0;
+}
+
+/* Drops the processes that hold nothing, and adjusts the numbers of holders and ranges. */
+static void renumber(struct holders *h, struct walk *walk, const size_t bases[MOST_THREADS])
+{
+	for (size_t p = 0; p < walk->count; p++) {
+		const struct slice *s = &walk->slices[p];
+		struct holding *g = h->holdings[s->thread] + s->first;
+
+		for (size_t i = 0; i < s->count; i++) {
+			g[i].holder = (uint32_t)h->count;
+			if (g[i].fd < 0)
+				g[i].fd -= (int32_t)bases[s->thread];
+		}
+		if (s->count > 0)
+			walk->processes[h->count++] = walk->processes[p];
+	}
+	h->items = walk->processes;
+	walk->processes = NULL;
+}
+
+int walk_merge(struct holders *h, struct walk *walk)
+{
+	size_t bases[MOST_THREADS];
+	int r = take_holdings(h, walk);
+
+	if (r == 0)
+		r = merge_ranges(h, walk, bases);
+	if (r == 0)
+		renumber(h, walk, bases);
+	h->arenas = calloc(MOST_THREADS, sizeof(*h->arenas));
+	if (!h->arenas)
+		r = -ENOMEM;
+	for (size_t t = 0; t < MOST_THREADS; t++) {
+		struct walker *w = &walk->walkers[t];
+
+		for (size_t i = 0; r == 0 && i < w->nfiles; i++)
+			r = found_file_add(&h->files, &h->nfiles, &h->file_index, &w->files[i]);
+		h->unreadable += w->unreadable;
+		h->unidentified += w->unidentified;
+		if (h->arenas) {
+			h->arenas[t] = w->arena;
+			w->arena = (struct arena){ 0 };
+		}
+		walker_free(w);
+		*w = (struct walker){ 0 };
+	}
+	if (r == 0)
+		r = group(h, walk);
+	return r < 0 ? r : list_classes(h);
+}
