@@ -12,12 +12,19 @@
 /* Inode numbers of the first namespaces (PROC_PID_INIT_INO in include/linux/proc_ns.h). */
 #define INITIAL_PID_NAMESPACE "pid:[4026531836]"
 
+/* Items are processes, behind those of the other work. */
 static void visit(void *context, unsigned thread, size_t item)
 {
 	struct walk *walk = context;
 	struct walker *w = &walk->walkers[thread];
+	const struct parallel_work *beside = w->request->beside;
 	size_t before = w->nholdings;
 
+	if (beside && item < beside->count) {
+		beside->run(beside->context, thread, item);
+		return;
+	}
+	item -= beside ? beside->count : 0;
 	walk_process(w, &walk->processes[item], (uint32_t)item);
 	walk->slices[item] = (struct slice){ thread, before, w->nholdings - before };
 }
@@ -137,6 +144,7 @@ int holders_walk(struct holders *h, int proc, const struct holders_request *requ
 	struct walk *walk = calloc(1, sizeof(*walk));
 	unsigned threads = request->threads ? request->threads : processor_count();
 	struct internal_devices devices;
+	size_t others;
 	uint64_t seen = 0;
 	int r;
 
@@ -145,8 +153,11 @@ int holders_walk(struct holders *h, int proc, const struct holders_request *requ
 	prepare(walk, proc, request);
 	devices = walk->devices;
 	r = list_processes(walk, proc);
+	others = request->beside ? request->beside->count : 0;
 	if (r == 0)
-		parallel_run(&(struct parallel_work){ visit, walk, walk->count }, threads);
+		parallel_run(&(struct parallel_work){ visit, walk, others + walk->count }, threads);
+	else if (request->beside)
+		parallel_run(request->beside, threads);
 	for (size_t t = 0; t < MOST_THREADS; t++) {
 		seen += walk->walkers[t].threads;
 		if (r == 0)

@@ -98,6 +98,8 @@ struct holders_request {
 	bool access;	  /* what descriptors are open for, too */
 	bool own_proc;	  /* proc is of this system: its numbers mean something to kcmp(2) */
 	unsigned threads; /* at most; 0: as many as there are processors */
+	/* Other work that the threads of the walk are to do before it, or NULL. */
+	const struct parallel_work *beside;
 };
 
 /*

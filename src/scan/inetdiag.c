@@ -3,12 +3,15 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <netinet/in.h>
 #include <stddef.h>
 #include <sys/socket.h>
 
+#include "lib/file.h"
+#include "lib/parse.h"
 #include "lib/vec.h"
 #include "scan/sockdiag.h"
 
@@ -16,8 +19,7 @@
 #define REQUEST_PROTOCOL 3  /* INET_DIAG_REQ_PROTOCOL, Linux 5.9 */
 #define DIAG_MPTCP 262	    /* IPPROTO_MPTCP */
 
-/* A dump that was interrupted is repeated so often. */
-#define MOST_TRIES 4
+#define MOST_TRIES 4 /* of a dump that was interrupted */
 
 const struct inet_protocol_info inet_protocols[INET_PROTOCOLS] = {
 	[INET_TCP] = { "tcp", SOCK_STREAM, IPPROTO_TCP, true },
@@ -26,6 +28,7 @@ const struct inet_protocol_info inet_protocols[INET_PROTOCOLS] = {
 	[INET_UDPLITE] = { "udplite", SOCK_DGRAM, IPPROTO_UDPLITE, false },
 	[INET_SCTP] = { "sctp", SOCK_STREAM, IPPROTO_SCTP, false },
 	[INET_MPTCP] = { "mptcp", SOCK_STREAM, DIAG_MPTCP, false },
+	[INET_ICMP] = { "icmp", SOCK_DGRAM, IPPROTO_ICMP, false },
 };
 
 /* A request, with the attribute for protocols whose number is more than a byte. */
@@ -134,6 +137,76 @@ static int take_socket(void *data, struct span payload)
 	return 0;
 }
 
+/* "0100007F:1F90": an address in words as this processor keeps them, and a port. */
+static int parse_end(struct span word, bool v6, struct inet_end *end)
+{
+	size_t digits = v6 ? 32 : 8;
+	uint32_t address[4] = { 0 };
+	uint64_t value;
+
+	if (word.len < digits + 2 || word.ptr[digits] != ':')
+		return -EBADMSG;
+	for (size_t i = 0; i < digits / 8; i++) {
+		if (parse_hex((struct span){ word.ptr + i * 8, 8 }, &value) < 0)
+			return -EBADMSG;
+		address[i] = (uint32_t)value;
+	}
+	if (parse_hex(span_from(word, digits + 1), &value) < 0 || value > UINT16_MAX)
+		return -EBADMSG;
+	read_end(end, address, htons((uint16_t)value), v6);
+	return 0;
+}
+
+int inet_line_parse(struct span line, enum inet_protocol protocol, bool v6, struct inet_socket *out)
+{
+	/* sl local remote state sent:received timer:when retransmits uid timeout inode ... */
+	struct span words[10];
+	uint64_t state, sent, received, uid, inode;
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (!next_word(&line, &words[i]))
+			return -EBADMSG;
+	*out = (struct inet_socket){ .protocol = (uint8_t)protocol, .v6 = v6 };
+	if (parse_end(words[1], v6, &out->local) < 0 || parse_end(words[2], v6, &out->remote) < 0 ||
+	    parse_hex(words[3], &state) < 0 || state > UINT8_MAX || words[4].len != 17 ||
+	    parse_hex((struct span){ words[4].ptr, 8 }, &sent) < 0 ||
+	    parse_hex(span_from(words[4], 9), &received) < 0 ||
+	    parse_u64_in(words[7], 0, UINT32_MAX, &uid) < 0 ||
+	    parse_u64_in(words[9], 0, UINT32_MAX, &inode) < 0)
+		return -EBADMSG;
+	out->state = (uint8_t)state;
+	out->send_queue = (uint32_t)sent;
+	out->receive_queue = (uint32_t)received;
+	out->uid = (uint32_t)uid;
+	out->inode = (uint32_t)inode;
+	return 0;
+}
+
+/* What the kernel tells in text only: ping sockets, and raw ones if it has no raw_diag. 0 or -errno. */
+static int read_text(struct inet_sockets *s, enum inet_protocol protocol, bool v6)
+{
+	const char *path = protocol == INET_RAW ? v6 ? "/proc/self/net/raw6" : "/proc/self/net/raw" :
+			   v6			? "/proc/self/net/icmp6" :
+						  "/proc/self/net/icmp";
+	_cleanup_(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct line_reader reader = { .fd = fd };
+	bool head = true;
+	struct span line;
+	int r = fd < 0 ? -errno : 0;
+
+	while (r >= 0 && (r = line_reader_next(&reader, &line)) > 0) {
+		if (!head && vec_reserve(&s->items, s->count, sizeof(*s->items)) < 0)
+			r = -ENOMEM;
+		else if (!head && inet_line_parse(line, protocol, v6, &s->items[s->count]) < 0)
+			s->bad++;
+		else if (!head)
+			s->count++;
+		head = false;
+	}
+	line_reader_free(&reader);
+	return r;
+}
+
 /* 0, 1 if some may be missing, or -errno. */
 static int dump(struct inet_sockets *s, enum inet_protocol protocol, bool v6)
 {
@@ -141,13 +214,14 @@ static int dump(struct inet_sockets *s, enum inet_protocol protocol, bool v6)
 	size_t before = s->count;
 	struct request q;
 	struct span text = request_init(&q, protocol, v6);
-	int r = 1;
+	int r = protocol == INET_ICMP ? -ENOENT : 1;
 
 	for (int i = 0; i < MOST_TRIES && r > 0; i++) {
 		s->count = before;
 		r = sock_diag_dump(text, take_socket, &d);
 	}
-	return r;
+	return r == -ENOENT && (protocol == INET_ICMP || protocol == INET_RAW) ? read_text(s, protocol, v6) :
+										 r;
 }
 
 /* Digest of a connection as one of its ends sees it. */
@@ -170,25 +244,35 @@ static bool same_end(const struct inet_end *a, const struct inet_end *b)
 	return a->port == b->port && memcmp(a->address, b->address, sizeof(a->address)) == 0;
 }
 
+/* The other end of a socket that is not connected. */
+static const struct inet_end nowhere;
+
+static bool is_datagram(const struct inet_socket *x)
+{
+	return inet_protocols[x->protocol].type == SOCK_DGRAM && x->protocol != INET_ICMP;
+}
+
+/* Adds a value under a key that has none yet: many sockets may share an address. */
+static int add_first(struct hash *h, uint64_t key, size_t value)
+{
+	return hash_find(h, key, NULL) ? 0 : hash_add(h, key, (uint32_t)value);
+}
+
 /* A socket that moved in the kernel's table while it was read may come twice. */
-static int build_index(struct inet_sockets *s)
+int inet_sockets_index(struct inet_sockets *s)
 {
 	size_t kept = 0;
 
-	if (hash_reserve(&s->by_cookie, s->count) < 0 || hash_reserve(&s->by_ends, s->count) < 0 ||
-	    hash_reserve(&s->by_inode, s->count) < 0)
-		return -ENOMEM;
 	for (size_t i = 0; i < s->count; i++) {
 		const struct inet_socket *x = &s->items[i];
+		const struct inet_end *there = x->remote.port ? &x->remote : &nowhere;
 
-		if (hash_find(&s->by_cookie, x->cookie, NULL))
+		if (x->cookie && hash_find(&s->by_cookie, x->cookie, NULL))
 			continue;
-		if (hash_add(&s->by_cookie, x->cookie, (uint32_t)kept) < 0)
-			return -ENOMEM;
-		if (x->inode && hash_add(&s->by_inode, x->inode, (uint32_t)kept) < 0)
-			return -ENOMEM;
-		if (x->remote.port && hash_add(&s->by_ends, ends_digest(x->protocol, &x->local, &x->remote),
-					       (uint32_t)kept) < 0)
+		if ((x->cookie && hash_add(&s->by_cookie, x->cookie, (uint32_t)kept) < 0) ||
+		    (x->inode && add_first(&s->by_inode, x->inode, kept) < 0) ||
+		    ((x->remote.port || is_datagram(x)) &&
+		     add_first(&s->by_ends, ends_digest(x->protocol, &x->local, there), kept) < 0))
 			return -ENOMEM;
 		s->items[kept++] = *x;
 	}
@@ -231,7 +315,7 @@ int inet_sockets_read(struct inet_sockets *s, struct warnings *warnings)
 							  .error = EBADMSG,
 							  .text = "answers of the kernel that could not be "
 								  "understood are left out" });
-	return build_index(s);
+	return inet_sockets_index(s);
 }
 
 void inet_sockets_free(struct inet_sockets *s)
@@ -252,26 +336,48 @@ int64_t inet_sockets_find(const struct inet_sockets *s, uint32_t inode)
 
 int64_t inet_sockets_find_cookie(const struct inet_sockets *s, uint64_t cookie)
 {
-	const struct hash_slot *slot = hash_find(&s->by_cookie, cookie, NULL);
+	const struct hash_slot *slot = cookie ? hash_find(&s->by_cookie, cookie, NULL) : NULL;
 
 	return slot ? (int64_t)slot->value : -ENOENT;
 }
 
+/* The socket with these ends, as it sees them, or -ENOENT. */
+static int64_t find_ends(const struct inet_sockets *s, enum inet_protocol protocol,
+			 const struct inet_end *here, const struct inet_end *there)
+{
+	const struct hash_slot *slot = hash_find(&s->by_ends, ends_digest(protocol, here, there), NULL);
+	const struct inet_socket *x = slot ? &s->items[slot->value] : NULL;
+
+	if (!x || x->protocol != protocol || !same_end(&x->local, here) ||
+	    !(there->port ? same_end(&x->remote, there) : x->remote.port == 0))
+		return -ENOENT;
+	return slot->value;
+}
+
+/* Whether the other end can only be on this machine: it has this end's address, or 127.x.x.x. */
+static bool stays_here(const struct inet_socket *x)
+{
+	return memcmp(x->local.address, x->remote.address, sizeof(x->local.address)) == 0 ||
+	       (inet_end_is_v4(&x->remote) && x->remote.address[12] == 127);
+}
+
 int64_t inet_sockets_peer(const struct inet_sockets *s, const struct inet_socket *socket)
 {
-	uint64_t digest = ends_digest(socket->protocol, &socket->remote, &socket->local);
-	const struct hash_slot *slot = NULL;
+	struct inet_end any6 = { .port = socket->remote.port }, any4 = any6;
+	int64_t r;
 
 	if (socket->remote.port == 0 || socket->protocol == INET_RAW)
 		return -ENOENT;
-	while ((slot = hash_find(&s->by_ends, digest, slot)) != NULL) {
-		const struct inet_socket *other = &s->items[slot->value];
-
-		if (other->protocol == socket->protocol && same_end(&other->local, &socket->remote) &&
-		    same_end(&other->remote, &socket->local))
-			return slot->value;
+	r = find_ends(s, socket->protocol, &socket->remote, &socket->local);
+	/* A server of datagrams is connected to nobody, and may be bound to all addresses. */
+	if (r < 0 && is_datagram(socket))
+		r = find_ends(s, socket->protocol, &socket->remote, &nowhere);
+	if (r < 0 && is_datagram(socket) && stays_here(socket)) {
+		memcpy(any4.address, mapped, sizeof(mapped));
+		r = inet_end_is_v4(&socket->remote) ? find_ends(s, socket->protocol, &any4, &nowhere) : r;
+		r = r < 0 ? find_ends(s, socket->protocol, &any6, &nowhere) : r;
 	}
-	return -ENOENT;
+	return r;
 }
 
 int inet_socket_destroy(const struct inet_socket *x)
@@ -284,6 +390,9 @@ int inet_socket_destroy(const struct inet_socket *x)
 	write_end(&x->remote, id->idiag_dst, &id->idiag_dport, x->v6);
 	id->idiag_if = x->interface;
 	cookie_split(x->cookie, id->idiag_cookie);
+	/* Without it the kernel could take another for it. */
+	if (x->cookie == 0)
+		return -EOPNOTSUPP;
 	if (x->protocol == INET_RAW)
 		q.head.pad = (uint8_t)x->local.port;
 	return sock_diag_destroy(text);

@@ -6,14 +6,16 @@
 #include "lib/hash.h"
 #include "model/warnings.h"
 
-/* What the kernel can tell of: indices of inet_protocols. */
+/* What the kernel can tell of: indices of inet_protocols. MPTCP comes first, so that an inode
+ * number means its socket, not the TCP ones below it, which have the same. */
 enum inet_protocol {
+	INET_MPTCP,
 	INET_TCP,
 	INET_UDP,
 	INET_RAW,
 	INET_UDPLITE,
 	INET_SCTP,
-	INET_MPTCP,
+	INET_ICMP,
 	INET_PROTOCOLS,
 };
 
@@ -49,7 +51,7 @@ struct inet_end {
 };
 
 struct inet_socket {
-	uint64_t cookie; /* never used again */
+	uint64_t cookie; /* never used again; 0: not told */
 	uint64_t cgroup; /* id of its control group; 0: not told */
 	uint32_t inode;	 /* 0: no process holds it */
 	uint32_t uid;
@@ -66,22 +68,28 @@ struct inet_sockets {
 	struct inet_socket *items;
 	size_t count;
 	struct hash by_inode, by_cookie;
-	struct hash by_ends; /* digest of both ends */
+	struct hash by_ends; /* digest of both ends, of connected sockets and those of datagrams */
 	uint64_t bad;	     /* answers that could not be understood */
 };
 
 /* A source that cannot be read leaves a warning. 0 or -ENOMEM. */
 int inet_sockets_read(struct inet_sockets *s, struct warnings *warnings) _must_check_;
 void inet_sockets_free(struct inet_sockets *s);
+/* Builds the maps of items, once; what is there twice goes. 0 or -ENOMEM. */
+int inet_sockets_index(struct inet_sockets *s) _must_check_;
 /* The index of a socket, or -ENOENT. */
 int64_t inet_sockets_find(const struct inet_sockets *s, uint32_t inode);
 int64_t inet_sockets_find_cookie(const struct inet_sockets *s, uint64_t cookie);
-/* The socket of this machine at the other end of a connection, or -ENOENT. */
+/* The socket of this machine at the other end of a connection, or that datagrams go to. Its
+ * index, or -ENOENT. */
 int64_t inet_sockets_peer(const struct inet_sockets *s, const struct inet_socket *socket);
 /* Ends exactly this socket; the cookie is compared. 0 or -errno. */
 int inet_socket_destroy(const struct inet_socket *socket) _must_check_;
 /* Whether the end is an IPv4 address, or all of them. */
 bool inet_end_is_v4(const struct inet_end *end);
 
+/* Takes a line of /proc/net/raw, icmp and the like apart. 0 or -EBADMSG. */
+int inet_line_parse(struct span line, enum inet_protocol protocol, bool v6,
+		    struct inet_socket *out) _must_check_;
 /* Takes the payload of an answer apart. 0 or -EBADMSG. */
 int inet_answer_parse(struct span payload, enum inet_protocol protocol, struct inet_socket *out) _must_check_;

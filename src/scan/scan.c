@@ -87,24 +87,41 @@ static int take_mqueue(struct snapshot *s, const struct name_list *names, struct
 }
 
 /* One source, gathered by whichever thread is free; its warnings are its own. */
+struct job {
+	enum source source;
+	struct warnings warnings;
+	int result;
+};
+
+/* The walk over processes needs what the first find; the rest is gathered beside it. */
 struct gathering {
 	struct snapshot *snapshot;
 	const struct scan_request *request;
-	struct {
-		enum source source;
-		struct warnings warnings;
-		int result;
-	} jobs[9];
+	struct job first[3], rest[9];
+	size_t nfirst, nrest;
 };
 
-static void gather(void *context, unsigned thread _unused_, size_t i)
+static unsigned threads_of(const struct scan_request *request)
 {
-	struct gathering *g = context;
-	struct snapshot *s = g->snapshot;
-	struct warnings *w = &g->jobs[i].warnings;
-	int *r = &g->jobs[i].result;
+	return request->threads ? request->threads : processor_count();
+}
 
-	switch (g->jobs[i].source) {
+static void add_job(struct gathering *g, enum source source)
+{
+	if (g->request->sources & SOURCES_WALKED &&
+	    source & (SOURCE_SHMTREE | SOURCE_MQUEUE | SOURCE_SHMROOT))
+		g->first[g->nfirst++].source = source;
+	else
+		g->rest[g->nrest++].source = source;
+}
+
+static void gather(struct gathering *g, struct job *job)
+{
+	struct snapshot *s = g->snapshot;
+	struct warnings *w = &job->warnings;
+	int *r = &job->result;
+
+	switch (job->source) {
 	case SOURCE_SYSV_SHM:
 		*r = take_sysv(s, SYSV_SHM, w);
 		break;
@@ -135,6 +152,39 @@ static void gather(void *context, unsigned thread _unused_, size_t i)
 	default: /* the walk needs what the others found */
 		break;
 	}
+}
+
+static void gather_first(void *context, unsigned thread _unused_, size_t i)
+{
+	struct gathering *g = context;
+
+	gather(g, &g->first[i]);
+}
+
+static void gather_rest(void *context, unsigned thread _unused_, size_t i)
+{
+	struct gathering *g = context;
+
+	gather(g, &g->rest[i]);
+}
+
+/* Takes over what one job had to say; its result, or r if that is an error already. */
+static int end_job(struct snapshot *s, struct job *job, int r, struct warnings *warnings)
+{
+	if (job->warnings.incomplete)
+		s->failed |= job->source;
+	warnings_merge(warnings, &job->warnings);
+	warnings_free(&job->warnings);
+	return r < 0 ? r : job->result;
+}
+
+static int end_jobs(struct gathering *g, int r, struct warnings *warnings)
+{
+	for (size_t i = 0; i < g->nfirst; i++)
+		r = end_job(g->snapshot, &g->first[i], r, warnings);
+	for (size_t i = 0; i < g->nrest; i++)
+		r = end_job(g->snapshot, &g->rest[i], r, warnings);
+	return r;
 }
 
 /* Objects that no name leads to any more, but a holder: entries of their own. */
@@ -189,12 +239,15 @@ static unsigned walk_classes(const struct scan_request *request)
 	return classes;
 }
 
-static int take_holders(struct snapshot *s, const struct scan_request *request, struct warnings *warnings)
+/* beside: what the walk does not need, and its threads are to gather too. */
+static int take_holders(struct snapshot *s, const struct scan_request *request,
+			const struct parallel_work *beside, struct warnings *warnings)
 {
 	struct holders_request walk = { .classes = walk_classes(request),
 					.access = request->sources & SOURCE_ACCESS,
 					.own_proc = s->context->own_proc && s->context->own_pids,
-					.threads = request->threads };
+					.threads = request->threads,
+					.beside = beside };
 	struct warnings found = { 0 };
 	uint64_t devices[2], shm = s->shm.dev;
 	struct stat st;
@@ -212,8 +265,10 @@ static int take_holders(struct snapshot *s, const struct scan_request *request, 
 		walk.excluded = &shm;
 		walk.nexcluded = 1;
 	}
-	if (walk.classes == 0)
+	if (walk.classes == 0) {
+		parallel_run(beside, threads_of(request));
 		return 0;
+	}
 	r = holders_walk(&s->holders, s->context->proc, &walk, &found);
 	if (r == -ENOMEM)
 		return r;
@@ -234,7 +289,8 @@ int snapshot_take(struct snapshot *s, const struct scan_context *context, const 
 					     SOURCE_SYSV_SEM, SOURCE_SYSV_SHM, SOURCE_INET,
 					     SOURCE_PATHS,    SOURCE_MQUEUE };
 	struct gathering g = { .snapshot = s, .request = request };
-	size_t n = 0;
+	struct warnings found = { 0 };
+	struct parallel_work rest;
 	int r = 0;
 
 	*s = (struct snapshot){
@@ -248,21 +304,18 @@ int snapshot_take(struct snapshot *s, const struct scan_context *context, const 
 		s->sysv[kind].kind = kind;
 	for (size_t i = 0; i < ARRAY_SIZE(order); i++)
 		if (request->sources & order[i])
-			g.jobs[n++].source = order[i];
+			add_job(&g, order[i]);
 	if (request->sources & SOURCE_SHMROOT && !(request->sources & SOURCE_SHMTREE))
-		g.jobs[n++].source = SOURCE_SHMROOT;
-	parallel_run(&(struct parallel_work){ gather, &g, n },
-		     request->threads ? request->threads : processor_count());
-	for (size_t i = 0; i < n; i++) {
-		if (g.jobs[i].result < 0)
-			r = g.jobs[i].result;
-		if (g.jobs[i].warnings.incomplete)
-			s->failed |= g.jobs[i].source;
-		warnings_merge(warnings, &g.jobs[i].warnings);
-		warnings_free(&g.jobs[i].warnings);
-	}
-	if (r == 0 && request->sources & SOURCES_WALKED)
-		r = take_holders(s, request, warnings);
+		add_job(&g, SOURCE_SHMROOT);
+	parallel_run(&(struct parallel_work){ gather_first, &g, g.nfirst }, threads_of(request));
+	rest = (struct parallel_work){ gather_rest, &g, g.nrest };
+	if (request->sources & SOURCES_WALKED)
+		r = take_holders(s, request, &rest, &found);
+	else
+		parallel_run(&rest, threads_of(request));
+	r = end_jobs(&g, r, warnings);
+	warnings_merge(warnings, &found);
+	warnings_free(&found);
 	/* Whoever waits in open(2) decides over files that nobody has open. */
 	if (r == 0 &&
 	    (request->sources & SOURCE_OPENERS || (request->sources & SOURCE_FIFO && s->paths.count > 0)))
