@@ -91,6 +91,8 @@ static const char *role_of(const struct holding *g, const struct holding_roles *
 		return roles->mapped;
 	if (g->access & ACCESS_MASTER)
 		return roles->master;
+	if (g->access == 0) /* opened with O_PATH: it reaches no data */
+		return "open";
 	if (g->access == (ACCESS_READ | ACCESS_WRITE))
 		return roles->both;
 	return g->access == ACCESS_WRITE ? roles->writer : roles->reader;
@@ -115,7 +117,7 @@ static int add_row(struct projector *p, struct record *r, struct list *list, con
 		record_unknown(&row, HOLDER_USER, e);
 	else
 		record_str(&row, HOLDER_USER, user);
-	if (g->tid)
+	if (g->tid && !range)
 		record_u64(&row, HOLDER_TID, g->tid);
 	if (range) {
 		record_printf(&row, HOLDER_ADDRESS, "%llx-%llx", (unsigned long long)range->start,

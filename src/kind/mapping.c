@@ -61,7 +61,7 @@ static int add_process(struct projector *p, struct record *r, struct sums *sums,
 	uint32_t holder = (*g)->holder, pid = h->items[holder].pid;
 	struct smaps_reader *reader = NULL;
 	struct smaps_entry e;
-	int r_open = smaps_open(&reader, p->snapshot->context->proc, pid), n = 0;
+	int r_open = smaps_open(&reader, p->snapshot->context->proc, pid, (*g)->tid), n = 0;
 
 	if (r_open < 0 && r_open != -ENOENT && r_open != -ESRCH)
 		sums->error = r_open;

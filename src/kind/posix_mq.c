@@ -233,6 +233,13 @@ static int project(struct projector *p, size_t i, struct record *r)
 	return 0;
 }
 
+static const struct holding *held(const struct snapshot *s, size_t i)
+{
+	const struct mqueue_entry *e = &s->queues.items[i];
+
+	return holders_find(&s->holders, &(struct object_key){ OBJECT_FILE, e->dev, e->ino });
+}
+
 static int narrow(struct span id, struct scan_request *request)
 {
 	return shmfile_narrow(id, request, &request->queue_names);
@@ -312,6 +319,7 @@ const struct kind kind_posix_mq = {
 	.name_arg = "NAME",
 	.create = posix_mq_create,
 	.remove = remove_queue,
+	.held = held,
 	.limits = posix_mq_limits,
 	.nlimits = POSIX_MQ_NLIMITS,
 };

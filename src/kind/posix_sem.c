@@ -236,6 +236,7 @@ const struct kind kind_posix_sem = {
 	.name_arg = "NAME",
 	.create = create,
 	.remove = remove_file,
+	.held = shmfile_held,
 	.limits = limits,
 	.nlimits = ARRAY_SIZE(limits),
 };

@@ -225,6 +225,7 @@ const struct kind kind_posix_shm = {
 	.name_arg = "NAME",
 	.create = create,
 	.remove = remove_file,
+	.held = shmfile_held,
 	.limits = limits,
 	.nlimits = ARRAY_SIZE(limits),
 };

@@ -191,11 +191,13 @@ static void project_queue(struct projector *p, struct record *r, size_t field, c
 	_cleanup_(close_fd) int fd = side ? descriptor_copy(p->snapshot, side) : -ENOENT;
 	int queued;
 
-	/* Without a descriptor of that side nobody reads there. */
-	if (fd == -ENOENT)
+	int error = fd < 0 ? fd : ioctl(fd, FIONREAD, &queued) < 0 ? -errno : 0;
+
+	/* Without a descriptor of that side nobody reads there; what is hung up has no queue. */
+	if (error == -ENOENT || error == -EIO)
 		return;
-	if (fd < 0 || ioctl(fd, FIONREAD, &queued) < 0)
-		held_unreadable(p, r, field, field, fd < 0 ? fd : -errno);
+	if (error < 0)
+		held_unreadable(p, r, field, field, error);
 	else
 		record_u64(r, field, (uint64_t)queued);
 }

@@ -108,6 +108,13 @@ int shmfile_project(struct projector *p, struct record *r, const struct shm_entr
 	return project_holding(p, r, e);
 }
 
+const struct holding *shmfile_held(const struct snapshot *s, size_t i)
+{
+	const struct shm_entry *e = &s->shm.items[i];
+
+	return holders_find(&s->holders, &(struct object_key){ OBJECT_FILE, e->dev, e->ino });
+}
+
 int shmfile_narrow(struct span id, struct scan_request *request, struct name_list *list)
 {
 	if (span_starts(id, "inode=")) {

@@ -75,6 +75,8 @@ int shmfile_name(struct span text, bool nested, struct span *name, struct report
 /* As kind->narrow, of the kinds whose objects are names in `list` of the request; an
  * "inode=N" only holders lead to. */
 int shmfile_narrow(struct span id, struct scan_request *request, struct name_list *list) _must_check_;
+/* As kind->held, of an entry of the tree. */
+const struct holding *shmfile_held(const struct snapshot *s, size_t i);
 /* The number of "inode=N". 0, or -EINVAL if the id is of another form. */
 int parse_inode(struct span id, uint64_t *ino) _must_check_;
 /* "inode=N" of a reference to an object that has no name any more: its index in

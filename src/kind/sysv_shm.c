@@ -249,6 +249,13 @@ static int remove_segment(struct snapshot *s, size_t i, struct report *report)
 	return r;
 }
 
+static const struct holding *held(const struct snapshot *s, size_t i)
+{
+	struct object_key key = { OBJECT_SYSV, 0, sysv_shm_at(&s->sysv[SYSV_SHM], i)->perm.id };
+
+	return holders_find(&s->holders, &key);
+}
+
 static int get_segment(key_t key, int flags, const struct create_args *args)
 {
 	if (args->huge_page_size.set)
@@ -396,6 +403,7 @@ const struct kind kind_sysv_shm = {
 	.ncreate_opts = ARRAY_SIZE(create_opts),
 	.create = create,
 	.remove = remove_segment,
+	.held = held,
 	.limits = limits,
 	.nlimits = ARRAY_SIZE(limits),
 };

@@ -5,36 +5,6 @@
  */
 #include "kind/registry.h"
 
-const struct kind kind_unix_socket = {
-	.name = "unix-socket",
-	.aliases = (const char *const[]){ "unix", NULL },
-	.groups = GROUP_FD | GROUP_SOCKET,
-	.title = "Unix domain socket",
-	.identifier = "path, abstract name or inode number",
-	.handle = "file descriptors",
-	.persistence = "until the last descriptor is closed; the file until unlinked",
-	.access = "mode of the file; abstract names: anyone in the network namespace",
-	.source = "sock_diag(7), /proc/PID/fd",
-	.create_means = "socketpair(2) or bind(2), handed to COMMAND",
-	.remove_means = "shutdown(2) of a copy; a stale file is unlinked",
-	.reference = "unix-socket:INODE, unix-socket:/path, unix-socket:@abstract",
-};
-
-const struct kind kind_inet_socket = {
-	.name = "inet-socket",
-	.aliases = (const char *const[]){ "inet", "tcp", "udp", "raw", NULL },
-	.groups = GROUP_FD | GROUP_SOCKET,
-	.title = "Internet socket",
-	.identifier = "protocol, address and port",
-	.handle = "file descriptors",
-	.persistence = "until closed and, for TCP, timed out",
-	.access = "anyone who can reach the address",
-	.source = "sock_diag(7), /proc/PID/fd",
-	.create_means = "bind(2) and listen(2), handed to COMMAND",
-	.remove_means = "SOCK_DESTROY",
-	.reference = "inet-socket:INODE, inet-socket:tcp:ADDRESS:PORT",
-};
-
 const struct kind kind_flock = {
 	.name = "flock",
 	.groups = GROUP_LOCK,

@@ -6,6 +6,7 @@
 
 struct unix_file_verdict {
 	const char *state, *reason; /* of state_values */
+	bool listed;		    /* a socket that is listed is bound to it */
 	uint32_t device;	    /* packed, as the kernel tells it of the sockets bound there */
 };
 

@@ -46,13 +46,18 @@ const struct found_file *found_file_find(const struct found_file *files, const s
 	return find(files, index, key);
 }
 
+bool found_file_is_whole(const struct found_file *file)
+{
+	return file->described && !file->escaped;
+}
+
 int found_file_add(struct found_file **files, size_t *count, struct hash *index,
 		   const struct found_file *file)
 {
 	struct found_file *known = find(*files, index, &file->key);
 
 	if (known) {
-		if (!known->described)
+		if (known->described + !known->escaped < file->described + !file->escaped)
 			*known = *file;
 		return 0;
 	}

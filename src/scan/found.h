@@ -37,12 +37,15 @@ struct found_file {
 	struct object_key key;
 	struct span path; /* as the kernel shows it, without " (deleted)"; empty: too long */
 	bool deleted;	  /* that was there, or it has no links left */
+	bool escaped;	  /* newlines in path may stand as \012, as maps shows them */
 	bool described;	  /* what follows is known */
 	uint32_t mode, uid, gid, links;
 	uint64_t size, allocated; /* bytes */
 	int64_t atime, mtime, ctime;
 };
 
+/* Whether no more can be known of a file. */
+bool found_file_is_whole(const struct found_file *file);
 /* Adds a file to *files, or puts it in the place of what was known less of; the strings
  * stay where they are. 0 or -ENOMEM. */
 int found_file_add(struct found_file **files, size_t *count, struct hash *index,

@@ -94,6 +94,9 @@ int object_look(const struct snapshot *s, const struct holding *first, struct st
 		r = leads_to(s->context->proc, path, &key, stx);
 		if (r == 0)
 			return 0;
+		/* Threads have no map_files: behind a dead leader nothing leads there. */
+		if (r == -ENOENT && g->fd < 0 && g->tid)
+			r = -EACCES;
 		if (r != -ENOENT)
 			worst = r;
 	}

@@ -15,12 +15,15 @@ struct smaps_reader {
 	bool pending;	      /* head was read already */
 };
 
-int smaps_open(struct smaps_reader **reader, int proc, uint32_t pid)
+int smaps_open(struct smaps_reader **reader, int proc, uint32_t pid, uint32_t tid)
 {
-	char path[24];
+	char path[48];
 	int fd;
 
-	snprintf(path, sizeof(path), "%u/smaps", pid);
+	if (tid)
+		snprintf(path, sizeof(path), "%u/task/%u/smaps", pid, tid);
+	else
+		snprintf(path, sizeof(path), "%u/smaps", pid);
 	fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;

@@ -12,8 +12,9 @@ struct smaps_entry {
 /* Reads the entries of a process, a directory of proc, one after the other. */
 struct smaps_reader;
 
-/* 0 or -errno; free with smaps_close(). */
-int smaps_open(struct smaps_reader **reader, int proc, uint32_t pid) _must_check_;
+/* tid: a thread of it to be asked, where the leader is dead; else 0. 0 or -errno; free with
+ * smaps_close(). */
+int smaps_open(struct smaps_reader **reader, int proc, uint32_t pid, uint32_t tid) _must_check_;
 /* The next mapping, in the order of addresses. 1, 0 at the end, or -errno. */
 int smaps_next(struct smaps_reader *reader, struct smaps_entry *entry) _must_check_;
 void smaps_close(struct smaps_reader *reader);

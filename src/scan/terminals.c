@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/sysmacros.h>
 
 #include "lib/file.h"
@@ -33,13 +34,19 @@ static int add_instance(struct terminals *t, const struct mount_line *mount)
 	return i->target.failed ? -ENOMEM : 0;
 }
 
-static int read_instances(struct terminals *t, int dir)
+static int read_instances(struct terminals *t, int dir, const char *table)
 {
-	_cleanup_(close_fd) int fd = openat(dir, "mountinfo", O_RDONLY | O_CLOEXEC);
-	_cleanup_(line_reader_free) struct line_reader reader = { .fd = fd };
+	char path[48];
+	_cleanup_(close_fd) int fd = -1;
+	_cleanup_(line_reader_free) struct line_reader reader = { 0 };
 	struct mount_line mount;
 	struct span line;
-	int r = fd < 0 ? -errno : 1;
+	int r;
+
+	snprintf(path, sizeof(path), "%s/mountinfo", table);
+	fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+	reader.fd = fd;
+	r = fd < 0 ? -errno : 1;
 
 	while (r > 0 && (r = line_reader_next(&reader, &line)) > 0)
 		if (mountinfo_parse(line, &mount) == 0 && span_is(mount.fstype, "devpts"))
@@ -95,7 +102,7 @@ int terminals_master(struct terminals **terminals, int dir, const char *table, c
 		r = fdinfo_number(&info, "tty-index:", &key->ino);
 	if (r == 0 && !*terminals) {
 		*terminals = calloc(1, sizeof(**terminals));
-		r = *terminals ? read_instances(*terminals, dir) : -ENOMEM;
+		r = *terminals ? read_instances(*terminals, dir, table) : -ENOMEM;
 	}
 	if (r == 0)
 		key->dev = instance_of(*terminals, stx, path);

@@ -70,7 +70,8 @@ void visit_add(struct visit *v, const struct object_key *key, int fd, uint8_t ac
 		.holder = v->index,
 		.next = NO_HOLDING,
 		.fd = range ? (int32_t)-w->nranges : fd,
-		.tid = range ? 0 : v->tid, /* memory is the process's */
+		/* Memory is the process's; behind a dead leader only the thread shows it. */
+		.tid = range && v->stat.state != 'Z' ? 0 : v->tid,
 		.class = (uint8_t)key->class,
 		.access = access,
 	};
@@ -87,13 +88,17 @@ struct span without_deleted(struct span path)
 
 bool visit_knows_file(const struct walker *w, const struct object_key *key)
 {
-	return found_file_find(w->files, &w->file_index, key) != NULL;
+	const struct found_file *file = found_file_find(w->files, &w->file_index, key);
+
+	return file && found_file_is_whole(file);
 }
 
-void visit_note_file(struct walker *w, const struct object_key *key, struct span path,
+void visit_note_file(struct walker *w, const struct object_key *key, struct span path, bool escaped,
 		     const struct statx *stx)
 {
-	struct found_file file = { .key = *key, .path = arena_span(&w->arena, without_deleted(path)) };
+	struct found_file file = { .key = *key,
+				   .path = arena_span(&w->arena, without_deleted(path)),
+				   .escaped = escaped };
 
 	file.deleted = stx ? stx->stx_nlink == 0 : file.path.len < path.len;
 	/* A live file may be called so. */
@@ -225,7 +230,7 @@ static void visit_file(struct visit *v, const struct seat *s, const struct objec
 	if (r == 0) {
 		visit_add(v, key, s->fd, access, NULL);
 		if (news)
-			visit_note_file(v->w, key, seat_path(s), stx);
+			visit_note_file(v->w, key, seat_path(s), false, stx);
 	}
 	visit_failed(v, r);
 }

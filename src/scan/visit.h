@@ -60,10 +60,10 @@ void visit_free(struct visit *v);
 /* Notes a holding, by descriptor or (range) by mapping. */
 void visit_add(struct visit *v, const struct object_key *key, int fd, uint8_t access,
 	       const struct range *range);
-/* Whether a file was noted before by this thread. */
+/* Whether all that can be known of a file was noted before by this thread. */
 bool visit_knows_file(const struct walker *w, const struct object_key *key);
-/* Notes a file; stx: what it is, or NULL: not known. */
-void visit_note_file(struct walker *w, const struct object_key *key, struct span path,
+/* Notes a file; escaped: newlines in path may stand as \012; stx: what it is, or NULL: not known. */
+void visit_note_file(struct walker *w, const struct object_key *key, struct span path, bool escaped,
 		     const struct statx *stx);
 /* The file behind a link of /proc, asked without waiting for any file system, dead
  * network ones included: with DONT_SYNC it answers with what it knows. 0 or -errno. */

@@ -2,6 +2,7 @@
 /* The mappings of one process. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/sysmacros.h>
 
@@ -9,12 +10,18 @@
 #include "scan/attach.h"
 #include "scan/visit.h"
 
-/* A mapped file as its link in map_files tells it; without the capabilities that
- * this takes, or behind a dead leader, no more can be told than the line says. */
+/*
+ * A mapped file as its link in map_files tells it; without the capabilities that this
+ * takes, or behind a dead leader, no more can be told than the line says, which shows
+ * newlines as \012.
+ */
 static void note_mapped_file(struct visit *v, const struct map_line *map, const struct object_key *key)
 {
+	bool escaped = memmem(map->path.ptr, map->path.len, "\\012", 4) != NULL;
+	struct span text = map->path;
+	char path[64], raw[PATH_MAX];
 	struct statx stx;
-	char path[64];
+	ssize_t n;
 	int r;
 
 	if (visit_knows_file(v->w, key))
@@ -22,12 +29,16 @@ static void note_mapped_file(struct visit *v, const struct map_line *map, const 
 	snprintf(path, sizeof(path), "map_files/%llx-%llx", (unsigned long long)map->start,
 		 (unsigned long long)map->end);
 	r = look_behind(v->dir, path, STATX_BASIC_STATS, &stx);
+	if (r == 0 && escaped && (n = readlinkat(v->dir, path, raw, sizeof(raw))) > 0) {
+		text = (struct span){ raw, (size_t)n };
+		escaped = false;
+	}
 	if (r == -EPERM || r == -EACCES || (r < 0 && v->stat.state == 'Z'))
-		visit_note_file(v->w, key, map->path, NULL);
+		visit_note_file(v->w, key, text, escaped, NULL);
 	else if (r < 0)
 		visit_failed(v, r);
 	else if (stx.stx_ino == key->ino)
-		visit_note_file(v->w, key, map->path, &stx);
+		visit_note_file(v->w, key, text, escaped, &stx);
 }
 
 /* Ids of segments mean something in their own IPC namespace only. */
@@ -45,6 +56,16 @@ static bool is_our_namespace(struct visit *v)
 					   OTHER;
 	}
 	return v->ipc_namespace == SAME;
+}
+
+/* Most paths are clear; the others are worth a closer look. */
+static void note_mapping(struct visit *v, const struct map_line *map, const struct object_key *key)
+{
+	if (without_deleted(map->path).len < map->path.len ||
+	    memmem(map->path.ptr, map->path.len, "\\012", 4))
+		note_mapped_file(v, map, key);
+	else if (!found_file_find(v->w->files, &v->w->file_index, key))
+		visit_note_file(v->w, key, map->path, false, NULL);
 }
 
 static bool has_deleted(const struct map_line *map)
@@ -97,10 +118,7 @@ static void visit_mapping(struct visit *v, const struct map_line *map)
 		   !device_is_among(request->excluded, request->nexcluded, key.dev)) {
 		key.class = OBJECT_FILE_MAPPING;
 		visit_add(v, &key, -1, access, &range);
-		if (has_deleted(map))
-			note_mapped_file(v, map, &key);
-		else if (!visit_knows_file(v->w, &key))
-			visit_note_file(v->w, &key, map->path, NULL);
+		note_mapping(v, map, &key);
 	}
 }
 

@@ -96,7 +96,7 @@ static void smaps(void **state)
 	struct smaps_reader *reader = NULL;
 	struct smaps_entry e;
 
-	assert_int_equal(smaps_open(&reader, t->proc, 1), -ENOENT);
+	assert_int_equal(smaps_open(&reader, t->proc, 1, 0), -ENOENT);
 	put(t, "smaps",
 	    "1000-3000 rw-s 00000000 00:01 5                          /dev/zero (deleted)\n"
 	    "Size:                  8 kB\nRss:                   8 kB\nPss:                   4 kB\n"
@@ -105,7 +105,7 @@ static void smaps(void **state)
 	    "4000-5000 r--p 00000000 00:00 0\n"
 	    "5000-6000 rw-s 00000000 00:11 6                          /anon_hugepage (deleted)\n"
 	    "Rss:                   0 kB\nShared_Hugetlb:     2048 kB\n");
-	assert_int_equal(smaps_open(&reader, t->proc, 1), 0);
+	assert_int_equal(smaps_open(&reader, t->proc, 1, 0), 0);
 	assert_int_equal(smaps_next(reader, &e), 1);
 	assert_true(e.start == 0x1000 && e.end == 0x3000);
 	assert_true(e.rss == 8192 && e.pss == 4096 && e.dirty == 6144 && e.swap == 1024);

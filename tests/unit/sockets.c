@@ -393,15 +393,15 @@ static void lines(void **state)
 static void names(void **state)
 {
 	(void)state;
-	static const char *const bad[] = { "",	      "tcp:",	       "tcp:1.2.3.4",  "tcp:1.2.3.4:",
-					   "tcp::80", "tcp:1.2.3:80",  "tcp:[::1:80",  "tcp:::1:80",
-					   ":",	      "tcp:[::1]80",   "tcp:*:65536",  "tcp:*:-1",
-					   "tcp:[]:1", "tcp:[:]:1",     "sctpx:*:1",    "tcp:1.2.3.4:0x" };
+	static const char *const bad[] = {
+		"",	      ":",	    "*:80",	 "127.0.0.1:80", "tcp:",	"tcp:1.2.3.4",
+		"tcp:1.2.3.4:", "tcp::80",    "tcp:1.2.3:80", "tcp:[::1:80",	 "tcp:::1:80",	"tcp:[::1]80",
+		"tcp:*:65536",	"tcp:*:-1",   "tcp:[]:1",     "tcp:[:]:1",	 "sctpx:*:1",	"tcp:1.2.3.4:0x",
+	};
 	char text[INET_END_TEXT];
 	struct inet_name name;
 
 	assert_int_equal(inet_name_parse(SPAN("tcp:127.0.0.1:8080"), &name), 0);
-	assert_false(name.any_protocol);
 	assert_int_equal(name.protocol, INET_TCP);
 	assert_int_equal(name.end.port, 8080);
 	inet_end_text(text, &name.end, false);
@@ -409,8 +409,8 @@ static void names(void **state)
 	assert_int_equal(inet_name_parse(SPAN("udp:[fe80::1]:53"), &name), 0);
 	assert_int_equal(name.protocol, INET_UDP);
 	assert_false(inet_end_is_v4(&name.end));
-	assert_int_equal(inet_name_parse(SPAN("*:80"), &name), 0);
-	assert_true(name.any_protocol && name.any_address);
+	assert_int_equal(inet_name_parse(SPAN("sctp:*:80"), &name), 0);
+	assert_true(name.any_address);
 	assert_int_equal(inet_name_parse(SPAN("udp:0.0.0.0:0"), &name), 0);
 	assert_true(inet_address_is_any(&name.end));
 	assert_int_equal(inet_name_parse(SPAN("udp:[::]:0"), &name), 0);
@@ -456,6 +456,37 @@ static void peer(void **state)
 	hash_free(&s.by_inode);
 }
 
+/* A client of datagrams finds the server that is bound to its address, or here to all. */
+static void datagram_peer(void **state)
+{
+	(void)state;
+	static const uint8_t any[16];
+	struct inet_sockets s = { 0 };
+	struct inet_socket items[3];
+	struct buf b = { 0 };
+
+	put_inet(&b, AF_INET, "127.0.0.1", "127.0.0.53");
+	for (size_t i = 0; i < ARRAY_SIZE(items); i++) {
+		assert_int_equal(inet_answer_parse(buf_span(&b), INET_UDP, &items[i]), 0);
+		items[i].cookie = i + 1;
+	}
+	buf_free(&b);
+	/* A server on [::], and a client of an address that is elsewhere. */
+	items[1].local = (struct inet_end){ .port = 4000 };
+	items[1].remote = (struct inet_end){ 0 };
+	items[2].remote.address[12] = 10;
+	s.items = items;
+	s.count = ARRAY_SIZE(items);
+	assert_int_equal(inet_sockets_index(&s), 0);
+	assert_memory_equal(items[1].local.address, any, sizeof(any));
+	assert_int_equal(inet_sockets_peer(&s, &items[0]), 1);
+	assert_int_equal(inet_sockets_peer(&s, &items[1]), -ENOENT);
+	assert_int_equal(inet_sockets_peer(&s, &items[2]), -ENOENT);
+	hash_free(&s.by_cookie);
+	hash_free(&s.by_ends);
+	hash_free(&s.by_inode);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -474,6 +505,7 @@ int main(void)
 		cmocka_unit_test(lines),
 		cmocka_unit_test(names),
 		cmocka_unit_test(peer),
+		cmocka_unit_test(datagram_peer),
 	};
 
 	return cmocka_run_group_tests_name("sockets", tests, NULL, NULL);
