@@ -8,7 +8,8 @@
 
 /*
  * A terminal that was shown the usual kinds hears how much else there is. Whoever said
- * more exactly what he wants to see, does not.
+ * more exactly what he wants to see, does not; and with --strict what cannot be read of
+ * kinds that are not listed must not decide the exit status.
  */
 static bool tells_of_others(const struct context *c, const struct opt_rest *rest)
 {

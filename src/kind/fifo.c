@@ -201,13 +201,17 @@ static int project_openers(struct projector *p, struct record *r, const struct o
 
 	for (const struct opener *o = NULL; (o = openers_next(openers, key, o)) != NULL;)
 		n++;
-	if (openers->complete)
+	/* Whoever is hidden may wait, too; the walk's own warning says so. */
+	if (openers->complete && !p->snapshot->holders.hidden) {
 		record_u64(r, FIFO_NOPENERS, n);
-	else
+	} else if (openers->complete) {
+		record_unknown_why(r, FIFO_NOPENERS, WHY_TOLD);
+	} else {
 		record_unknown(r, FIFO_NOPENERS, EPERM);
-	if (!openers->complete && n == 0) {
-		record_unknown(r, FIFO_OPENERS, EPERM);
-		return 0;
+		if (n == 0) {
+			record_unknown(r, FIFO_OPENERS, EPERM);
+			return 0;
+		}
 	}
 	list = record_list(r, FIFO_OPENERS);
 	if (!list)

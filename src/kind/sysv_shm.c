@@ -7,6 +7,7 @@
 #include "kind/registry.h"
 #include "kind/sysv.h"
 #include "kind/sysv_attach.h"
+#include "kind/sysv_shm_limits.h"
 #include "kind/verdict.h"
 #include "scan/sysv_abi.h"
 
@@ -334,50 +335,6 @@ static const struct opt create_opts[] = {
 	SYSV_CREATE_OPTS,
 };
 
-static uint64_t total_size(const struct snapshot *s, uint64_t unit)
-{
-	uint64_t total = 0;
-
-	for (size_t i = 0; i < count(s); i++) {
-		uint64_t size = sysv_shm_at(&s->sysv[SYSV_SHM], i)->size;
-
-		total += size / unit + (size % unit != 0);
-	}
-	return total;
-}
-
-static void limit_shmmni(struct snapshot *s, struct limit_value *out)
-{
-	limit_sysctl(s, "sys/kernel/shmmni", 0, &out->limit);
-	out->used = value_u64(count(s));
-}
-
-static void limit_shmall(struct snapshot *s, struct limit_value *out)
-{
-	limit_sysctl(s, "sys/kernel/shmall", 0, &out->limit);
-	out->used = value_u64(total_size(s, (uint64_t)sysconf(_SC_PAGESIZE)));
-}
-
-static void limit_shmmax(struct snapshot *s, struct limit_value *out)
-{
-	uint64_t largest = 0;
-
-	limit_sysctl(s, "sys/kernel/shmmax", 0, &out->limit);
-	for (size_t i = 0; i < count(s); i++)
-		if (sysv_shm_at(&s->sysv[SYSV_SHM], i)->size > largest)
-			largest = sysv_shm_at(&s->sysv[SYSV_SHM], i)->size;
-	out->used = value_u64(largest);
-}
-
-static const struct limit limits[] = {
-	{ "shmmni", FIELD_U64, "segments in the IPC namespace", "kernel.shmmni", "shmget: ENOSPC", true,
-	  SOURCE_SYSV_SHM, limit_shmmni },
-	{ "shmall", FIELD_U64, "pages of all segments in the IPC namespace", "kernel.shmall",
-	  "shmget: ENOSPC", true, SOURCE_SYSV_SHM, limit_shmall },
-	{ "shmmax", FIELD_BYTES, "one segment (used: the largest)", "kernel.shmmax", "shmget: EINVAL", false,
-	  SOURCE_SYSV_SHM, limit_shmmax },
-};
-
 const struct kind kind_sysv_shm = {
 	.name = "sysv-shm",
 	.groups = GROUP_SYSV | GROUP_PERSISTENT | GROUP_MEMORY,
@@ -404,6 +361,6 @@ const struct kind kind_sysv_shm = {
 	.create = create,
 	.remove = remove_segment,
 	.held = held,
-	.limits = limits,
-	.nlimits = ARRAY_SIZE(limits),
+	.limits = sysv_shm_limits,
+	.nlimits = SYSV_SHM_NLIMITS,
 };

@@ -113,7 +113,8 @@ static const char *role(const struct unix_socket *u)
 {
 	if (u->state == UNIX_LISTENING)
 		return "listener";
-	if (u->state == UNIX_ESTABLISHED || u->peer)
+	/* The kernel marks a datagram socket that others connect to as established, too. */
+	if (u->peer || (u->state == UNIX_ESTABLISHED && u->type != SOCK_DGRAM))
 		return "connected";
 	return u->name_len ? "bound" : "unbound";
 }

@@ -145,6 +145,8 @@ static const char *cause(int error)
 		return "the kernel shows no path over 4095 bytes";
 	case WHY_OTHER_MOUNTS:
 		return "it lies in another mount namespace";
+	case WHY_NO_WRITER:
+		return "only a descriptor that writes could tell, and none was found";
 	case WHY_MOVES_ATIME:
 		return "reading would move its access time (not so for its owner, or with CAP_FOWNER)";
 	default:

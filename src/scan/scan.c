@@ -86,6 +86,21 @@ static int take_mqueue(struct snapshot *s, const struct name_list *names, struct
 	return 0;
 }
 
+static int take_sockets(struct snapshot *s, enum source source, struct warnings *warnings)
+{
+	if (!s->context->own_proc) {
+		warnings_add(
+			warnings,
+			&(struct warning){ .subject = source == SOURCE_UNIX ? "unix-socket" : "inet-socket",
+					   .error = EPERM,
+					   .text = "sockets of another system cannot be listed" });
+		return 0;
+	}
+	return source == SOURCE_UNIX ?
+		       unix_sockets_read(&s->unix_sockets, s->sources & SOURCE_PEERS, warnings) :
+		       inet_sockets_read(&s->inet_sockets, warnings);
+}
+
 /* One source, gathered by whichever thread is free; its warnings are its own. */
 struct job {
 	enum source source;
@@ -108,7 +123,7 @@ static unsigned threads_of(const struct scan_request *request)
 
 static void add_job(struct gathering *g, enum source source)
 {
-	if (g->request->sources & SOURCES_WALKED &&
+	if (g->snapshot->sources & SOURCES_WALKED &&
 	    source & (SOURCE_SHMTREE | SOURCE_MQUEUE | SOURCE_SHMROOT))
 		g->first[g->nfirst++].source = source;
 	else
@@ -141,10 +156,8 @@ static void gather(struct gathering *g, struct job *job)
 		*r = take_shmtree(s, NULL, w);
 		break;
 	case SOURCE_UNIX:
-		*r = unix_sockets_read(&s->unix_sockets, w);
-		break;
 	case SOURCE_INET:
-		*r = inet_sockets_read(&s->inet_sockets, w);
+		*r = take_sockets(s, job->source, w);
 		break;
 	case SOURCE_PATHS:
 		*r = path_files_read(&s->paths, &g->request->directories, &g->request->files, w);
@@ -210,7 +223,7 @@ static int add_nameless(struct snapshot *s)
 }
 
 /* What the walk is to look for, from the sources that were asked for. */
-static unsigned walk_classes(const struct scan_request *request)
+static unsigned walk_classes(unsigned sources)
 {
 	static const struct {
 		enum source source; /* alone, or with SOURCE_HOLDERS */
@@ -233,8 +246,7 @@ static unsigned walk_classes(const struct scan_request *request)
 	unsigned classes = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(map); i++)
-		if (request->sources & map[i].source &&
-		    (!map[i].holders || request->sources & SOURCE_HOLDERS))
+		if (sources & map[i].source && (!map[i].holders || sources & SOURCE_HOLDERS))
 			classes |= 1U << map[i].class;
 	return classes;
 }
@@ -243,8 +255,8 @@ static unsigned walk_classes(const struct scan_request *request)
 static int take_holders(struct snapshot *s, const struct scan_request *request,
 			const struct parallel_work *beside, struct warnings *warnings)
 {
-	struct holders_request walk = { .classes = walk_classes(request),
-					.access = request->sources & SOURCE_ACCESS,
+	struct holders_request walk = { .classes = walk_classes(s->sources),
+					.access = s->sources & SOURCE_ACCESS,
 					.own_proc = s->context->own_proc && s->context->own_pids,
 					.threads = request->threads,
 					.beside = beside };
@@ -253,10 +265,10 @@ static int take_holders(struct snapshot *s, const struct scan_request *request,
 	struct stat st;
 	int r;
 
-	if (request->sources & SOURCE_SHMTREE && s->shm.root >= 0)
+	if (s->sources & SOURCE_SHMTREE && s->shm.root >= 0)
 		devices[walk.ndevices++] = s->shm.dev;
 	walk.mapped_files = walk.ndevices > 0; /* a queue cannot be mapped */
-	if (request->sources & SOURCE_MQUEUE && s->queues.root >= 0 && fstat(s->queues.root, &st) == 0)
+	if (s->sources & SOURCE_MQUEUE && s->queues.root >= 0 && fstat(s->queues.root, &st) == 0)
 		devices[walk.ndevices++] = st.st_dev;
 	walk.devices = devices;
 	if (walk.ndevices == 0)
@@ -275,10 +287,25 @@ static int take_holders(struct snapshot *s, const struct scan_request *request,
 	if (r < 0)
 		warnings_add(&found, &(struct warning){ .subject = "/proc", .error = -r });
 	if (found.incomplete)
-		s->failed |= request->sources & SOURCES_WALKED;
+		s->failed |= s->sources & SOURCES_WALKED;
 	warnings_merge(warnings, &found);
 	warnings_free(&found);
 	return r < 0 ? 0 : add_nameless(s);
+}
+
+static unsigned wanted_sources(const struct scan_request *request)
+{
+	return request->depth.no_processes ? request->sources & ~(unsigned)SOURCES_WALKED : request->sources;
+}
+
+/* Objects that processes alone show are there, but were not to be looked for. */
+static void tell_not_looked(struct snapshot *s, const struct scan_request *request, struct warnings *warnings)
+{
+	warnings_add(warnings,
+		     &(struct warning){ .subject = "--no-holders",
+					.error = EPERM,
+					.text = "objects that only their holders show are left out" });
+	s->failed |= request->sources & SOURCES_HELD;
 }
 
 int snapshot_take(struct snapshot *s, const struct scan_context *context, const struct scan_request *request,
@@ -296,20 +323,22 @@ int snapshot_take(struct snapshot *s, const struct scan_context *context, const 
 	*s = (struct snapshot){
 		.context = context,
 		.depth = request->depth,
-		.sources = request->sources,
+		.sources = wanted_sources(request),
 		.shm.root = -1,
 		.queues.root = -1,
 	};
+	if (request->depth.no_processes && request->sources & SOURCES_HELD)
+		tell_not_looked(s, request, warnings);
 	for (enum sysv_kind kind = SYSV_SHM; kind <= SYSV_MSG; kind++)
 		s->sysv[kind].kind = kind;
 	for (size_t i = 0; i < ARRAY_SIZE(order); i++)
-		if (request->sources & order[i])
+		if (s->sources & order[i])
 			add_job(&g, order[i]);
-	if (request->sources & SOURCE_SHMROOT && !(request->sources & SOURCE_SHMTREE))
+	if (s->sources & SOURCE_SHMROOT && !(s->sources & SOURCE_SHMTREE))
 		add_job(&g, SOURCE_SHMROOT);
 	parallel_run(&(struct parallel_work){ gather_first, &g, g.nfirst }, threads_of(request));
 	rest = (struct parallel_work){ gather_rest, &g, g.nrest };
-	if (request->sources & SOURCES_WALKED)
+	if (s->sources & SOURCES_WALKED)
 		r = take_holders(s, request, &rest, &found);
 	else
 		parallel_run(&rest, threads_of(request));
@@ -317,8 +346,7 @@ int snapshot_take(struct snapshot *s, const struct scan_context *context, const 
 	warnings_merge(warnings, &found);
 	warnings_free(&found);
 	/* Whoever waits in open(2) decides over files that nobody has open. */
-	if (r == 0 &&
-	    (request->sources & SOURCE_OPENERS || (request->sources & SOURCE_FIFO && s->paths.count > 0)))
+	if (r == 0 && (s->sources & SOURCE_OPENERS || (s->sources & SOURCE_FIFO && s->paths.count > 0)))
 		r = openers_find(&s->openers, context);
 	s->taken = time(NULL);
 	return r;

@@ -44,11 +44,16 @@ enum source {
 	SOURCE_PTY = 1 << 16,
 	SOURCE_FILE_MAPPING = 1 << 17,
 	SOURCE_ANON_MAPPING = 1 << 18,
-	/* What takes a walk over processes, and is left out with --no-holders. */
-	SOURCES_WALKED = SOURCE_HOLDERS | SOURCE_ACCESS | SOURCE_OPENERS | SOURCE_PIPE | SOURCE_FIFO |
-			 SOURCE_MEMFD | SOURCE_EVENTFD | SOURCE_PTY | SOURCE_FILE_MAPPING |
-			 SOURCE_ANON_MAPPING,
+	SOURCE_PEERS = 1 << 19, /* with unix sockets: who is at the other end of each */
 };
+
+/* Objects that a walk over processes alone shows. */
+#define SOURCES_HELD                                                                                         \
+	(SOURCE_PIPE | SOURCE_FIFO | SOURCE_MEMFD | SOURCE_EVENTFD | SOURCE_PTY | SOURCE_FILE_MAPPING |      \
+	 SOURCE_ANON_MAPPING)
+
+/* What takes a walk over processes. */
+#define SOURCES_WALKED (SOURCES_HELD | SOURCE_HOLDERS | SOURCE_ACCESS | SOURCE_OPENERS)
 
 /* How closely to look; all off is the harmless look that leaves no trace. */
 struct scan_depth {
@@ -56,7 +61,7 @@ struct scan_depth {
 	uint64_t content_max; /* at most so many bytes of each object */
 	bool attach;	      /* shmat(2) is allowed: moves times and lpid (--attach) */
 	bool status;	      /* a queue's status line is read: moves atime and ctime (--status) */
-	bool no_processes;    /* processes are not looked at for a verdict (--no-holders) */
+	bool no_processes;    /* processes are not looked at (--no-holders): no SOURCES_WALKED */
 };
 
 struct scan_request {

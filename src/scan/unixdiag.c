@@ -263,10 +263,10 @@ static void warn(struct warnings *warnings, int r, uint64_t bad)
 								  "understood are left out" });
 }
 
-int unix_sockets_read(struct unix_sockets *s, struct warnings *warnings)
+int unix_sockets_read(struct unix_sockets *s, bool peers, struct warnings *warnings)
 {
-	const uint32_t show =
-		UDIAG_SHOW_NAME | UDIAG_SHOW_VFS | UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN | UDIAG_SHOW_UID;
+	const uint32_t show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS | UDIAG_SHOW_RQLEN | UDIAG_SHOW_UID |
+			      (peers ? UDIAG_SHOW_PEER : 0);
 	int r = 1, clients = 0;
 
 	*s = (struct unix_sockets){ 0 };
@@ -276,7 +276,7 @@ int unix_sockets_read(struct unix_sockets *s, struct warnings *warnings)
 	}
 	if (r != -ENOMEM && build_index(s) < 0)
 		r = -ENOMEM;
-	if (r >= 0)
+	if (r >= 0 && peers)
 		clients = find_clients(s);
 	if (r == -ENOMEM || clients == -ENOMEM)
 		return -ENOMEM;

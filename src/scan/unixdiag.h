@@ -58,8 +58,9 @@ struct unix_sockets {
 	uint64_t bad; /* answers that could not be understood */
 };
 
-/* A source that cannot be read leaves a warning. 0 or -ENOMEM. */
-int unix_sockets_read(struct unix_sockets *s, struct warnings *warnings) _must_check_;
+/* peers: who is at the other end of each, too; it takes as long as all the rest. A source
+ * that cannot be read leaves a warning. 0 or -ENOMEM. */
+int unix_sockets_read(struct unix_sockets *s, bool peers, struct warnings *warnings) _must_check_;
 void unix_sockets_free(struct unix_sockets *s);
 /* The index of the socket with this inode number, or -ENOENT. */
 int64_t unix_sockets_find(const struct unix_sockets *s, uint32_t inode);
