@@ -89,7 +89,7 @@ int main(int argc, char **argv)
 	if (occupy_standard_descriptors() < 0)
 		return EXIT_FAILED;
 	/* A closed pipe is a failed write like any other: reported, never silent. */
-	signal(SIGPIPE, SIG_IGN);
+	c.sigpipe = signal(SIGPIPE, SIG_IGN);
 	out_init(&c.out, STDOUT_FILENO);
 	status = dispatch(&c, argc > 0 ? argc - 1 : 0, argv + (argc > 0));
 	scan_context_close(&c.scan);

@@ -93,8 +93,10 @@ static int run(struct context *c, int argc, char **argv)
 		status = take_paths(c, &list, &request);
 	if (status < 0)
 		status = listing_init(&l, c, &list, "objects", false);
-	if (status < 0 && tells)
-		request.sources |= sources_of_others(&list);
+	if (status < 0 && tells) {
+		request.incidental = sources_of_others(&list);
+		request.sources |= request.incidental;
+	}
 	if (status < 0)
 		status = listing_take(&l, &request);
 	if (status < 0)

@@ -31,10 +31,14 @@ int listing_init(struct listing *l, struct context *c, const struct kind_list *l
 
 	if (status >= 0)
 		return status;
-	return sheet_init(
-		&l->sheet, c,
-		&(struct sheet_plan){
-			.schemas = l->schemas, .nschemas = l->nkinds, .array = array, .detail = detail });
+	return sheet_init(&l->sheet, c,
+			  &(struct sheet_plan){
+
+				  .schemas = l->schemas,
+				  .nschemas = l->nkinds,
+				  .parts = list->parts,
+				  .array = array,
+				  .detail = detail });
 }
 
 void listing_free(struct listing *l)
@@ -121,8 +125,6 @@ int listing_take(struct listing *l, struct scan_request *request)
 			l->kinds[i]->sources | schema_sources(l->schemas[i], sheet_fields(&l->sheet, i));
 	request->depth = select_depth(&l->context->options);
 	request->threads = listing_threads(l->context);
-	if (l->context->options.no_holders)
-		request->sources &= ~(unsigned)SOURCES_WALKED;
 	l->taken = true;
 	if (snapshot_take(&l->snapshot, &l->context->scan, request, &l->sheet.warnings) < 0)
 		return out_of_memory(l->context);

@@ -131,6 +131,9 @@ static int narrow_kinds(struct context *c, const struct opt_rest *rest, struct k
 
 		if (k->transient && !is_named(rest, k))
 			continue;
+		if (list->parts[i])
+			return diag_usage(&c->diag, "--all takes whole kinds; name %s, or single objects",
+					  k->name);
 		if (k->remove == remove_impossible)
 			return diag_usage(&c->diag,
 					  "--all: no %s can be ended from outside; --kill signals the "

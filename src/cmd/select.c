@@ -28,8 +28,27 @@ static int not_built(struct context *c, const char *word)
 	return diag_usage(&c->diag, "'%s' is not built yet; 'ipcctl kinds' says which kinds are", word);
 }
 
+/* What words have said of one kind so far. */
+struct mark {
+	bool whole;	 /* all of it is wanted */
+	struct buf part; /* else these objects of it: "protocol=tcp,udp" */
+};
+
+static void mark_kind(struct mark *m, const struct kind *k, const char *word)
+{
+	const char *value = kind_alias_value(k, word);
+
+	if (!value) {
+		m->whole = true;
+		return;
+	}
+	buf_puts(&m->part, m->part.len ? "," : k->alias_field);
+	buf_puts(&m->part, m->part.len > strlen(k->alias_field) ? "" : "=");
+	buf_puts(&m->part, value);
+}
+
 /* Marks what a word means. -1 to go on, or the exit status. */
-static int mark(struct context *c, const char *word, bool *marked)
+static int mark(struct context *c, const char *word, struct mark *marks)
 {
 	const struct kind *kind = kind_find(span_of(word));
 	const struct kind_group_name *group = kind ? NULL : kind_group_find(span_of(word));
@@ -37,37 +56,64 @@ static int mark(struct context *c, const char *word, bool *marked)
 
 	if (!kind && !group)
 		return unknown_kind(c, word);
-	for (size_t i = 0; kinds[i]; i++)
-		if (kind_is_built(kinds[i]) &&
-		    (kinds[i] == kind || (group && kind_in_group(kinds[i], group))))
-			any = marked[i] = true;
+	for (size_t i = 0; kinds[i]; i++) {
+		if (!kind_is_built(kinds[i]) ||
+		    !(kinds[i] == kind || (group && kind_in_group(kinds[i], group))))
+			continue;
+		mark_kind(&marks[i], kinds[i], word);
+		any = true;
+	}
 	return any ? -1 : not_built(c, word);
+}
+
+/* Makes the list of what was marked, and frees the marks. 0 or -ENOMEM. */
+static int list_marked(struct mark *marks, size_t n, struct kind_list *list)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		bool part = !marks[i].whole && marks[i].part.len > 0;
+
+		if (part && !buf_cstr(&marks[i].part))
+			r = -ENOMEM;
+		if (part) {
+			list->parts[list->count] = marks[i].part.data;
+			marks[i].part = (struct buf){ 0 };
+		}
+		if (part || marks[i].whole)
+			list->items[list->count++] = kinds[i];
+		buf_free(&marks[i].part);
+	}
+	return r;
 }
 
 int select_kinds(struct context *c, char **words, size_t nwords, const struct opt_words *letters,
 		 const char *fallback, struct kind_list *list)
 {
 	size_t n = count_kinds();
-	_cleanup_(free_ptr) bool *marked = calloc(n, sizeof(*marked));
+	_cleanup_(free_ptr) struct mark *marks = calloc(n, sizeof(*marks));
 	int r = -1;
 
-	*list = (struct kind_list){ .items = calloc(n, sizeof(*list->items)) };
-	if (!marked || !list->items)
+	*list = (struct kind_list){ .items = calloc(n, sizeof(*list->items)),
+				    .parts = calloc(n, sizeof(*list->parts)) };
+	if (!marks || !list->items || !list->parts)
 		return out_of_memory(c);
 	for (size_t i = 0; r < 0 && i < nwords; i++)
-		r = mark(c, words[i], marked);
+		r = mark(c, words[i], marks);
 	for (size_t i = 0; r < 0 && letters && i < letters->count; i++)
-		r = mark(c, letters->items[i].name, marked);
+		r = mark(c, letters->items[i].name, marks);
 	if (r < 0 && nwords == 0 && (!letters || letters->count == 0))
-		r = mark(c, fallback, marked);
-	for (size_t i = 0; i < n; i++)
-		if (marked[i])
-			list->items[list->count++] = kinds[i];
+		r = mark(c, fallback, marks);
+	if (list_marked(marks, n, list) < 0)
+		r = out_of_memory(c);
 	return r;
 }
 
 void kind_list_free(struct kind_list *list)
 {
+	for (size_t i = 0; list->parts && i < list->count; i++)
+		free(list->parts[i]);
+	free(list->parts);
 	free(list->items);
 	*list = (struct kind_list){ 0 };
 }

@@ -9,6 +9,8 @@
 struct kind_list {
 	const struct kind **items;
 	size_t count;
+	/* For each, NULL or the filter that the words made of it: "protocol=tcp,udp". */
+	char **parts;
 };
 
 /*

@@ -77,11 +77,18 @@ static int init_filters(struct sheet *s, const struct sheet_plan *plan)
 				&error);
 	if (r < 0)
 		return failed(c, r, "--filter", &error);
+	for (size_t i = 0; r == 0 && plan->parts && i < plan->nschemas; i++)
+		if (plan->parts[i])
+			r = filters_add_for(&s->filters, plan->parts[i], &plan->schemas[i], &error);
+	if (r < 0)
+		return failed(c, r, "KIND", &error);
 	if (c->options.user) {
 		if (user_id(c->options.user, &uid) < 0)
 			return diag_usage(&c->diag, "--user: no user is called '%s'", c->options.user);
 		snprintf(text, sizeof(text), "uid=%" PRIu32, uid);
 		r = filters_add(&s->filters, text, plan->schemas, plan->nschemas, &error);
+		if (r == -EINVAL)
+			return diag_usage(&c->diag, "--user: what is listed has no owner");
 		if (r < 0)
 			return failed(c, r, "--user", &error);
 	}

@@ -31,8 +31,9 @@ struct sheet {
 struct sheet_plan {
 	const struct schema *const *schemas; /* outlive the sheet */
 	size_t nschemas;
-	const char *array; /* JSON: name of the array of records */
-	bool detail;	   /* all of each object, a field a line */
+	char *const *parts; /* for each, NULL or a filter of its records alone; or NULL */
+	const char *array;  /* JSON: name of the array of records */
+	bool detail;	    /* all of each object, a field a line */
 };
 
 /* Prepares; prints nothing. -1 to go on, or the exit status. Free in any case. */

@@ -127,8 +127,10 @@ static int project(struct listing *l, size_t i, struct warnings *warnings, struc
 		return e;
 	record_text(r, SUM_KIND, k->name);
 	if (l->snapshot.failed & k->sources && t.objects == 0) {
-		for (size_t f = SUM_OBJECTS; f <= SUM_PERCENT; f++)
-			record_unknown_why(r, f, WHY_TOLD);
+		for (size_t f = SUM_OBJECTS; f <= SUM_UNKNOWN; f++)
+			if (f != SUM_BYTES || t.bytes >= 0)
+				record_unknown_why(r, f, WHY_TOLD);
+		nearest_limit(k, &l->snapshot, warnings, r);
 		return 0;
 	}
 	record_u64(r, SUM_OBJECTS, t.objects);

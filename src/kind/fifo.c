@@ -201,8 +201,8 @@ static int project_openers(struct projector *p, struct record *r, const struct o
 
 	for (const struct opener *o = NULL; (o = openers_next(openers, key, o)) != NULL;)
 		n++;
-	/* Whoever is hidden may wait, too; the walk's own warning says so. */
-	if (openers->complete && !p->snapshot->holders.hidden) {
+	/* Whoever is hidden may wait, too; but as with holders, those who are found count. */
+	if (openers->complete && (n > 0 || !p->snapshot->holders.hidden)) {
 		record_u64(r, FIFO_NOPENERS, n);
 	} else if (openers->complete) {
 		record_unknown_why(r, FIFO_NOPENERS, WHY_TOLD);

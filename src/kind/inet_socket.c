@@ -322,6 +322,7 @@ static int remove_socket(struct snapshot *s, size_t i, struct report *report)
 const struct kind kind_inet_socket = {
 	.name = "inet-socket",
 	.aliases = (const char *const[]){ "inet", "tcp", "udp", "raw", NULL },
+	.alias_field = "protocol",
 	.groups = GROUP_FD | GROUP_SOCKET,
 	.title = "Internet socket",
 	.identifier = "protocol, address and port",

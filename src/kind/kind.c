@@ -8,6 +8,16 @@
 
 #include "lib/vec.h"
 
+const char *kind_alias_value(const struct kind *k, const char *word)
+{
+	int at = k->alias_field && k->schema ? schema_find(k->schema, span_of(k->alias_field)) : -1;
+
+	for (const char *const *v = at < 0 ? NULL : k->schema->fields[at].values; v && *v; v++)
+		if (strcmp(*v, word) == 0)
+			return *v;
+	return NULL;
+}
+
 void report_text(struct report *report, const char *fmt, ...)
 {
 	char *p = NULL;

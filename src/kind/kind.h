@@ -116,6 +116,8 @@ enum project_result {
 struct kind {
 	const char *name;
 	const char *const *aliases; /* NULL-terminated, or NULL */
+	/* The field whose values some of the aliases are: those stand for such objects only. */
+	const char *alias_field;
 	unsigned groups;
 	char letter;		/* selects the kind in list and its identifier in remove, or 0 */
 	char key_letter;	/* removes by key, or 0 */
@@ -173,6 +175,9 @@ struct kind {
 	const struct limit *limits;
 	size_t nlimits;
 };
+
+/* The values of alias_field that a word is one of, or NULL: it stands for the whole kind. */
+const char *kind_alias_value(const struct kind *k, const char *word);
 
 static inline bool kind_is_built(const struct kind *k)
 {

@@ -14,6 +14,7 @@ struct filter {
 	enum op op;
 	const struct schema *const *schemas;
 	size_t nschemas;
+	bool alone;		   /* records of other schemas pass */
 	const struct field *field; /* its name and type; schemas may place it differently */
 	struct value *values;	   /* alternatives, in the arena */
 	size_t nvalues;
@@ -188,6 +189,21 @@ int filters_add(struct filters *f, const char *text, const struct schema *const 
 	return r;
 }
 
+int filters_add_for(struct filters *f, const char *text, const struct schema *const *schema,
+		    struct field_error *error)
+{
+	int r = filters_add(f, text, schema, 1, error);
+
+	if (r == 0)
+		f->items[f->count - 1].alone = true;
+	return r;
+}
+
+static bool concerns(const struct filter *f, const struct schema *schema)
+{
+	return !f->alone || f->schemas[0] == schema;
+}
+
 void filters_free(struct filters *f)
 {
 	for (size_t i = 0; i < f->count; i++)
@@ -203,7 +219,7 @@ struct fieldset filters_fields(const struct filters *f, const struct schema *sch
 	for (size_t i = 0; i < f->count; i++) {
 		int at = schema_find(schema, span_of(f->items[i].field->name));
 
-		if (at >= 0)
+		if (at >= 0 && concerns(&f->items[i], schema))
 			set.bits |= (uint64_t)1 << at;
 	}
 	return set;
@@ -275,7 +291,9 @@ enum match filters_match(const struct filters *f, const struct record *r)
 
 	for (size_t i = 0; i < f->count; i++) {
 		int at = schema_find(r->schema, span_of(f->items[i].field->name));
-		enum match m = match_one(&f->items[i], at < 0 ? &absent : &r->values[at]);
+		enum match m = concerns(&f->items[i], r->schema) ?
+				       match_one(&f->items[i], at < 0 ? &absent : &r->values[at]) :
+				       MATCH_YES;
 
 		if (m == MATCH_NO)
 			return MATCH_NO;

@@ -31,6 +31,9 @@ enum match {
  */
 int filters_add(struct filters *f, const char *text, const struct schema *const *schemas, size_t nschemas,
 		struct field_error *error) _must_check_;
+/* Adds one that concerns records of this schema alone: all others pass it. */
+int filters_add_for(struct filters *f, const char *text, const struct schema *const *schema,
+		    struct field_error *error) _must_check_;
 /* The fields of a schema that the filters look at. */
 struct fieldset filters_fields(const struct filters *f, const struct schema *schema);
 /* Whether a record of one of the schemas passes. */

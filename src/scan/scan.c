@@ -182,11 +182,12 @@ static void gather_rest(void *context, unsigned thread _unused_, size_t i)
 }
 
 /* Takes over what one job had to say; its result, or r if that is an error already. */
-static int end_job(struct snapshot *s, struct job *job, int r, struct warnings *warnings)
+static int end_job(struct gathering *g, struct job *job, int r, struct warnings *warnings)
 {
 	if (job->warnings.incomplete)
-		s->failed |= job->source;
-	warnings_merge(warnings, &job->warnings);
+		g->snapshot->failed |= job->source;
+	if (!(job->source & g->request->incidental))
+		warnings_merge(warnings, &job->warnings);
 	warnings_free(&job->warnings);
 	return r < 0 ? r : job->result;
 }
@@ -194,9 +195,9 @@ static int end_job(struct snapshot *s, struct job *job, int r, struct warnings *
 static int end_jobs(struct gathering *g, int r, struct warnings *warnings)
 {
 	for (size_t i = 0; i < g->nfirst; i++)
-		r = end_job(g->snapshot, &g->first[i], r, warnings);
+		r = end_job(g, &g->first[i], r, warnings);
 	for (size_t i = 0; i < g->nrest; i++)
-		r = end_job(g->snapshot, &g->rest[i], r, warnings);
+		r = end_job(g, &g->rest[i], r, warnings);
 	return r;
 }
 

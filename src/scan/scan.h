@@ -65,7 +65,8 @@ struct scan_depth {
 };
 
 struct scan_request {
-	unsigned sources; /* of enum source */
+	unsigned sources;    /* of enum source */
+	unsigned incidental; /* those of them that may fail without a warning */
 	struct scan_depth depth;
 	/* Only these names are looked up in /dev/shm or mqueue, unless count is 0. */
 	struct name_list shm_names;
