@@ -15,6 +15,7 @@
 
 /* Below the directories of a user's choice, but not without end. */
 #define DEEPEST 64
+#define READ_DIRECTORY (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
 
 static uint64_t digest(uint64_t dev, uint64_t ino)
 {
@@ -97,20 +98,37 @@ static void tell(struct warnings *warnings, struct span path, int error)
 
 static int descend(struct descent *d, int dir);
 
-/* A directory below, not across a mount point, whose file system may be a dead one. Returns
- * a descriptor or -errno; -EXDEV. */
+/* A directory, its access time left alone where that is allowed. Returns a descriptor or -errno. */
+static int open_quietly(int dir, const char *name)
+{
+	int fd = openat(dir, name, READ_DIRECTORY | O_NOATIME);
+
+	if (fd < 0 && errno == EPERM)
+		fd = openat(dir, name, READ_DIRECTORY);
+	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * A directory below, not across a mount point, whose file system may be a dead one. Its access
+ * time is left alone where that is allowed: to its owner, and with CAP_FOWNER. Returns a
+ * descriptor or -errno; -EXDEV.
+ */
 static int open_below(const struct descent *d, int dir, const char *name)
 {
-	struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+	struct open_how how = { .flags = READ_DIRECTORY | O_NOATIME,
 				.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS };
 	int fd = (int)syscall(SYS_openat2, dir, name, &how, sizeof(how));
 	struct stat st;
 
+	if (fd < 0 && errno == EPERM) {
+		how.flags = READ_DIRECTORY;
+		fd = (int)syscall(SYS_openat2, dir, name, &how, sizeof(how));
+	}
 	if (fd >= 0 || errno != ENOSYS)
 		return fd < 0 ? -errno : fd;
-	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	fd = open_quietly(dir, name);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (fstat(fd, &st) == 0 && st.st_dev == d->dev)
 		return fd;
 	close_fd(&fd);
@@ -171,14 +189,13 @@ static int look_below(struct path_files *p, struct span directory, struct warnin
 	struct descent d = { .files = p, .warnings = warnings };
 	/* References begin with a slash. */
 	_cleanup_(free_ptr) char *path = realpath(directory.ptr, NULL);
-	_cleanup_(close_fd) int dir = path ? open(path, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC) : -1;
+	_cleanup_(close_fd) int dir = path ? open_quietly(AT_FDCWD, path) : -errno;
 	struct stat st;
-	int r;
+	int r = dir < 0 ? dir : fstat(dir, &st) < 0 ? -errno : 0;
 
-	if (dir < 0 || fstat(dir, &st) < 0) {
-		r = errno;
-		tell(warnings, directory, -r);
-		return r == ENOMEM ? -r : 0;
+	if (r < 0) {
+		tell(warnings, directory, r);
+		return r == -ENOMEM ? r : 0;
 	}
 	d.dev = st.st_dev;
 	buf_puts(&d.path, path);
