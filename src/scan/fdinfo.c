@@ -13,8 +13,9 @@ int fdinfo_read(struct fdinfo *info, int dir, const char *table, const char *nam
 	char path[64];
 	ssize_t n;
 
-	snprintf(path, sizeof(path), "%s/fdinfo/%s", table, name);
-	fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+	if (table)
+		snprintf(path, sizeof(path), "%s/fdinfo/%s", table, name);
+	fd = openat(dir, table ? path : name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	n = read(fd, info->text, sizeof(info->text));

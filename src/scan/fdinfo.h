@@ -10,7 +10,8 @@ struct fdinfo {
 	size_t len;
 };
 
-/* Reads `table`/fdinfo/`name` below the directory /proc/PID. 0 or -errno. */
+/* Reads `table`/fdinfo/`name` below the directory /proc/PID; or, where table is NULL, `name` in
+ * that very directory fdinfo. 0 or -errno. */
 int fdinfo_read(struct fdinfo *info, int dir, const char *table, const char *name) _must_check_;
 /* The same of a descriptor of this process. */
 int fdinfo_read_own(struct fdinfo *info, const char *name) _must_check_;
