@@ -3,8 +3,10 @@
 # here is only what bash itself needs. Uses bash-completion.
 
 _ipcctl() {
-	local cur words cword at line candidate quoted option breaks offered=
-
+	local cur words cword at line candidate quoted option breaks i offered=
+	# What follows -- of create is a command with arguments of its own.
+	for ((i = 1; i < COMP_CWORD; i++)); do [[ ${COMP_WORDS[i]} == -- ]] && break; done
+	[[ $i -lt $COMP_CWORD && " ${COMP_WORDS[*]:1:i}" =~ \ (create|mk)\  ]] && _command_offset $((i + 1)) && return
 	_get_comp_words_by_ref -n := cur words cword || return
 	at=("${words[@]:1:cword}")
 	# --option=value is completed as the value of --option.

@@ -5,6 +5,11 @@ function __ipcctl_candidates
     set -l words (commandline -opc)
     set -l word (commandline -ct)
     set -l option
+    # What follows -- of create is a command with arguments of its own.
+    if set -l at (contains -i -- -- $words); and string match -qr '^(create|mk)$' $words[2..$at]
+        __fish_complete_subcommand --fcs-skip=$at
+        return
+    end
     # --option=value is completed as the value of --option.
     if string match -q -- '--*=*' $word
         set option (string split -m 1 = -- $word)[1]
