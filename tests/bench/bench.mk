@@ -1,19 +1,46 @@
 # SPDX-License-Identifier: MIT
 # Speed and memory, against the peers and against bare floors: ratios, never seconds.
-# BENCH_ONLY=TEXT picks the jobs that have TEXT in their load or commands.
+#
+#   make deps-bench        install the peers; one that is missing is skipped aloud
+#   make bench             the loads of System V and /dev/shm objects, and of 250 processes
+#   make bench SIZE=large  of 2000 processes too: some minutes, 2 GiB
+#   make bench ONLY=TEXT   the jobs that have TEXT in their load or commands:
+#                          "typical-medium", "floor scan", "lsof", "list sysv"
+#   make bench STRICT=1    a missed target fails (a job that can't do its work always does)
+#   make bench ROUNDS=15   rounds a job, 9 if not said
+#
+# A machine that does other work meanwhile gives ratios that say nothing.
 
-BENCH_ROUNDS ?= 9
-BENCH_ONLY ?=
-BENCH_STRICT ?= 0
+SIZE ?= medium
+ROUNDS ?= 9
+ONLY ?=
+STRICT ?= 0
 
 bench_build := $(BUILD)/tests/bench
-bench_programs := $(patsubst tests/bench/%.c,$(bench_build)/%,$(wildcard tests/bench/*.c))
+bench_programs := $(bench_build)/load $(bench_build)/floor $(bench_build)/measure
+bench_objects = $(patsubst %.c,$(BUILD)/objects/%.o,$(filter %.c,$(1)))
 
-$(bench_build)/%: tests/bench/%.c Makefile
+$(bench_build)/load: $(call bench_objects,tests/bench/load.c tests/bench/group.c tests/bench/objects.c)
+$(bench_build)/floor: $(call bench_objects,tests/bench/floor.c)
+$(bench_build)/measure: $(call bench_objects,tests/bench/measure.c)
+
+$(bench_programs):
 	@mkdir -p $(@D)
-	@echo "  CC      $@"
-	$(Q)$(CC) $(need_CPPFLAGS) $(CPPFLAGS) $(need_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $<
+	@echo "  LD      $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
-bench: $(PROGRAM) $(bench_programs) ## time ipcctl against ipcs, lsipc and bare floors (BENCH_STRICT=1: a missed target fails)
-	$(Q)$(PYTHON) tests/bench/run --program $(PROGRAM) --tools $(bench_build) --rounds $(BENCH_ROUNDS) \
-		--only '$(BENCH_ONLY)' $(if $(filter 1,$(BENCH_STRICT)),--strict)
+-include $(patsubst %.c,$(BUILD)/objects/%.d,$(wildcard tests/bench/*.c))
+
+bench: $(PROGRAM) $(bench_programs) ## time ipcctl against its peers and bare floors (SIZE=large, ONLY=TEXT, STRICT=1)
+	$(Q)$(PYTHON) tests/bench/run --program $(PROGRAM) --tools $(bench_build) --rounds $(ROUNDS) \
+		--size '$(SIZE)' --only '$(ONLY)' $(if $(filter 1,$(STRICT)),--strict)
+
+.PHONY: deps-bench
+deps-bench: ## install what ipcctl is timed against (as root, or a user with sudo)
+	@if command -v apt-get >/dev/null; then \
+		$(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			python3 util-linux lsof psmisc iproute2; \
+	elif command -v dnf >/dev/null; then $(SUDO) dnf install -y python3 util-linux lsof psmisc iproute; \
+	elif command -v apk >/dev/null; then $(SUDO) apk add python3 util-linux util-linux-misc lsof psmisc iproute2-ss; \
+	elif command -v pacman >/dev/null; then $(SUDO) pacman -S --needed --noconfirm python util-linux lsof psmisc iproute2; \
+	else echo "Unknown package manager: install Python, util-linux, lsof, psmisc and iproute2." >&2; exit 1; fi

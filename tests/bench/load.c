@@ -2,9 +2,12 @@
 /*
  * Runs a command among as many IPC objects as asked for.
  *
- * The objects live in IPC, mount and PID namespaces of their own. There is no clean-up
- * code: the namespaces end with their last process, that one ends with us, and we end
- * with whoever started us, however it ends. An ordinary user gets a user namespace too.
+ * The objects live in IPC, mount, PID and network namespaces of their own. There is no
+ * clean-up code: the namespaces end with their first process, that one ends with us, and we
+ * end with whoever started us, however it ends. An ordinary user gets a user namespace too.
+ *
+ * The command finds what was made in the environment: BENCH_MADE="KIND=NUMBER ...", the
+ * objects, and BENCH_HELD, for each of these the number of processes that have it, added up.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,8 +25,11 @@
 #include <sys/prctl.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "load.h"
 
 /* Every other System V object has a key, and it is one that /proc/sysvipc shows as negative. */
 static key_t key_of(unsigned int index)
@@ -85,12 +91,16 @@ static int make_shm_file(unsigned int index)
 /* A further kind of load is one function and one line here. */
 static const struct load {
 	const char *option;
+	enum kind kind; /* of the one object that make() makes */
 	int (*make)(unsigned int index);
+	int (*make_group)(unsigned int index, const char *directory, struct made *made);
 } loads[] = {
-	{ "queues", make_queue },
-	{ "sets", make_set },
-	{ "segments", make_segment },
-	{ "shm-files", make_shm_file },
+	{ "queues", SYSV_MSG, make_queue, NULL },
+	{ "sets", SYSV_SEM, make_set, NULL },
+	{ "segments", SYSV_SHM, make_segment, NULL },
+	{ "shm-files", POSIX_SHM, make_shm_file, NULL },
+	{ "typical-groups", NKINDS, NULL, make_typical_group },
+	{ "even-groups", NKINDS, NULL, make_even_group },
 };
 
 #define NLOADS (sizeof(loads) / sizeof(loads[0]))
@@ -100,7 +110,7 @@ static void usage(void)
 	fputs("usage: load", stderr);
 	for (size_t i = 0; i < NLOADS; i++)
 		fprintf(stderr, " [--%s N]", loads[i].option);
-	fputs(" -- COMMAND [ARGUMENT...]\n", stderr);
+	fputs(" -- COMMAND [ARGUMENT...]\n       load --compositions\n", stderr);
 	exit(2);
 }
 
@@ -120,7 +130,7 @@ static void write_file(const char *path, const char *text)
 
 static void enter_namespaces(void)
 {
-	const int wanted = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWPID;
+	const int wanted = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET;
 	unsigned int uid = geteuid(), gid = getegid();
 	char map[64];
 
@@ -137,9 +147,15 @@ static void enter_namespaces(void)
 	write_file("/proc/self/gid_map", map);
 }
 
-static void mount_private(void)
+/*
+ * A directory for files and sockets outside of /dev/shm, empty and our own. Returns where:
+ * one of those that every system has, and that nothing here is likely to lie in.
+ */
+static const char *mount_private(void)
 {
+	static const char *const places[] = { "/run/lock", "/srv", "/mnt" };
 	const unsigned long flags = MS_NOSUID | MS_NODEV;
+	struct stat found;
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		fail("making the mounts private");
@@ -148,27 +164,101 @@ static void mount_private(void)
 	/* The default number of inodes follows the memory of the machine: too few on a small one. */
 	if (mount("tmpfs", "/dev/shm", "tmpfs", flags, "mode=1777,nr_inodes=1000000") < 0)
 		fail("mounting /dev/shm");
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		if (lstat(places[i], &found) < 0 || !S_ISDIR(found.st_mode))
+			continue;
+		if (mount("tmpfs", places[i], "tmpfs", flags, "mode=0755,nr_inodes=1000000") < 0)
+			fail(places[i]);
+		return places[i];
+	}
+	errno = ENOENT;
+	fail("a directory to mount on");
 }
 
-static void make_load(const unsigned int counts[NLOADS])
+static void tell_numbers(const char *variable, const char *totals, const unsigned int numbers[NKINDS])
 {
+	static const char *const names[NKINDS] = {
+		[SYSV_MSG] = "sysv-msg",	 [SYSV_SEM] = "sysv-sem", [SYSV_SHM] = "sysv-shm",
+		[POSIX_SHM] = "posix-shm",	 [PIPE] = "pipe",	  [UNIX_SOCKET] = "unix-socket",
+		[EVENTFD] = "eventfd",		 [MEMFD] = "memfd",	  [FILE_MAPPING] = "file-mapping",
+		[ANON_MAPPING] = "anon-mapping",
+	};
+	char text[1024];
+	int length = snprintf(text, sizeof(text), "%s", totals);
+
+	for (int i = 0; i < NKINDS; i++)
+		length += snprintf(text + length, sizeof(text) - (size_t)length, "%s%s=%u", length ? " " : "",
+				   names[i], numbers[i]);
+	if (setenv(variable, text, 1) < 0)
+		fail("setenv");
+}
+
+static void tell(const struct made *made)
+{
+	char totals[128];
+
+	snprintf(totals, sizeof(totals), "processes=%u descriptors=%u mappings=%u", made->processes,
+		 made->descriptors, made->mappings);
+	tell_numbers("BENCH_MADE", totals, made->objects);
+	tell_numbers("BENCH_HELD", "", made->held);
+}
+
+static int make_one(const struct load *load, unsigned int index, const char *directory, struct made *made)
+{
+	if (load->make_group)
+		return load->make_group(index, directory, made);
+	made->objects[load->kind]++;
+	return load->make(index);
+}
+
+static void make_load(const unsigned int counts[NLOADS], const char *directory)
+{
+	struct made made = { 0 };
+
 	for (size_t i = 0; i < NLOADS; i++) {
 		for (unsigned int n = 0; n < counts[i]; n++) {
-			if (loads[i].make(n) == 0)
+			if (make_one(&loads[i], n, directory, &made) == 0)
 				continue;
 			fprintf(stderr, "load: --%s: number %u of %u: %s\n", loads[i].option, n + 1,
 				counts[i], strerror(errno));
 			exit(1);
 		}
 	}
+	tell(&made);
+}
+
+static int exit_status(int status)
+{
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/*
+ * A child, so that it is not the parent of the groups: some programs wait for all that
+ * they have. When it ends, everything does. Returns what to exit with.
+ */
+static int run_command(char **command)
+{
+	pid_t child = fork(), ended;
+	int status;
+
+	if (child < 0)
+		fail("fork");
+	if (child == 0) {
+		execvp(command[0], command);
+		fail(command[0]);
+	}
+	while ((ended = wait(&status)) != child) {
+		if (ended < 0 && errno != EINTR)
+			fail("wait");
+	}
+	return exit_status(status);
 }
 
 /*
  * The first process of the PID namespace. `alive` is the read end of a pipe whose only
  * other end is with our parent: it has hung up if the parent died before prctl().
  */
-__attribute__((noreturn)) static void run_inside(int alive, const unsigned int counts[NLOADS],
-						 char **command)
+__attribute__((noreturn)) static void run_inside(int alive, const unsigned int counts[NLOADS], char **command)
 {
 	struct pollfd parent = { .fd = alive };
 
@@ -176,10 +266,12 @@ __attribute__((noreturn)) static void run_inside(int alive, const unsigned int c
 		fail("prctl");
 	if (poll(&parent, 1, 0) != 0)
 		exit(1);
-	mount_private();
-	make_load(counts);
-	execvp(command[0], command);
-	fail(command[0]);
+	close(alive); /* it would be in the listings */
+	/* Lost with the change of credentials, and it decides whether a user may read /proc/PID/fd. */
+	if (prctl(PR_SET_DUMPABLE, 1) < 0)
+		fail("prctl");
+	make_load(counts, mount_private());
+	exit(run_command(command));
 }
 
 static unsigned int parse_count(const char *text)
@@ -199,14 +291,19 @@ static unsigned int parse_count(const char *text)
 /* Returns the index in argv of the command. */
 static int parse_options(int argc, char **argv, unsigned int counts[NLOADS])
 {
-	struct option options[NLOADS + 1] = { 0 };
+	struct option options[NLOADS + 2] = { 0 };
 	int found;
 
 	for (size_t i = 0; i < NLOADS; i++)
 		options[i] = (struct option){ loads[i].option, required_argument, NULL, (int)i };
+	options[NLOADS] = (struct option){ "compositions", no_argument, NULL, NLOADS };
 	while ((found = getopt_long(argc, argv, "+", options, NULL)) != -1) {
 		if (found == '?')
 			usage();
+		if (found == NLOADS) {
+			print_compositions();
+			exit(0);
+		}
 		counts[found] = parse_count(optarg);
 	}
 	if (optind == argc)
@@ -238,5 +335,5 @@ int main(int argc, char **argv)
 		if (errno != EINTR)
 			fail("waitpid");
 	}
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	return exit_status(status);
 }

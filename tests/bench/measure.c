@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Runs commands one after the other, input and output on /dev/null, and prints what they
- * took: nanoseconds together, and the largest resident set of any, in KiB.
+ * took: nanoseconds together, and the largest resident set of any, in KiB. -1: on one
+ * processor, all threads and children of theirs. -x: whatever they exit with is good.
  *
  * A program of its own because the kernel counts the memory of the process that called
  * execve(2) into the peak of what it became: started straight from the interpreter that
@@ -9,6 +10,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,7 +28,7 @@ static long long now(void)
 }
 
 /* Returns 0, or 1 after saying what went wrong. */
-static int run(char **command, const posix_spawn_file_actions_t *actions, long *peak)
+static int run(char **command, const posix_spawn_file_actions_t *actions, int any_status, long *peak)
 {
 	struct rusage usage;
 	int status;
@@ -43,7 +45,7 @@ static int run(char **command, const posix_spawn_file_actions_t *actions, long *
 			return 1;
 		}
 	}
-	if (status != 0) {
+	if (any_status ? WIFSIGNALED(status) : status != 0) {
 		fprintf(stderr, "measure: %s ended with %s %d\n", command[0],
 			WIFEXITED(status) ? "status" : "signal",
 			WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
@@ -54,21 +56,53 @@ static int run(char **command, const posix_spawn_file_actions_t *actions, long *
 	return 0;
 }
 
+/* What we start inherits it. The last processor that we may use has least to do with interrupts. */
+static int use_one_processor(void)
+{
+	cpu_set_t allowed, one;
+	int last = -1;
+
+	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
+		return -1;
+	for (int i = 0; i < CPU_SETSIZE; i++) {
+		if (CPU_ISSET(i, &allowed))
+			last = i;
+	}
+	CPU_ZERO(&one);
+	CPU_SET(last, &one);
+	return sched_setaffinity(0, sizeof(one), &one);
+}
+
+static int usage(void)
+{
+	fputs("usage: measure [-1x] COMMAND [ARGUMENT...] [';' COMMAND [ARGUMENT...]]...\n", stderr);
+	return 2;
+}
+
 int main(int argc, char **argv)
 {
 	posix_spawn_file_actions_t actions;
+	int option, any_status = 0;
 	long long start;
 	long peak = 0;
 
-	if (argc < 2) {
-		fputs("usage: measure COMMAND [ARGUMENT...] [';' COMMAND [ARGUMENT...]]...\n", stderr);
-		return 2;
+	while ((option = getopt(argc, argv, "+1x")) != -1) {
+		if (option == '?')
+			return usage();
+		if (option == 'x') {
+			any_status = 1;
+		} else if (use_one_processor() < 0) {
+			perror("measure: one processor");
+			return 1;
+		}
 	}
+	if (optind == argc)
+		return usage();
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
 	start = now();
-	for (char **command = argv + 1, **end; command < argv + argc; command = end + 1) {
+	for (char **command = argv + optind, **end; command < argv + argc; command = end + 1) {
 		for (end = command; *end && strcmp(*end, ";") != 0; end++)
 			;
 		*end = NULL;
@@ -76,7 +110,7 @@ int main(int argc, char **argv)
 			fputs("measure: an empty command\n", stderr);
 			return 2;
 		}
-		if (run(command, &actions, &peak))
+		if (run(command, &actions, any_status, &peak))
 			return 1;
 	}
 	printf("%lld %ld\n", now() - start, peak);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BENCH_LOAD_H
+#define BENCH_LOAD_H
+
+/* The kinds of objects that loads are made of; load.c has the names that ipcctl has for them. */
+enum kind {
+	SYSV_MSG,
+	SYSV_SEM,
+	SYSV_SHM,
+	POSIX_SHM,
+	PIPE,
+	UNIX_SOCKET,
+	EVENTFD,
+	MEMFD,
+	FILE_MAPPING,
+	ANON_MAPPING,
+	NKINDS
+};
+
+/* What was made, counted by whoever made it. */
+struct made {
+	unsigned int objects[NKINDS];
+	unsigned int held[NKINDS]; /* of each object the number of processes that have it, together */
+	unsigned int processes;
+	unsigned int descriptors; /* of the processes: as the kernel lists them */
+	unsigned int mappings;	  /* of the processes, shared ones: as the kernel lists them */
+};
+
+/*
+ * Make one group of processes and what they share, and return once all of it is there: 0,
+ * or -1 after saying why. Files and sockets are made in /dev/shm and in `directory`.
+ */
+int make_typical_group(unsigned int index, const char *directory, struct made *made);
+int make_even_group(unsigned int index, const char *directory, struct made *made);
+
+/* Prints the table of compositions, as it is compiled in. */
+void print_compositions(void);
+
+#endif

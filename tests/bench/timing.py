@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: MIT
+"""The timing of jobs, inside a load, and the proof that ipcctl lists all that the load has."""
+
+import collections
+import itertools
+import json
+import os
+import re
+import shlex
+import shutil
+import statistics
+import subprocess
+import tempfile
+from typing import BinaryIO, Iterator, NamedTuple, Optional
+
+from jobs import Job
+
+TOTALS = ("processes", "descriptors", "mappings")  # of a load; all else that it tells are kinds
+MIB = 1024  # in KiB, which is what the kernel counts a resident set in
+
+
+class Row(NamedTuple):
+    job: str
+    ours: str
+    peer: str
+    ratio: str
+    target: str
+    verdict: str  # met, MISSED, skipped, FAILED
+    note: str = ""  # why it was skipped or failed
+
+
+class Failure(Exception):
+    """A command did not do its work: there is nothing to time."""
+
+
+def told_by_load(variable: str) -> dict[str, int]:
+    """Numbers of each kind, as the load counted; nothing if there is no load."""
+    pairs = (word.split("=") for word in os.environ.get(variable, "").split())
+    return {name: int(number) for name, number in pairs}
+
+
+def own_objects() -> set[str]:
+    """References to what this process holds itself, and the load knows nothing of."""
+    refs = set()
+    for descriptor in os.listdir("/proc/self/fd"):
+        try:
+            target = os.readlink(f"/proc/self/fd/{descriptor}")
+        except FileNotFoundError:  # that of the listing
+            continue
+        if found := re.fullmatch(r"pipe:\[(\d+)\]", target):
+            refs.add(f"pipe:{found[1]}")
+    with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
+        for line in maps:
+            _, access, _, device, inode = line.split(maxsplit=5)[:5]
+            if access.endswith("s"):
+                major, minor = (int(number, 16) for number in device.split(":"))
+                refs.add(f"file-mapping:{major}:{minor}:{inode}")
+    return refs
+
+
+def records_of(output: BinaryIO, words: list[str]) -> Iterator[tuple[str, int]]:
+    """Of each record of a listing the reference, and the number of holders (0 if it is not of JSON lines)."""
+    try:
+        if "--raw" in words:
+            next(output)
+            yield from ((line.split(b"\t", 1)[0].rstrip(b"\n").decode(), 0) for line in output)
+        elif "--jsonl" in words:
+            for record in map(json.loads, output):
+                yield record["ref"], len({holder["pid"] for holder in record["holders"]})
+        else:
+            yield from ((record["ref"], 0) for record in json.load(output)["objects"])
+    except (ValueError, KeyError, TypeError, StopIteration) as error:
+        raise Failure(f"not a listing: {error!r}") from error
+
+
+def covers(name: str, kind: str) -> bool:
+    """Whether the name of a kind or a group, as a job has it, stands for the kind too."""
+    return name in ("all", kind) or kind.startswith(f"{name}-")
+
+
+def compare(what: str, found: collections.Counter, wanted: dict[str, int]) -> None:
+    wrong = [
+        f"{found[kind]} of {wanted.get(kind, 0)} {what} {kind}"
+        for kind in sorted(found.keys() | wanted)
+        if found[kind] != wanted.get(kind, 0)
+    ]
+    if wrong:
+        raise Failure("it lists " + ", ".join(wrong))
+
+
+class Bench:
+    def __init__(self, program: str, tools: str, rounds: int) -> None:
+        self.own = {"ipcctl": program, "floor": os.path.join(tools, "floor")}
+        self.measure = os.path.join(tools, "measure")
+        self.rounds = rounds
+        self.made = told_by_load("BENCH_MADE")
+        self.held = told_by_load("BENCH_HELD")
+        self.checked: set[str] = set()
+
+    def words(self, line: str) -> list[str]:
+        """The words of a command line, a ";" among them where one command ends."""
+        words: list[str] = []
+        for command in line.split(";"):
+            name, *arguments = shlex.split(command)
+            words += ([";"] if words else []) + [self.own.get(name, name), *arguments]
+        return words
+
+    def missing(self, line: str) -> Optional[str]:
+        for command in line.split(";"):
+            name = shlex.split(command)[0]
+            if name not in self.own and not shutil.which(name):
+                return name
+        return None
+
+    def once(self, job: Job, line: str) -> tuple[int, int]:
+        """Nanoseconds, and peak memory in KiB."""
+        options = ["-1"] * job.one_cpu + ["-x"] * job.any_status
+        done = subprocess.run([self.measure, *options, *self.words(line)], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Failure(done.stderr.strip() or f"measure ended with {done.returncode}")
+        nanoseconds, peak = done.stdout.split()[-2:]
+        return int(nanoseconds), int(peak)
+
+    def output(self, words: list[str]) -> BinaryIO:
+        """What a command writes, which must end well. It goes to a file: a pipe would be in the listing."""
+        output, errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+        actions = [
+            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_DUP2, output.fileno(), 1),
+            (os.POSIX_SPAWN_DUP2, errors.fileno(), 2),
+        ]
+        try:
+            child = os.posix_spawnp(words[0], words, os.environ, file_actions=actions)
+        except OSError as error:
+            raise Failure(str(error)) from error
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if status != 0:
+            errors.seek(0)
+            raise Failure(errors.read().decode(errors="replace").strip() or f"status {status}")
+        output.seek(0)
+        return output
+
+    def check(self, line: str) -> None:
+        """A listing that leaves objects out would be quick, and worthless."""
+        words = self.words(line)
+        if not self.made or line in self.checked:
+            return
+        if words[:2] == [self.own["ipcctl"], "list"]:
+            self.check_listing(words)
+        elif line == "floor scan":
+            found = int(self.output(words).read().split()[0])
+            # This process, the floor itself.
+            if not self.made["descriptors"] <= found <= self.made["descriptors"] + 32:
+                raise Failure(f"{found} descriptors, and the load has {self.made['descriptors']}")
+        self.checked.add(line)
+
+    def check_listing(self, words: list[str]) -> None:
+        names = list(itertools.takewhile(lambda word: not word.startswith("-"), words[2:]))
+        objects: collections.Counter[str] = collections.Counter()
+        holders: collections.Counter[str] = collections.Counter()
+        own = own_objects()
+        for ref, held in records_of(self.output(words), words):
+            if ref not in own:
+                kind = ref.split(":", 1)[0]
+                objects[kind] += 1
+                holders[kind] += held
+        compare("objects", objects, self.wanted(self.made, names))
+        if "--jsonl" in words:
+            compare("holders", holders, self.wanted(self.held, names))
+
+    def wanted(self, told: dict[str, int], names: list[str]) -> dict[str, int]:
+        """The part of the load that a listing of these kinds and groups must have."""
+        return {
+            kind: number
+            for kind, number in told.items()
+            if number and kind not in TOTALS and any(covers(name, kind) for name in names)
+        }
+
+    def check_holders(self, job: Job) -> None:
+        """`ipcctl describe REF` and `fuser FILE` must name the same processes."""
+        described = json.load(self.output([*self.words(job.ours), "--json"]))
+        ours = {holder["pid"] for record in described["objects"] for holder in record["holders"]}
+        theirs = {int(pid) for pid in self.output(self.words(job.peer)).read().split()}
+        if ours != theirs or not ours:
+            raise Failure(f"{len(ours)} holders, and {job.peer.split()[0]} finds {len(theirs)}")
+
+    def pairs(self, job: Job) -> tuple[list[int], list[int]]:
+        """The times of both sides, round by round, after one round that does not count."""
+        ours, peer = [], []
+        for number in range((job.rounds or self.rounds) + 1):
+            # Whoever runs second may find caches warmer, so the two change places.
+            if number % 2:
+                theirs, mine = self.once(job, job.peer)[0], self.once(job, job.ours)[0]
+            else:
+                mine, theirs = self.once(job, job.ours)[0], self.once(job, job.peer)[0]
+            if number:
+                ours.append(mine)
+                peer.append(theirs)
+        return ours, peer
+
+    def run(self, job: Job) -> Row:
+        missing = self.missing(job.peer) if job.peer else None
+        if missing:
+            return Row(job.name(), "", "", "", job.target(), "skipped", f"{missing} is not installed")
+        try:
+            self.check(job.ours)
+            if job.peer.startswith("fuser "):
+                self.check_holders(job)
+            elif job.peer:
+                self.check(job.peer)
+            return self.memory(job) if job.mebibytes or job.bytes_each else self.time(job)
+        except Failure as failure:
+            return failed(job, failure)
+
+    def memory(self, job: Job) -> Row:
+        peak = max(self.once(job, job.ours)[1] for _ in range(3))
+        if job.mebibytes:
+            met, each = peak < job.mebibytes * MIB, ""
+        else:
+            bytes_each = peak * 1024 / self.made["descriptors"]
+            met, each = bytes_each < job.bytes_each, f"{bytes_each:.0f} B/descriptor"
+        return Row(job.name(), f"{peak / MIB:.1f} MiB", "", each, job.target(), "met" if met else "MISSED")
+
+    def time(self, job: Job) -> Row:
+        ours, peer = self.pairs(job)
+        if job.quicker:
+            ratios = [theirs / mine for mine, theirs in zip(ours, peer)]
+            # "Quicker than" is not "as quick as".
+            met = statistics.median(ratios) >= job.quicker if job.quicker > 1 else statistics.median(ratios) > 1
+        else:
+            ratios = [mine / theirs for mine, theirs in zip(ours, peer)]
+            met = statistics.median(ratios) <= job.at_most
+        note = f"{job.rounds} rounds" if job.rounds else ""
+        spread = spread_of(statistics.median(ratios), min(ratios), max(ratios))
+        verdict = "met" if met else "MISSED"
+        return Row(job.name(), milliseconds(ours), milliseconds(peer), spread, job.target(), verdict, note)
+
+    def alone(self, job: Job) -> list[int]:
+        """The times of our side, after one that does not count."""
+        self.check(job.ours)
+        return [self.once(job, job.ours)[0] for _ in range(self.rounds + 1)][1:]
+
+
+def failed(job: Job, why: Exception) -> Row:
+    return Row(job.name(), "", "", "", job.target(), "FAILED", str(why))
+
+
+def growth(job: Job, base: list[int], times: list[int]) -> Row:
+    """The one job whose sides can't run in turn: each has a load of its own."""
+    ratio = statistics.median(times) / statistics.median(base)
+    spread = spread_of(ratio, min(times) / max(base), max(times) / min(base))
+    verdict = "met" if ratio <= job.growth else "MISSED"
+    return Row(job.name(), milliseconds(times), milliseconds(base), spread, job.target(), verdict)
+
+
+def spread_of(median: float, lowest: float, highest: float) -> str:
+    return f"{median:.2f}x ({lowest:.2f}..{highest:.2f})"
+
+
+def milliseconds(times: list[int]) -> str:
+    return f"{statistics.median(times) / 1e6:.1f} ms"
