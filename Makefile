@@ -41,7 +41,7 @@ CJSON_CFLAGS = $(eval CJSON_CFLAGS := $(call libcjson,--cflags))$(CJSON_CFLAGS)
 CJSON_LIBS = $(eval CJSON_LIBS := $(call libcjson,--libs))$(CJSON_LIBS)
 
 # What is installed must be there before it is used.
-ifneq ($(filter deps deps-test,$(MAKECMDGOALS)),)
+ifneq ($(filter deps deps-test deps-bench,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
 endif
 

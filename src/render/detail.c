@@ -75,10 +75,28 @@ static void put_blobs(struct renderer *r, const struct list *list, size_t blob, 
 	}
 }
 
+/* The names of the fields that some row has, separated by commas; NULL: no memory, or none. */
+static const char *present_fields(const struct list *list, struct buf *names)
+{
+	struct record row;
+
+	for (size_t f = 0; f < list->schema->nfields; f++) {
+		bool any = false;
+
+		for (size_t i = 0; i < list->count && !any; i++) {
+			list_row(list, i, &row);
+			any = row.values[f].state != VALUE_ABSENT;
+		}
+		if (any)
+			buf_printf(names, "%s%s", names->len ? "," : "", list->schema->fields[f].name);
+	}
+	return names->len ? buf_cstr(names) : NULL;
+}
+
 static int put_list(struct renderer *r, const struct list *list, struct buf *out)
 {
 	const struct schema *schema = list->schema;
-	_cleanup_(buf_free) struct buf table = { 0 };
+	_cleanup_(buf_free) struct buf table = { 0 }, names = { 0 };
 	struct renderer inner = { .ops = &render_table, .options = r->options };
 	struct field_error error;
 	struct view view;
@@ -91,7 +109,7 @@ static int put_list(struct renderer *r, const struct list *list, struct buf *out
 		put_blobs(r, list, blob, out);
 		return 0;
 	}
-	if (view_init(&view, &schema, 1, NULL, VIEW_EVERYTHING, &error) < 0)
+	if (view_init(&view, &schema, 1, present_fields(list, &names), VIEW_EVERYTHING, &error) < 0)
 		return -ENOMEM;
 	inner.view = &view;
 	inner.options.headings = true;
