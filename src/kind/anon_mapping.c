@@ -51,11 +51,8 @@ static int create(const struct create_args *args, struct report *report)
 	void *address;
 	int r;
 
-	if (!args->size.set || size == 0 || args->size.value > SIZE_MAX / 2) {
-		report_text(report, "--size is needed: how many bytes");
-		report->usage = true;
-		return -EINVAL;
-	}
+	if (!args->size.set || size == 0 || args->size.value > SIZE_MAX / 2)
+		return report_usage(report, "--size is needed: how many bytes");
 	address = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (address == MAP_FAILED)
 		return -errno;

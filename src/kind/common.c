@@ -136,15 +136,10 @@ int parse_owner(const char *text, uint32_t *uid, uint32_t *gid, struct report *r
 		return -ENOMEM;
 	if (user[0] != '\0' || !colon)
 		r = user_id(user, uid);
-	if (r < 0) {
-		report_text(report, "no user '%s'", user);
-		report->usage = true;
-		return -EINVAL;
-	}
+	if (r < 0)
+		return report_usage(report, "no user '%s'", user);
 	if (colon && group_id(colon + 1, gid) < 0) {
-		report_text(report, "no group '%s'", colon + 1);
-		report->usage = true;
-		return -EINVAL;
+		return report_usage(report, "no group '%s'", colon + 1);
 	}
 	return 0;
 }

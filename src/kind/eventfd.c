@@ -110,11 +110,8 @@ static int create(const struct create_args *args, struct report *report)
 	uint64_t id, value = args->value.value;
 	int r, fd;
 
-	if (value == UINT64_MAX) {
-		report_text(report, "--value may be at most 18446744073709551614");
-		report->usage = true;
-		return -EINVAL;
-	}
+	if (value == UINT64_MAX)
+		return report_usage(report, "--value may be at most 18446744073709551614");
 	fd = eventfd(0, EFD_CLOEXEC | (args->semaphore ? EFD_SEMAPHORE : 0));
 	if (fd < 0)
 		return -errno;

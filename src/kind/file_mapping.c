@@ -46,7 +46,10 @@ static int project(struct projector *p, size_t i, struct record *r)
 	record_file_ref(r, MAP_REF, &key);
 	if (file) {
 		record_str(r, FILE_PATH, file->path);
-		record_bool(r, FILE_DELETED, file->deleted);
+		if (file->guessed)
+			record_unknown(r, FILE_DELETED, EPERM);
+		else
+			record_bool(r, FILE_DELETED, file->deleted);
 	}
 	return mapping_project(p, r, first);
 }
@@ -104,11 +107,8 @@ static int create(const struct create_args *args, struct report *report)
 	uint64_t dev, ino;
 	int r;
 
-	if (args->name[0] != '/') {
-		report_text(report, "the path must begin with a slash");
-		report->usage = true;
-		return -EINVAL;
-	}
+	if (args->name[0] != '/')
+		return report_usage(report, "'%s' does not begin with a slash", args->name);
 	r = map_file(args, report);
 	if (r == 0)
 		r = path_key(span_of(args->name), true, &dev, &ino);

@@ -11,13 +11,6 @@
 #include "kind/common.h"
 #include "kind/inet_address.h"
 
-static int usage(struct report *report, const char *text)
-{
-	report_text(report, "%s", text);
-	report->usage = true;
-	return -EINVAL;
-}
-
 /* Every address of both families, if the system has both. */
 static int bind_everywhere(int fd, uint16_t port)
 {
@@ -88,14 +81,16 @@ int inet_socket_create(const struct create_args *args, struct report *report)
 	int r;
 
 	if (!args->name || inet_name_parse(span_of(args->name), &name) < 0)
-		return usage(report,
-			     "expected PROTOCOL:ADDRESS:PORT, such as tcp:127.0.0.1:8080, udp:[::1]:53 or "
-			     "tcp:*:0");
+		return report_usage(
+			report,
+			"'%s' is no PROTOCOL:ADDRESS:PORT, such as tcp:127.0.0.1:8080, udp:[::1]:53 or "
+			"tcp:*:0",
+			args->name ? args->name : "");
 	if (name.protocol == INET_RAW || name.protocol == INET_ICMP)
-		return usage(report, "raw and icmp sockets have no port that could be bound");
+		return report_usage(report, "raw and icmp sockets have no port that could be bound");
 	if (args->backlog.set &&
 	    (args->backlog.value > INT32_MAX || inet_protocols[name.protocol].type != SOCK_STREAM))
-		return usage(report, "--backlog is of a socket that listens, and at most 2147483647");
+		return report_usage(report, "--backlog is of a socket that listens, and at most 2147483647");
 	r = make(&name, backlog, report);
 	if (r == -EPROTONOSUPPORT)
 		report_text(report, "the kernel has no %s", inet_protocols[name.protocol].name);

@@ -18,17 +18,34 @@ const char *kind_alias_value(const struct kind *k, const char *word)
 	return NULL;
 }
 
-void report_text(struct report *report, const char *fmt, ...)
+__attribute__((format(printf, 2, 0))) static void set_text(struct report *report, const char *fmt, va_list ap)
 {
 	char *p = NULL;
-	va_list ap;
 
-	va_start(ap, fmt);
 	/* Without memory for the phrase the bare errno must do. */
 	if (vasprintf(&p, fmt, ap) >= 0)
 		report->text = arena_span(&report->arena, span_of(p));
-	va_end(ap);
 	free(p);
+}
+
+void report_text(struct report *report, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	set_text(report, fmt, ap);
+	va_end(ap);
+}
+
+int report_usage(struct report *report, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	set_text(report, fmt, ap);
+	va_end(ap);
+	report->usage = true;
+	return -EINVAL;
 }
 
 void report_free(struct report *report)

@@ -9,6 +9,8 @@
 #include "kind/held.h"
 #include "kind/registry.h"
 
+#define LONGEST_NAME 249 /* memfd_create(2) */
+
 enum {
 	MEMFD_KIND,
 	MEMFD_REF,
@@ -167,14 +169,11 @@ static int parse_seals(const char *words, struct report *report)
 
 		while (i < ARRAY_SIZE(seals) && !span_is(word, seals[i].name))
 			i++;
-		if (i == ARRAY_SIZE(seals)) {
-			report_text(report,
-				    "--seals: '%.*s' is none of seal, shrink, grow, write, "
-				    "future-write, exec",
-				    (int)word.len, word.ptr);
-			report->usage = true;
-			return -EINVAL;
-		}
+		if (i == ARRAY_SIZE(seals))
+			return report_usage(report,
+					    "--seals: '%.*s' is none of seal, shrink, grow, write, "
+					    "future-write, exec",
+					    (int)word.len, word.ptr);
 		bits |= seals[i].bit;
 		if (!comma)
 			return bits;
@@ -192,10 +191,10 @@ static int create(const struct create_args *args, struct report *report)
 
 	if (bits < 0)
 		return bits;
+	if (args->name && strlen(args->name) > LONGEST_NAME)
+		return report_usage(report, "a name has at most %d bytes", LONGEST_NAME);
 	if (args->huge_page_size.set && (huge == 0 || (huge & (huge - 1)) != 0)) {
-		report_text(report, "--huge-page-size must be a power of two, such as 2M");
-		report->usage = true;
-		return -EINVAL;
+		return report_usage(report, "--huge-page-size must be a power of two, such as 2M");
 	}
 	if (args->huge_page_size.set)
 		flags |= MFD_HUGETLB | (unsigned)__builtin_ctzll(huge) << MFD_HUGE_SHIFT;

@@ -115,11 +115,8 @@ int path_create(const struct create_args *args, mode_t type, struct report *repo
 	mode_t before;
 	int r = 0;
 
-	if (args->name[0] != '/') {
-		report_text(report, "the path must begin with a slash");
-		report->usage = true;
-		return -EINVAL;
-	}
+	if (args->name[0] != '/')
+		return report_usage(report, "'%s' does not begin with a slash", args->name);
 	if (args->owner)
 		r = parse_owner(args->owner, &uid, &gid, report);
 	if (r < 0)

@@ -86,9 +86,7 @@ int posix_mq_create(const struct create_args *args, struct report *report)
 		return r;
 	if ((args->maxmsg.set && (args->maxmsg.value == 0 || args->maxmsg.value > LONG_MAX)) ||
 	    (args->msgsize.set && (args->msgsize.value == 0 || args->msgsize.value > LONG_MAX))) {
-		report_text(report, "--maxmsg and --msgsize must be 1 or more");
-		report->usage = true;
-		return -EINVAL;
+		return report_usage(report, "--maxmsg and --msgsize must be 1 or more");
 	}
 	r = chosen ? choose_attr(args, &attr, report) : 0;
 	if (r == 0)

@@ -137,11 +137,9 @@ static int create(const struct create_args *args, struct report *report)
 
 	if (r < 0)
 		return r;
-	if (span_starts(name, "sem.")) {
-		report_text(report, "names that start with 'sem.' are semaphores: use create posix-sem");
-		report->usage = true;
-		return -EINVAL;
-	}
+	if (span_starts(name, "sem."))
+		return report_usage(report,
+				    "names that start with 'sem.' are semaphores: use create posix-sem");
 	r = shmfile_create(name.ptr, NULL, 0, args->size.value, args, report);
 	if (r == -EEXIST && args->exist_ok)
 		r = shmfile_accept(name.ptr, "segment", report);

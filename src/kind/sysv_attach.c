@@ -39,6 +39,12 @@ static int content_attaching(struct record *r, const struct attach_fields *at, i
 	return error;
 }
 
+/* Nobody was found who has it attached. */
+static enum why why_not_found(const struct projector *p)
+{
+	return p->snapshot->holders.walked ? WHY_NOT_ATTACHED : WHY_NOT_LOOKED;
+}
+
 int sysv_attach_project(struct projector *p, const struct sysv_shm_row *row, struct record *r,
 			const struct attach_fields *at)
 {
@@ -60,7 +66,7 @@ int sysv_attach_project(struct projector *p, const struct sysv_shm_row *row, str
 		if (attach.hugetlb)
 			record_u64(r, at->huge_page_size, attach.page_size);
 	} else {
-		int error = found < 0 ? -found : WHY_NOT_ATTACHED;
+		int error = found < 0 ? -found : why_not_found(p);
 
 		/* Resident memory may have proved huge pages already. */
 		if (r->values[at->hugetlb].state == VALUE_ABSENT)
@@ -81,6 +87,6 @@ int sysv_attach_project(struct projector *p, const struct sysv_shm_row *row, str
 	if (found < 0)
 		record_unknown(r, at->content, found);
 	else
-		record_unknown_why(r, at->content, WHY_NOT_ATTACHED);
+		record_unknown_why(r, at->content, why_not_found(p));
 	return 0;
 }

@@ -258,11 +258,8 @@ static int create(const struct create_args *args, struct report *report)
 	int r;
 
 	/* The kernel keeps it in an unsigned int and cuts off the rest. */
-	if (args->qbytes.set && (args->qbytes.value == 0 || args->qbytes.value > UINT32_MAX)) {
-		report_text(report, "--qbytes must be 1 to 4294967295");
-		report->usage = true;
-		return -EINVAL;
-	}
+	if (args->qbytes.set && (args->qbytes.value == 0 || args->qbytes.value > UINT32_MAX))
+		return report_usage(report, "--qbytes must be 1 to 4294967295");
 	r = sysv_create(&maker, args, report);
 	if (r == -ENOSPC && !report->text.ptr)
 		report_text(report, "msgmni is reached; see 'ipcctl limits sysv-msg'");

@@ -295,16 +295,11 @@ static int create(const struct create_args *args, struct report *report)
 	uint64_t huge = args->huge_page_size.value;
 	int r;
 
-	if (!args->size.set || args->size.value == 0 || args->size.value > SIZE_MAX) {
-		report_text(report, args->size.set ? "--size must be 1 or more, and fit into memory" :
-						     "--size is needed: how many bytes");
-		report->usage = true;
-		return -EINVAL;
-	}
+	if (!args->size.set || args->size.value == 0 || args->size.value > SIZE_MAX)
+		return report_usage(report, args->size.set ? "--size must be 1 or more, and fit into memory" :
+							     "--size is needed: how many bytes");
 	if (args->huge_page_size.set && (huge == 0 || (huge & (huge - 1)) != 0)) {
-		report_text(report, "--huge-page-size must be a power of two, such as 2M");
-		report->usage = true;
-		return -EINVAL;
+		return report_usage(report, "--huge-page-size must be a power of two, such as 2M");
 	}
 	r = sysv_create(&maker, args, report);
 	if (report->text.ptr)

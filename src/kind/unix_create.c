@@ -9,13 +9,6 @@
 
 #include "kind/common.h"
 
-static int usage(struct report *report, const char *text)
-{
-	report_text(report, "%s", text);
-	report->usage = true;
-	return -EINVAL;
-}
-
 static int choose_type(const char *type)
 {
 	if (type && strcmp(type, "dgram") == 0)
@@ -30,10 +23,12 @@ static int make_address(const char *name, struct sockaddr_un *address, socklen_t
 	size_t len = strlen(name);
 
 	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	*size = 0;
 	if (name[0] != '/' && name[0] != '@')
-		return usage(report, "the name must be a path that begins with a slash, or @NAME");
+		return report_usage(report, "'%s' is neither a path that begins with a slash nor @NAME",
+				    name);
 	if (name[0] == '@' && len == 1)
-		return usage(report, "an abstract name needs a byte behind its @");
+		return report_usage(report, "an abstract name needs a byte behind its @");
 	if (len >= sizeof(address->sun_path)) {
 		report_text(report, "a socket's name has at most 107 bytes");
 		return -ENAMETOOLONG;
@@ -120,12 +115,12 @@ int unix_socket_create(const struct create_args *args, struct report *report)
 	int r;
 
 	if (args->backlog.set && (!args->name || type == SOCK_DGRAM))
-		return usage(report,
-			     "--backlog is of a socket that listens: a named stream or seqpacket one");
+		return report_usage(report,
+				    "--backlog is of a socket that listens: a named stream or seqpacket one");
 	if (args->backlog.set && args->backlog.value > INT32_MAX)
-		return usage(report, "--backlog is too large");
+		return report_usage(report, "--backlog is too large");
 	if (args->mode.set && (!args->name || args->name[0] != '/'))
-		return usage(report, "--mode is of a socket with a path");
+		return report_usage(report, "--mode is of a socket with a path");
 	r = args->name ? make_named(type, args, report) : make_pair(type, report);
 	if (r < 0)
 		return r;

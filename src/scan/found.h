@@ -37,6 +37,7 @@ struct found_file {
 	struct object_key key;
 	struct span path; /* as the kernel shows it, without " (deleted)"; empty: too long */
 	bool deleted;	  /* that was there, or it has no links left */
+	bool guessed;	  /* nothing but the text speaks for that */
 	bool escaped;	  /* newlines in path may stand as \012, as maps shows them */
 	bool described;	  /* what follows is known */
 	uint32_t mode, uid, gid, links;

@@ -58,13 +58,21 @@ static bool is_partial(int proc, uint64_t seen)
 	return all > seen + 16 + all / 32;
 }
 
+/* The text of a link; "" if it cannot be read. */
+static void read_link(const char *path, char *text, size_t size)
+{
+	ssize_t n = readlink(path, text, size - 1);
+
+	text[n > 0 ? n : 0] = '\0';
+}
+
 static void prepare(struct walk *walk, int proc, const struct holders_request *request)
 {
-	/* Our own, not that of another /proc's "self". */
-	ssize_t n = readlink("/proc/self/ns/ipc", walk->ipc_namespace, sizeof(walk->ipc_namespace) - 1);
 	int64_t boot = boot_time();
 
-	walk->ipc_namespace[n > 0 ? n : 0] = '\0';
+	/* Our own, not that of another /proc's "self". */
+	read_link("/proc/self/ns/ipc", walk->ipc_namespace, sizeof(walk->ipc_namespace));
+	read_link("/proc/self/ns/mnt", walk->mount_namespace, sizeof(walk->mount_namespace));
 	internal_devices_read(&walk->devices);
 	for (size_t t = 0; t < MOST_THREADS; t++)
 		walk->walkers[t] = (struct walker){
@@ -73,6 +81,7 @@ static void prepare(struct walk *walk, int proc, const struct holders_request *r
 			.boot = boot,
 			.devices = &walk->devices,
 			.ipc_namespace = walk->ipc_namespace,
+			.mount_namespace = walk->mount_namespace,
 		};
 }
 

@@ -154,6 +154,16 @@ static int add(struct openers *o, const struct task *t, const struct call *call,
 	return 0;
 }
 
+/* A zombie refuses everybody, but waits for nothing. */
+static bool is_dead(const struct task *t)
+{
+	_cleanup_(buf_free) struct buf text = { 0 };
+	struct process_stat stat;
+
+	return read_file_at(t->dir, "stat", &text) == 0 && process_stat_parse(buf_span(&text), &stat) == 0 &&
+	       (stat.state == 'Z' || stat.state == 'X');
+}
+
 static int ask_task(struct openers *o, const struct task *t)
 {
 	char path[PATH_MAX];
@@ -170,7 +180,7 @@ static int ask_task(struct openers *o, const struct task *t)
 	if (r == 0)
 		return S_ISFIFO(stx.stx_mode) ? add(o, t, &call, &stx) : 0;
 	/* Gone, or woken up: it is blocked no more. */
-	if (r != -ENOENT && r != -ESRCH)
+	if (r != -ENOENT && r != -ESRCH && !is_dead(t))
 		o->complete = false;
 	return r == -ENOMEM ? r : 0;
 }

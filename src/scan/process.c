@@ -25,9 +25,9 @@ static int take_field(struct process_stat *out, int field, struct span word)
 	int r = 0;
 
 	switch (field) {
-	case FIELD_SESSION:
-		r = parse_u64_in(word, 0, INT32_MAX, &number);
-		out->session = (uint32_t)number;
+	case FIELD_SESSION: /* -1 of one that is just being reaped */
+		r = parse_i64(word, &group);
+		out->session = group > 0 ? (uint32_t)group : 0;
 		break;
 	case FIELD_TERMINAL: /* printed as a signed number */
 		r = parse_i64(word, &group);

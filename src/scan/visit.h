@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What one process holds: its descriptors (visit.c) and its mappings (visit_maps.c). */
+/* What one process holds: its descriptors (visit_fds.c) and its mappings (visit_maps.c). */
 #pragma once
 
 #include <sys/stat.h>
@@ -12,6 +12,7 @@ struct walker {
 	const struct holders_request *request;
 	const struct internal_devices *devices; /* of the kernel's own memory */
 	const char *ipc_namespace;		/* ours: "ipc:[4026531839]", or "" */
+	const char *mount_namespace;		/* likewise */
 	int proc;
 	int64_t boot; /* of boot_time() */
 	struct holding *holdings;
@@ -60,10 +61,13 @@ void visit_free(struct visit *v);
 /* Notes a holding, by descriptor or (range) by mapping. */
 void visit_add(struct visit *v, const struct object_key *key, int fd, uint8_t access,
 	       const struct range *range);
+/* Whether the process, or the thread under way, is in that namespace ("ipc" or "mnt") of ours.
+ * 1, 0, or -errno. */
+int visit_shares(const struct visit *v, const char *namespace, const char *ours) _must_check_;
 /* Whether all that can be known of a file was noted before by this thread. */
 bool visit_knows_file(const struct walker *w, const struct object_key *key);
 /* Notes a file; escaped: newlines in path may stand as \012; stx: what it is, or NULL: not known. */
-void visit_note_file(struct walker *w, const struct object_key *key, struct span path, bool escaped,
+void visit_note_file(struct visit *v, const struct object_key *key, struct span path, bool escaped,
 		     const struct statx *stx);
 /* The file behind a link of /proc, asked without waiting for any file system, dead
  * network ones included: with DONT_SYNC it answers with what it knows. 0 or -errno. */

@@ -34,26 +34,22 @@ static void note_mapped_file(struct visit *v, const struct map_line *map, const 
 		escaped = false;
 	}
 	if (r == -EPERM || r == -EACCES || (r < 0 && v->stat.state == 'Z'))
-		visit_note_file(v->w, key, text, escaped, NULL);
+		visit_note_file(v, key, text, escaped, NULL);
 	else if (r < 0)
 		visit_failed(v, r);
 	else if (stx.stx_ino == key->ino)
-		visit_note_file(v->w, key, text, escaped, &stx);
+		visit_note_file(v, key, text, escaped, &stx);
 }
 
 /* Ids of segments mean something in their own IPC namespace only. */
 static bool is_our_namespace(struct visit *v)
 {
-	char path[48], link[64];
-	ssize_t n;
+	int r;
 
 	if (v->ipc_namespace == NOT_ASKED) {
-		snprintf(path, sizeof(path), "task/%u/ns/ipc", v->tid ? v->tid : v->holder->pid);
-		n = readlinkat(v->dir, path, link, sizeof(link));
-		visit_failed(v, n < 0 ? -errno : 0);
-		v->ipc_namespace = n >= 0 && span_is((struct span){ link, (size_t)n }, v->w->ipc_namespace) ?
-					   SAME :
-					   OTHER;
+		r = visit_shares(v, "ipc", v->w->ipc_namespace);
+		visit_failed(v, r < 0 ? r : 0);
+		v->ipc_namespace = r > 0 ? SAME : OTHER;
 	}
 	return v->ipc_namespace == SAME;
 }
@@ -65,7 +61,7 @@ static void note_mapping(struct visit *v, const struct map_line *map, const stru
 	    memmem(map->path.ptr, map->path.len, "\\012", 4))
 		note_mapped_file(v, map, key);
 	else if (!found_file_find(v->w->files, &v->w->file_index, key))
-		visit_note_file(v->w, key, map->path, false, NULL);
+		visit_note_file(v, key, map->path, false, NULL);
 }
 
 static bool has_deleted(const struct map_line *map)

@@ -20,7 +20,7 @@ struct slice {
 
 struct walk {
 	struct internal_devices devices;
-	char ipc_namespace[64];
+	char ipc_namespace[64], mount_namespace[64]; /* ours */
 	struct walker walkers[MOST_THREADS];
 	struct holder *processes; /* in the order of /proc, that of pids */
 	struct slice *slices;

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/* The descriptors of one process. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/sysmacros.h>
+
+#include "lib/file.h"
+#include "lib/parse.h"
+#include "scan/fdinfo.h"
+#include "scan/terminals.h"
+#include "scan/visit.h"
+
+/* A descriptor under way. */
+struct seat {
+	int dir;  /* of its table: /proc/PID/fd */
+	int info; /* /proc/PID/fdinfo, once it was needed */
+	const char *table;
+	int fd;
+	const char *name;
+	char link[PATH_MAX];
+	ssize_t len; /* of link; negative: it is too long to be told */
+};
+
+/* Whether the descriptor still leads where it led: its number may be given to another
+ * file between two calls. 0 or -errno; -ENOENT: no. */
+static int still_there(const struct seat *s)
+{
+	char again[PATH_MAX];
+	ssize_t n = readlinkat(s->dir, s->name, again, sizeof(again));
+
+	if (n < 0)
+		return errno == ENAMETOOLONG && s->len < 0 ? 0 : -errno;
+	return n == s->len && memcmp(s->link, again, (size_t)n) == 0 ? 0 : -ENOENT;
+}
+
+/* What a descriptor was opened for: the permissions of its link say it
+ * (tid_fd_update_inode() in fs/proc/fd.c), at a fraction of what fdinfo costs. 0 or -errno. */
+static int link_access(const struct seat *s, uint8_t *access)
+{
+	struct stat st;
+
+	if (fstatat(s->dir, s->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	*access = (uint8_t)((st.st_mode & S_IRUSR ? ACCESS_READ : 0) |
+			    (st.st_mode & S_IWUSR ? ACCESS_WRITE : 0));
+	return 0;
+}
+
+static void visit_pipe(struct visit *v, const struct seat *s, const struct object_key *key)
+{
+	uint8_t access = 0;
+	int r = 0;
+
+	if (v->w->request->access) {
+		r = link_access(s, &access);
+		if (r == 0)
+			r = still_there(s);
+	}
+	if (r == 0)
+		visit_add(v, key, s->fd, access, NULL);
+	visit_failed(v, r);
+}
+
+/* Opens the directory of the table's fdinfo: quicker than to go through it each time. */
+static int open_info(struct visit *v, struct seat *s)
+{
+	char path[40];
+
+	if (s->info >= 0)
+		return 0;
+	snprintf(path, sizeof(path), "%s/fdinfo", s->table);
+	s->info = openat(v->dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return s->info < 0 ? -errno : 0;
+}
+
+/* All eventfds share one inode; fdinfo tells them apart. */
+static void visit_eventfd(struct visit *v, struct seat *s)
+{
+	struct object_key key = { .class = OBJECT_EVENTFD };
+	struct fdinfo info;
+	int r = open_info(v, s);
+
+	if (r == 0)
+		r = fdinfo_read(&info, s->info, NULL, s->name);
+	if (r == 0)
+		r = fdinfo_number(&info, "eventfd-id:", &key.ino);
+	if (r == 0)
+		visit_add(v, &key, s->fd, ACCESS_READ | ACCESS_WRITE, NULL);
+	else if (r == -ENODATA)
+		v->w->unidentified++; /* before Linux 5.2; or it is another file by now */
+	else
+		visit_failed(v, r);
+}
+
+static struct span seat_path(const struct seat *s)
+{
+	return (struct span){ s->link, s->len < 0 ? 0 : (size_t)s->len };
+}
+
+/* Whether a file is to be noted. Those that a directory shows are not: they are found there. */
+static bool is_news(const struct visit *v, const struct object_key *key, const struct statx *stx)
+{
+	return (key->class != OBJECT_FILE || stx->stx_nlink == 0) && !visit_knows_file(v->w, key);
+}
+
+/*
+ * A regular file or FIFO that is looked for; stx: what was seen of it so far. What is
+ * asked beside that counts only if the link still leads there.
+ */
+static void visit_file(struct visit *v, const struct seat *s, const struct object_key *key, struct statx *stx)
+{
+	bool news = is_news(v, key, stx);
+	struct object_key then = *key;
+	uint8_t access = 0;
+	int r = v->w->request->access ? link_access(s, &access) : 0;
+
+	if (r == 0 && news) {
+		r = look_behind(s->dir, s->name, STATX_BASIC_STATS, stx);
+		then = r == 0 ? file_key(key->class, stx) : *key;
+	}
+	if (r == 0 && !object_same(key, &then))
+		r = -ENOENT;
+	if (r == 0 && (news || v->w->request->access))
+		r = still_there(s);
+	if (r == 0) {
+		visit_add(v, key, s->fd, access, NULL);
+		if (news)
+			visit_note_file(v, key, seat_path(s), false, stx);
+	}
+	visit_failed(v, r);
+}
+
+/* Master or slave of a pseudo-terminal. */
+static void visit_terminal(struct visit *v, const struct seat *s, const struct statx *stx)
+{
+	struct object_key key = { .class = OBJECT_PTY };
+	uint8_t access = ACCESS_READ | ACCESS_WRITE;
+	int r;
+
+	if (stx->stx_rdev_major == PTY_SLAVE_MAJOR) {
+		key.dev = makedev(stx->stx_dev_major, stx->stx_dev_minor);
+		key.ino = stx->stx_rdev_minor;
+		r = v->w->request->access ? link_access(s, &access) : 0;
+	} else {
+		access |= ACCESS_MASTER;
+		r = terminals_master(&v->terminals, v->dir, s->table, s->name, stx, seat_path(s), &key);
+	}
+	if (r == 0)
+		r = still_there(s);
+	if (r == 0)
+		visit_add(v, &key, s->fd, access, NULL);
+	visit_failed(v, r == -ENODATA ? 0 : r);
+}
+
+/* The class of what a path leads to, among those that are looked for; false: none. */
+static bool classify(const struct visit *v, const struct seat *s, const struct statx *stx,
+		     struct object_key *key)
+{
+	const struct holders_request *request = v->w->request;
+	unsigned major_number = stx->stx_rdev_major;
+
+	*key = file_key(OBJECT_FILE, stx);
+	if (S_ISREG(stx->stx_mode)) {
+		if (device_is_among(request->devices, request->ndevices, key->dev))
+			return visit_wants(v, OBJECT_FILE);
+		key->class = OBJECT_MEMFD;
+		return span_starts(seat_path(s), "/memfd:") &&
+		       internal_devices_has(v->w->devices, key->dev) && visit_wants(v, OBJECT_MEMFD);
+	}
+	key->class = S_ISFIFO(stx->stx_mode) ? OBJECT_FIFO : OBJECT_PTY;
+	if (S_ISCHR(stx->stx_mode) && major_number != PTY_SLAVE_MAJOR &&
+	    (major_number != PTY_MASTER_MAJOR || stx->stx_rdev_minor != PTY_MASTER_MINOR))
+		return false;
+	return (S_ISFIFO(stx->stx_mode) || S_ISCHR(stx->stx_mode)) && visit_wants(v, key->class);
+}
+
+/* A link to a path: which file it is, the text does not say. */
+static void visit_path(struct visit *v, const struct seat *s)
+{
+	struct object_key key;
+	struct statx stx;
+	int r = look_behind(s->dir, s->name, STATX_TYPE | STATX_INO | STATX_NLINK, &stx);
+
+	if (r < 0 || !classify(v, s, &stx, &key))
+		visit_failed(v, r);
+	else if (key.class == OBJECT_PTY)
+		visit_terminal(v, s, &stx);
+	else
+		visit_file(v, s, &key, &stx);
+}
+
+/* The number in "pipe:[4711]" behind the prefix. */
+static bool bracketed(struct span text, const char *prefix, uint64_t *number)
+{
+	size_t n = strlen(prefix);
+
+	return span_starts(text, prefix) && text.ptr[text.len - 1] == ']' &&
+	       parse_u64((struct span){ text.ptr + n, text.len - n - 1 }, number) == 0;
+}
+
+static void visit_descriptor(struct visit *v, struct seat *s)
+{
+	const unsigned paths = 1 << OBJECT_FILE | 1 << OBJECT_MEMFD | 1 << OBJECT_FIFO | 1 << OBJECT_PTY;
+	struct object_key key = { 0 };
+	struct span text;
+
+	s->len = readlinkat(s->dir, s->name, s->link, sizeof(s->link));
+	/* ENAMETOOLONG: a path over 4095 bytes; the file behind it can be asked all the same. */
+	if (s->len < 0 && errno != ENAMETOOLONG) {
+		visit_failed(v, -errno);
+		return;
+	}
+	text = seat_path(s);
+	if (text.len == 0 || text.ptr[0] == '/') {
+		if (v->w->request->classes & paths)
+			visit_path(v, s);
+	} else if (bracketed(text, "pipe:[", &key.ino)) {
+		key.class = OBJECT_PIPE;
+		if (visit_wants(v, OBJECT_PIPE))
+			visit_pipe(v, s, &key);
+	} else if (bracketed(text, "socket:[", &key.ino)) {
+		key.class = OBJECT_SOCKET;
+		if (visit_wants(v, OBJECT_SOCKET))
+			visit_add(v, &key, s->fd, ACCESS_READ | ACCESS_WRITE, NULL);
+	} else if (span_is(text, "anon_inode:[eventfd]") && visit_wants(v, OBJECT_EVENTFD)) {
+		visit_eventfd(v, s);
+	}
+}
+
+void visit_descriptors(struct visit *v, const char *table)
+{
+	_cleanup_(close_fd) int dir = -1;
+	struct dir_reader entries;
+	struct seat s = { .table = table, .info = -1 };
+	char path[32];
+	uint64_t fd;
+	int r;
+
+	snprintf(path, sizeof(path), "%s/fd", table);
+	dir = openat(v->dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0) {
+		visit_failed(v, -errno);
+		return;
+	}
+	s.dir = dir;
+	entries = (struct dir_reader){ .fd = dir, .buffer = v->w->entries };
+	while ((r = dir_reader_next(&entries, &s.name)) > 0) {
+		if (parse_u64_in(span_of(s.name), 0, INT32_MAX, &fd) < 0)
+			continue;
+		s.fd = (int)fd;
+		visit_descriptor(v, &s);
+	}
+	v->w->entries = entries.buffer; /* for the next directory */
+	close_fd(&s.info);
+	visit_failed(v, r);
+}
