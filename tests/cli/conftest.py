@@ -18,6 +18,8 @@ from program import Ipcctl, Factory
 
 # Where an mqueue file system is mounted for a test, in its own mount namespace.
 MQUEUE = "/dev/mqueue" if os.path.isdir("/dev/mqueue") else "/mnt"
+pytest.register_assert_rewrite("holdings")
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 

@@ -8,13 +8,17 @@ shortened as ipcctl's field names are, so that tests can compare by name.
 import ctypes
 import ctypes.util
 import errno
+import fcntl
 import os
 import platform
+import socket
 import stat
+import struct
 import sys
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWIPC = 0x08000000
+CLONE_NEWNET = 0x40000000
 MNT_DETACH = 2
 MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 2, 4, 8, 0x4000, 0x40000
 
@@ -64,6 +68,12 @@ def mount(source, target, fstype, flags=0, data=None):
 
 def unmount(target):
     call("umount2", os.fsencode(target), ctypes.c_int(MNT_DETACH))
+
+
+def loopback_up():
+    """A new network namespace has the device, but down (netdevice(7))."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        fcntl.ioctl(s, 0x8914, struct.pack("16sH22x", b"lo", 0x1 | 0x40))  # SIOCSIFFLAGS: IFF_UP, IFF_RUNNING
 
 
 # Structures of 64-bit Linux: include/uapi/asm-generic/{ipcbuf,shmbuf,msgbuf}.h;
@@ -312,6 +322,19 @@ def files(directory=b"/dev/shm", prefix=b""):
     return out
 
 
+def mount_device(path):
+    """MAJ:MIN of the file system that a file lies on, as mountinfo and maps show it: on some
+    (btrfs, overlay) st_dev is another."""
+    fd = os.open(path, os.O_PATH | os.O_NOFOLLOW)
+    try:
+        with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as f:
+            ident = next(line.split()[1] for line in f if line.startswith("mnt_id:"))
+    finally:
+        os.close(fd)
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as f:
+        return next(line.split()[2] for line in f if line.split()[0] == ident)
+
+
 # /proc
 
 
@@ -335,3 +358,30 @@ def sysctl(name):
 def command(pid):
     with open(f"/proc/{pid}/comm", "rb") as f:
         return f.read().removesuffix(b"\n")
+
+
+def blocked_in_open(pids):
+    """Those of the processes that sleep in open(2) or openat(2), by /proc/PID/wchan and stat."""
+    out = []
+    for pid in pids:
+        with open(f"/proc/{pid}/wchan", encoding="ascii") as f:
+            if f.read() == "wait_for_partner" and process_state(pid) == "S":
+                out.append(pid)
+    return out
+
+
+def process_state(pid):
+    """The letter of proc(5): R, S, D, Z, T ..."""
+    with open(f"/proc/{pid}/stat", "rb") as f:
+        return f.read().rsplit(b")", 1)[1].split()[0].decode()
+
+
+def pending_signals(pid):
+    """Signals that wait for the process, as bits (proc(5): ShdPnd)."""
+    with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as f:
+        return next(int(line.split()[1], 16) for line in f if line.startswith("ShdPnd:"))
+
+
+def processes_may_hide():
+    """Whether this is not the first PID namespace: outside of it anybody may hold anything."""
+    return os.readlink("/proc/self/ns/pid") != "pid:[4026531836]"

@@ -136,5 +136,5 @@ def test_never_the_type_that_was_not_meant(ipcctl):
 def test_summary_and_limits_while_everything_moves(ipcctl):
     with Churn(churn_sysv), Churn(churn_files), Churn(churn_queues):
         for _ in range(rounds(ipcctl) // 4):
-            assert ipcctl("summary", "--no-holders").err == b""
+            assert ipcctl("summary", "--no-holders", "--quiet").err == b""
             assert ipcctl("limits", "--json").json()["complete"] is True

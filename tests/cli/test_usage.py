@@ -56,6 +56,41 @@ import pytest
     (["describe", "posix-mq:"], []),
     (["describe", "posix-mq:/a/b"], ["/a/b"]),
     (["describe", "--content=x", "posix-shm:/a"], ["x"]),
+    (["list", "--path"], ["--path"]),
+    (["list", "pipe", "--path=/tmp"], ["--path"]),
+    (["list", "pipe", "-f", "ends=open-"], ["open-", "open"]),
+    (["list", "unix-socket", "-f", "type=streem"], ["streem"]),
+    (["list", "pipe", "-o", "reader"], ["reader", "readers"]),
+    (["create", "pipe", "--"], []),
+    (["create", "pipe", "name"], ["name"]),
+    (["create", "pipe", "--capacity=x"], ["x"]),
+    (["create", "pipe", "--size=1"], ["--size"]),
+    (["create", "eventfd", "--value=-1"], ["-1"]),
+    (["create", "eventfd", "--semaphor"], ["--semaphor", "--semaphore"]),
+    (["create", "memfd", "--seals=shrinkk"], ["shrinkk"]),
+    (["create", "memfd", "--size=x"], ["x"]),
+    (["create", "memfd", "a\\b", "c"], ["c"]),
+    (["create", "unix-socket", "relative"], ["relative"]),
+    (["create", "unix-socket", "--type=streem"], ["streem"]),
+    (["create", "unix-socket", "/x", "--backlog=x"], ["x"]),
+    (["create", "inet-socket"], []),
+    (["create", "inet-socket", "tcp:127.0.0.1"], []),
+    (["create", "inet-socket", "tcp:127.0.0.1:65536"], ["65536"]),
+    (["create", "inet-socket", "abc:127.0.0.1:1"], ["abc"]),
+    (["create", "inet-socket", "tcp:host.example:1"], ["host.example"]),
+    (["create", "fifo"], []),
+    (["create", "fifo", "/dev/shm/f", "--mode=9"], ["9"]),
+    (["create", "fifo", "/dev/shm/f", "--", "true"], []),
+    (["create", "anon-mapping"], ["--size"]),
+    (["create", "anon-mapping", "--size=0"], ["--size"]),
+    (["create", "file-mapping"], []),
+    (["create", "pipe", "--timeout=-1s"], ["-1s"]),
+    (["create", "pipe", "--timeout=1s", "--", "true"], ["--timeout"]),
+    (["create", "posix-shm", "/a", "--size=1", "--timeout=1s"], ["--timeout"]),
+    (["remove", "--kill=XYZZY", "pipe:1"], ["XYZZY"]),
+    (["remove", "--kill", "--all", "pipe"], ["--kill"]),
+    (["describe", "pipe:x"], ["x"]),
+    (["describe", "inet-socket:tcp:1:2:3"], ["1:2:3"]),
     (["create"], []),
     (["create", "sysv-shmm"], ["sysv-shmm", "sysv-shm"]),
     (["create", "sysv-shm", "--size"], ["--size"]),
@@ -129,6 +164,14 @@ def test_names_that_are_too_long_for_any_object(ipcctl):
                 "posix-shm:/" + "x/" * 3000 + "x"):
         result = ipcctl("describe", ref, status=None)
         assert result.status in (1, 2) and len(result.errors) == 1 and result.out == b""
+
+
+@pytest.mark.parametrize("words, limit", [(["memfd", "x" * 250], "249"), (["unix-socket", "/" + "x" * 108], "107"),
+                                          (["unix-socket", "@" + "x" * 108], "107")])
+def test_names_that_are_too_long_for_what_is_held(ipcctl, words, limit):
+    result = ipcctl("create", *words, "--timeout=0s", status=None)
+    assert result.status in (1, 2) and len(result.errors) == 1 and result.out == b""
+    assert limit in result.errors[0], result
 
 
 def test_two_formats_exclude_each_other(ipcctl):

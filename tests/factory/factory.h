@@ -76,6 +76,9 @@ void truth_list(struct truth *t, const char *name);
 void truth_item(struct truth *t, uint64_t v);
 void truth_list_end(struct truth *t);
 void truth_end(struct truth *t);
+/* Number of a field of the descriptor's own fdinfo; -1: this kernel has none (eventfd-id
+ * came with Linux 5.2, eventfd-semaphore with 6.5). */
+int64_t own_fdinfo(int fd, const char *field, int base);
 
 /* tasks.c: children that do one thing, usually block, and die with the factory */
 struct tasks {
@@ -100,6 +103,12 @@ struct job {
 	struct tasks tasks;
 };
 
+/* unix.c: what a socket of this process is, and what lies in it */
+void socket_truth(struct truth *truth, const char *name, int fd);
+void socket_queue_truth(struct truth *truth, const char *name, int fd);
+int socket_new(int family, int type);
+void send_bytes(int fd, uint64_t count);
+
 /* A function type, so that a table and its prototypes cannot differ. */
 typedef void make_fn(struct job *job);
 
@@ -108,3 +117,9 @@ make_fn make_file, make_posix_shm;
 make_fn make_posix_sem, make_posix_sem_file;
 make_fn make_posix_mq;
 make_fn make_held_file, make_held_posix_sem, make_held_posix_mq, make_held_sysv_shm; /* held.c */
+make_fn make_pipe, make_fifo;
+make_fn make_memfd, make_eventfd, make_anon_mapping;
+make_fn make_unix_pair, make_unix_listener, make_unix_dgram;
+make_fn make_inet_listener, make_inet_pair;
+make_fn make_pty;
+make_fn make_storm;

@@ -181,42 +181,42 @@ static const struct action {
 	unsigned side;
 } actions[] = {
 	/* a descriptor, open so; of a pipe it is the end that this takes */
-	{ "r", hold_descriptor, HELD_READ },
-	{ "w", hold_descriptor, HELD_WRITE },
-	{ "rw", hold_descriptor, HELD_BOTH },
-	{ "path", hold_descriptor, 0 },
+	{ "r", hold_descriptor, HELD_READ, 0 },
+	{ "w", hold_descriptor, HELD_WRITE, 0 },
+	{ "rw", hold_descriptor, HELD_BOTH, 0 },
+	{ "path", hold_descriptor, 0, 0 },
 	/* one of two ends: sockets of a pair, master (a) and slave (b) of a terminal */
 	{ "a", hold_descriptor, HELD_BOTH, 0 },
 	{ "b", hold_descriptor, HELD_BOTH, 1 },
 	{ "b-r", hold_descriptor, HELD_READ, 1 },
 	/* a copy of the last one; the last one is closed */
-	{ "dup", hold_copy },
-	{ "close", close_last },
+	{ "dup", hold_copy, 0, 0 },
+	{ "close", close_last, 0, 0 },
 	/* a mapping of a file alone: the descriptor is closed again */
-	{ "map-r", hold_mapping, HELD_READ },
-	{ "map-w", hold_mapping, HELD_WRITE },
-	{ "map-rw", hold_mapping, HELD_BOTH },
-	{ "map-none", hold_mapping, 0 },
-	{ "map-private", hold_private_mapping, HELD_BOTH },
-	{ "map-second-page", hold_second_page, HELD_BOTH },
-	{ "semaphore", hold_semaphore, HELD_BOTH },
-	{ "attach", hold_attachment, HELD_BOTH },
-	{ "attach-r", hold_attachment, HELD_READ },
+	{ "map-r", hold_mapping, HELD_READ, 0 },
+	{ "map-w", hold_mapping, HELD_WRITE, 0 },
+	{ "map-rw", hold_mapping, HELD_BOTH, 0 },
+	{ "map-none", hold_mapping, 0, 0 },
+	{ "map-private", hold_private_mapping, HELD_BOTH, 0 },
+	{ "map-second-page", hold_second_page, HELD_BOTH, 0 },
+	{ "semaphore", hold_semaphore, HELD_BOTH, 0 },
+	{ "attach", hold_attachment, HELD_BOTH, 0 },
+	{ "attach-r", hold_attachment, HELD_READ, 0 },
 	/* memory that the maker shared */
-	{ "keep", keep_memory, HELD_BOTH },
-	{ "keep-head", keep_head, HELD_BOTH },
-	{ "keep-tail", keep_tail, HELD_BOTH },
-	{ "keep-around", keep_around, HELD_BOTH },
-	{ "keep-protected", keep_protected, HELD_BOTH },
-	{ "keep-moved", keep_moved, HELD_BOTH },
+	{ "keep", keep_memory, HELD_BOTH, 0 },
+	{ "keep-head", keep_head, HELD_BOTH, 0 },
+	{ "keep-tail", keep_tail, HELD_BOTH, 0 },
+	{ "keep-around", keep_around, HELD_BOTH, 0 },
+	{ "keep-protected", keep_protected, HELD_BOTH, 0 },
+	{ "keep-moved", keep_moved, HELD_BOTH, 0 },
 	/* a child that inherits what is held so far */
-	{ "fork", fork_child },
+	{ "fork", fork_child, 0, 0 },
 	/* a thread with descriptors of its own opens one */
-	{ "thread", start_own_table },
+	{ "thread", start_own_table, 0, 0 },
 	/* only a message in a socket has it */
-	{ "flight", send_away, HELD_BOTH },
-	{ "flight-r", send_away, HELD_READ },
-	{ "flight-w", send_away, HELD_WRITE },
+	{ "flight", send_away, HELD_BOTH, 0 },
+	{ "flight-r", send_away, HELD_READ, 0 },
+	{ "flight-w", send_away, HELD_WRITE, 0 },
 	{ "flight-b", send_away, HELD_BOTH, 1 },
 };
 

@@ -130,12 +130,23 @@ static void start_processes(struct job *job, const struct subject *subject)
 	free(list);
 }
 
-void hold_all(struct job *job, struct subject *subject)
+void hold_start(struct job *job, struct subject *subject)
+{
+	if (!subject->board)
+		subject->board = board_new();
+	start_processes(job, subject);
+}
+
+void hold_end(struct job *job, struct subject *subject)
 {
 	const struct holding_process maker = { .subject = subject };
 
-	subject->board = board_new();
-	start_processes(job, subject);
 	let_go(&maker);
 	board_truth(subject->board, &job->truth);
+}
+
+void hold_all(struct job *job, struct subject *subject)
+{
+	hold_start(job, subject);
+	hold_end(job, subject);
 }

@@ -86,6 +86,9 @@ void hold_act(struct holding_process *p, const char *text);
 /* hold_start.c: starts the processes of holders= and waits until they hold what they
  * should; the maker itself keeps nothing. */
 void hold_all(struct job *job, struct subject *subject);
+/* The two halves of that: between them the maker makes what nobody is to inherit. */
+void hold_start(struct job *job, struct subject *subject);
+void hold_end(struct job *job, struct subject *subject);
 /* Lets a process of holders= go on living, with nothing to do. */
 void wait_forever(void) __attribute__((noreturn));
 void let_go(const struct holding_process *p);

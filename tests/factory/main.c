@@ -33,6 +33,21 @@ static const struct thing {
 	{ "held-posix-sem", make_held_posix_sem, "name= mode= value= holders= unlink=1" },
 	{ "held-posix-mq", make_held_posix_mq, "name= mode= maxmsg= msgsize= holders= unlink=1" },
 	{ "held-sysv-shm", make_held_sysv_shm, "key= mode= size= holders= rmid=1" },
+	{ "pipe", make_pipe, "packet=1 capacity= fill=BYTES holders=" },
+	{ "fifo", make_fifo,
+	  "path= exists=1 mode= packet=1 capacity= fill=BYTES holders= openers=r|w,.. unlink=1" },
+	{ "memfd", make_memfd, "name= size= content= seals=WORD,.. hugetlb=BYTES holders=" },
+	{ "eventfd", make_eventfd, "value= semaphore=1 holders=" },
+	{ "anon-mapping", make_anon_mapping, "size= touch=BYTES hugetlb=BYTES holders=" },
+	{ "unix-pair", make_unix_pair,
+	  "type=stream|seqpacket|dgram queued=BYTES rights=N shutdown=send|receive|both holders=" },
+	{ "unix-listener", make_unix_listener,
+	  "name= (abstract: begins with a zero byte) type= backlog= accepted=N pending=N unlink=1 holders=" },
+	{ "unix-dgram", make_unix_dgram, "name= datagrams=SIZE,.. holders=" },
+	{ "inet-listener", make_inet_listener, "type=tcp|udp family=4|6 any=1 port= backlog= pending=N holders=" },
+	{ "inet-pair", make_inet_pair, "type=tcp|udp family=4|6 port= queued=BYTES closed=1 holders=" },
+	{ "pty", make_pty, "instance=DIRECTORY typed=BYTES session=1 holders=" },
+	{ "storm", make_storm, "reuse=1" },
 };
 
 __attribute__((format(printf, 1, 0))) static void complain(const char *fmt, va_list ap, const char *tail)

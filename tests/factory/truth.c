@@ -2,6 +2,8 @@
 #include "factory.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 
 static void name_value(struct truth *t, const char *name)
 {
@@ -67,4 +69,23 @@ void truth_end(struct truth *t)
 	fputs("}\n", t->out);
 	if (fflush(t->out) != 0)
 		die("standard output");
+}
+
+int64_t own_fdinfo(int fd, const char *field, int base)
+{
+	char path[64], *line = NULL;
+	size_t size = 0, len = strlen(field);
+	int64_t found = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "re");
+	if (!f)
+		die("%s", path);
+	while (getline(&line, &size, f) > 0)
+		if (strncmp(line, field, len) == 0 && line[len] == ':')
+			found = strtoll(line + len + 1, NULL, base);
+	free(line);
+	fclose(f);
+	return found;
 }
