@@ -106,7 +106,8 @@ static int list_processes(struct walk *walk, int proc)
 	if (!walk->processes || !walk->slices)
 		return -ENOMEM;
 	/* The kernel tells them in that order; a recorded tree need not. */
-	qsort(pids, (size_t)n, sizeof(*pids), compare_pids);
+	if (n > 0)
+		qsort(pids, (size_t)n, sizeof(*pids), compare_pids);
 	for (int64_t i = 0; i < n; i++)
 		walk->processes[i].pid = pids[i];
 	walk->count = (size_t)n;

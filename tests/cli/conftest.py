@@ -79,6 +79,20 @@ def under_valgrind():
 
 
 @pytest.fixture
+def copies():
+    """Says that the test is about what only a copy of a descriptor tells."""
+    if under_valgrind():
+        pytest.skip("valgrind knows no pidfd_getfd(2)")
+
+
+@pytest.fixture
+def signals():
+    """Says that the test is about signals to processes that cannot be mistaken."""
+    if under_valgrind():
+        pytest.skip("valgrind knows no pidfd_send_signal(2)")
+
+
+@pytest.fixture
 def mqueue_unmounted(isolated):
     """Says that the test is about queues that are mounted nowhere."""
     if under_valgrind():

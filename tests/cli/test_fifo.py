@@ -50,11 +50,13 @@ def test_holders(ipcctl, factory, tmp_path, holders, ends):
         if "thread" not in holders:
             assert (o["readers"], o["writers"]) == (descriptors(truth, READ), descriptors(truth, WRITE))
     # A writer that only a message has may be past telling, but is never denied.
-    assert o["ends"] in ([ends, None] if "flight" in holders else [ends])
-    assert (o["queued"], o["capacity"], o["nopeners"]) == (10, truth["capacity"], openers(0))
+    if not ipcctl.slow:  # valgrind makes no copies of descriptors
+        assert o["ends"] in ([ends, None] if "flight" in holders else [ends])
+        assert (o["queued"], o["capacity"]) == (10, truth["capacity"])
+    assert o["nopeners"] == openers(0)
 
 
-def test_a_reader_that_did_not_wait(ipcctl, tmp_path):
+def test_a_reader_that_did_not_wait(ipcctl, tmp_path, copies):
     """Opened with O_NONBLOCK before any writer: poll(2) shows it no hang-up (fifo(7))."""
     os.mkfifo(tmp_path / "f")
     fd = os.open(tmp_path / "f", os.O_RDONLY | os.O_NONBLOCK)

@@ -89,7 +89,9 @@ def test_command_finds_it(ipcctl, kind):
     # Those descriptors and no others, but the usual three (and the one that looks).
     numbers = {int(env[name]) for name in variables}
     assert len(numbers) == len(variables)
-    assert {int(fd) for fd in told["fds"]} - {0, 1, 2} == numbers
+    inherited = {int(fd) for fd in told["fds"]} - {0, 1, 2}
+    # valgrind has some open itself.
+    assert inherited >= numbers if ipcctl.slow else inherited == numbers
     ref = env["IPCCTL_REF"]
     if kind in ("pipe", "unix-pair", "memfd", "memfd-nameless", "inet-tcp", "inet-udp", "unix-abstract"):
         assert int(ref.split(":")[1]) in [told["fds"][str(fd)][1] for fd in numbers]
@@ -363,7 +365,7 @@ def test_remove_says_who_holds_it(ipcctl, factory, kind):
 
 
 @pytest.mark.parametrize("kind", ENDLESS)
-def test_kill(ipcctl, factory, kind):
+def test_kill(ipcctl, signals, factory, kind):
     """Exactly its holders; the neighbours live on."""
     truth = factory(kind, hold=True, **ENDLESS[kind])
     neighbour = factory(kind, hold=True, **ENDLESS[kind])
@@ -380,7 +382,7 @@ def test_kill(ipcctl, factory, kind):
 
 @pytest.mark.parametrize("word, number", [("KILL", 9), ("SIGUSR1", 10), ("usr2", 12), ("15", 15), ("HUP", 1),
                                           ("RTMIN+1", 35)])
-def test_kill_with(ipcctl, background, word, number):
+def test_kill_with(ipcctl, signals, background, word, number):
     code = "import os, sys, time; r, w = os.pipe(); print(os.fstat(r).st_ino, flush=True); time.sleep(99)"
     process = background(sys.executable, "-c", code, stdout=subprocess.PIPE)
     ref = f"pipe:{int(process.stdout.readline())}"
@@ -396,7 +398,7 @@ def test_kill_with_nonsense(ipcctl, factory, word):
     assert alive({truth["holdings"][0]["pid"]})
 
 
-def test_kill_a_process_that_stays(ipcctl, factory):
+def test_kill_a_process_that_stays(ipcctl, signals, factory):
     """Stopped processes take a signal when they go on: it was sent, which was asked."""
     truth = factory("pipe", hold=True, holders="r+stop,w")
     ipcctl("remove", "--kill", f"pipe:{truth['ino']}")
@@ -405,7 +407,7 @@ def test_kill_a_process_that_stays(ipcctl, factory):
     assert alive({pid}) and kernel.pending_signals(pid) & 1 << signal.SIGTERM - 1
 
 
-def test_kill_several(ipcctl, factory):
+def test_kill_several(ipcctl, signals, factory):
     """All are shown before the first is signalled; who holds both is signalled once."""
     a, b = factory("pipe", hold=True, holders="r,w"), factory("memfd", hold=True, holders="rw")
     result = ipcctl("remove", "--kill", f"pipe:{a['ino']}", f"memfd:{b['ino']}")
@@ -418,7 +420,7 @@ def test_kill_what_is_not_there(ipcctl):
     ipcctl.refuses("remove", "--kill", "--all", "pipe", "--yes", words=["--kill"])
 
 
-def test_kill_and_remove(ipcctl, factory):
+def test_kill_and_remove(ipcctl, signals, factory):
     """What has a name goes as well."""
     truth = factory("held-file", name="/dev/shm/x", hold=True, holders="rw,map-r")
     ipcctl("remove", "--kill", "posix-shm:/x")
@@ -426,7 +428,7 @@ def test_kill_and_remove(ipcctl, factory):
     assert not os.path.exists("/dev/shm/x")
 
 
-def test_kill_never_means_itself(ipcctl):
+def test_kill_never_means_itself(ipcctl, signals):
     """A pipe that the program was started with is held by it, too."""
     read, write = os.pipe()
     code = "import time; print('up', flush=True); time.sleep(99)"
@@ -447,7 +449,7 @@ def test_kill_never_means_itself(ipcctl):
         os.close(write)
 
 
-def test_hostile_commands_of_holders(ipcctl, factory):
+def test_hostile_commands_of_holders(ipcctl, signals, factory):
     truth = factory("pipe", hold=True, holders=f"name={(chr(27) + '[31m) R 1 (').encode().hex()}+r")
     pid = truth["holdings"][0]["pid"]
     ipcctl.refuses("remove", "--quiet", f"pipe:{truth['ino']}", status=1, words=[str(pid)])

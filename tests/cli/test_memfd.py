@@ -48,7 +48,7 @@ def test_holders(ipcctl, factory, holders):
 
 
 @pytest.mark.parametrize("seals", ["", "shrink", "grow,shrink", "seal", "shrink,grow,seal", "future-write", "write"])
-def test_seals(ipcctl, factory, seals):
+def test_seals(ipcctl, factory, copies, seals):
     truth = factory("memfd", hold=True, holders="r,rw", seals=seals)
     words = ",".join(word for bit, word in enumerate(SEALS) if truth["seals"] >> bit & 1)
     assert set(words.split(",")) >= set(seals.split(",")) - {""}

@@ -30,8 +30,8 @@ def test_holders(ipcctl, factory, holders, ends):
         check(o, truth, ROLES)
         assert (o["kind"], o["inode"]) == ("pipe", truth["ino"])
         assert (o["readers"], o["writers"]) == (descriptors(truth, READ), descriptors(truth, WRITE))
-    assert o["ends"] == ends
-    assert o["queued"] == 100
+    if not ipcctl.slow:  # valgrind makes no copies of descriptors
+        assert (o["ends"], o["queued"]) == (ends, 100)
 
 
 def test_threads_with_tables_of_their_own(ipcctl, factory):
@@ -40,7 +40,7 @@ def test_threads_with_tables_of_their_own(ipcctl, factory):
     for o in views(ipcctl, f"pipe:{truth['ino']}"):
         check(o, truth, ROLES)
         assert len([row for row in o["holders"] if "tid" in row]) >= 1
-        assert o["ends"] == "open"
+        assert ipcctl.slow or o["ends"] == "open"
 
 
 @pytest.mark.parametrize("how", [
@@ -48,7 +48,7 @@ def test_threads_with_tables_of_their_own(ipcctl, factory):
     {"capacity": 1 << 20, "fill": 100000},
 ], ids=str)
 @pytest.mark.parametrize("holders", ["r", "w", "r,w"])
-def test_queue(ipcctl, factory, how, holders):
+def test_queue(ipcctl, factory, copies, how, holders):
     truth = factory("pipe", hold=True, holders=holders, **how)
     assert truth["queued"] == how.get("fill", 0)
     for o in views(ipcctl, f"pipe:{truth['ino']}"):
@@ -59,7 +59,7 @@ def test_queue(ipcctl, factory, how, holders):
                            "group": expect.group(truth["gid"]), "mode": f"0{truth['mode']:03o}"})
 
 
-def test_what_costs_calls_is_left_out(ipcctl, factory):
+def test_what_costs_calls_is_left_out(ipcctl, factory, copies):
     truth = factory("pipe", hold=True, holders="r,w")
     left_out(ipcctl, "pipe", f"pipe:{truth['ino']}", "queued", "capacity", "packet", "ends", "owner", "uid", "mode",
              "atime", "mtime", "ctime")
@@ -73,12 +73,12 @@ def test_only_an_address_of_it(ipcctl, factory):
     truth = factory("pipe", hold=True, holders="path,w")
     for o in views(ipcctl, f"pipe:{truth['ino']}"):
         assert (o["readers"], o["writers"], o["nholders"]) == (0, 1, 2)
-        assert o["ends"] == "no-reader"
+        assert ipcctl.slow or o["ends"] == "no-reader"
         roles = {row["access"]: row["role"] for row in o["holders"]}
         assert roles["write"] == "writer" and roles["none"] not in ("reader", "writer", "both")
 
 
-def test_filters_and_order(ipcctl, factory):
+def test_filters_and_order(ipcctl, factory, copies):
     full = factory("pipe", hold=True, holders="r,w", fill=65536)
     half = factory("pipe", hold=True, holders="r", fill=30000)
     empty = factory("pipe", hold=True, holders="r,w")

@@ -60,7 +60,7 @@ def test_session(ipcctl, factory):
 
 
 @pytest.mark.parametrize("typed", [0, 1, 1000])
-def test_input(ipcctl, factory, typed):
+def test_input(ipcctl, factory, copies, typed):
     truth = factory("pty", hold=True, holders="a,b", typed=typed)
     assert truth["input_queued"] == typed
     for o in views(ipcctl, ref(truth)):
@@ -103,7 +103,7 @@ def test_gone(ipcctl, factory):
         not_there(ipcctl, ref(truth))
 
 
-def test_remove_hangs_up(ipcctl):
+def test_remove_hangs_up(ipcctl, copies):
     """The slave's readers get the end of input."""
     import tty
     master, slave = os.openpty()

@@ -188,7 +188,8 @@ def test_nothing_of_that_number(ipcctl, kind):
 
 @pytest.mark.parametrize("ref", [
     "pipe:", "pipe:x", "pipe:-1", "pipe:1x", "pipe: 1", "pipe:0x", "pipe:18446744073709551616", "eventfd:", "eventfd:x",
-    "eventfd:-1", "memfd:", "memfd:name", "memfd:-1", "fifo:", "fifo:relative", "fifo:1:2", "fifo:a:b:c", "unix-socket:",
+    "eventfd:-1", "memfd:", "memfd:name", "memfd:-1", "fifo:", "fifo:relative", "fifo:1:2", "fifo:a:b:c",
+    "unix-socket:",
     "unix-socket:relative", "unix-socket:-1", "inet-socket:", "inet-socket:x", "pty:", "pty:x", "anon-mapping:",
     "anon-mapping:x", "file-mapping:", "file-mapping:1:2", "file-mapping:a:b:c", "file-mapping:relative",
 ])

@@ -91,7 +91,7 @@ def test_descriptors_in_flight(ipcctl, factory, rights):
     left_out(ipcctl, "unix-socket", ref(truth, "b"), "fds_in_flight", "peers", "peer_pid", "pending_clients")
 
 
-def test_credentials(ipcctl, factory):
+def test_credentials(ipcctl, factory, copies):
     """Who made the connection, whoever holds it now (SO_PEERCRED in unix(7))."""
     truth = factory("unix-pair", hold=True, holders="a,b")
     for o in views(ipcctl, ref(truth, "a")):
@@ -279,7 +279,7 @@ def test_what_is_no_socket(ipcctl, tmp_path, what):
 
 
 @pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_SEQPACKET])
-def test_remove_ends_a_connection(ipcctl, kind):
+def test_remove_ends_a_connection(ipcctl, copies, kind):
     """By shutdown(2): both sides are told."""
     a, b = socket.socketpair(socket.AF_UNIX, kind)
     c, d = socket.socketpair(socket.AF_UNIX, kind)
