@@ -150,7 +150,9 @@ static int mount_device(uint64_t id, uint64_t *dev)
 
 	while (r > 0 && (r = line_reader_next(&reader, &line)) > 0)
 		if (mountinfo_parse(line, &mount) == 0 && mount.id == id) {
-			*dev = makedev((unsigned)mount.major, (unsigned)mount.minor);
+			/* There stat(2) alone tells subvolumes apart: see mountinfo_ambiguous(). */
+			if (!span_is(mount.fstype, "btrfs"))
+				*dev = makedev((unsigned)mount.major, (unsigned)mount.minor);
 			return 0;
 		}
 	return r < 0 ? r : -ENOENT;

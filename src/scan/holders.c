@@ -6,6 +6,7 @@
 
 #include "lib/file.h"
 #include "lib/parse.h"
+#include "scan/mountinfo.h"
 #include "scan/process.h"
 #include "scan/walk.h"
 
@@ -66,14 +67,18 @@ static void read_link(const char *path, char *text, size_t size)
 	text[n > 0 ? n : 0] = '\0';
 }
 
-static void prepare(struct walk *walk, int proc, const struct holders_request *request)
+static int prepare(struct walk *walk, int proc, const struct holders_request *request)
 {
+	int r = 0;
+
 	int64_t boot = boot_time();
 
 	/* Our own, not that of another /proc's "self". */
 	read_link("/proc/self/ns/ipc", walk->ipc_namespace, sizeof(walk->ipc_namespace));
 	read_link("/proc/self/ns/mnt", walk->mount_namespace, sizeof(walk->mount_namespace));
 	internal_devices_read(&walk->devices);
+	if (request->classes >> OBJECT_FILE_MAPPING & 1)
+		r = mountinfo_ambiguous(&walk->ambiguous, &walk->nambiguous);
 	for (size_t t = 0; t < MOST_THREADS; t++)
 		walk->walkers[t] = (struct walker){
 			.request = request,
@@ -82,7 +87,11 @@ static void prepare(struct walk *walk, int proc, const struct holders_request *r
 			.devices = &walk->devices,
 			.ipc_namespace = walk->ipc_namespace,
 			.mount_namespace = walk->mount_namespace,
+			.ambiguous = walk->ambiguous,
+			.nambiguous = walk->nambiguous,
 		};
+	/* Without /proc of our own nothing is known of mounts. */
+	return r == -ENOMEM ? r : 0;
 }
 
 static int compare_pids(const void *pa, const void *pb)
@@ -145,6 +154,7 @@ static void walk_free(struct walk *walk)
 		walker_free(&walk->walkers[t]);
 	free(walk->processes);
 	free(walk->slices);
+	free(walk->ambiguous);
 	free(walk);
 }
 
@@ -160,9 +170,10 @@ int holders_walk(struct holders *h, int proc, const struct holders_request *requ
 
 	if (!walk)
 		return -ENOMEM;
-	prepare(walk, proc, request);
+	r = prepare(walk, proc, request);
 	devices = walk->devices;
-	r = list_processes(walk, proc);
+	if (r == 0)
+		r = list_processes(walk, proc);
 	others = request->beside ? request->beside->count : 0;
 	if (r == 0)
 		parallel_run(&(struct parallel_work){ visit, walk, others + walk->count }, threads);

@@ -2,8 +2,12 @@
 #include "scan/mountinfo.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/sysmacros.h>
 
+#include "lib/file.h"
 #include "lib/parse.h"
+#include "lib/vec.h"
 
 int mountinfo_parse(struct span line, struct mount_line *out)
 {
@@ -44,4 +48,22 @@ void mountinfo_unescape(struct span path, struct buf *out)
 			buf_putc(out, *p);
 		}
 	}
+}
+
+int mountinfo_ambiguous(uint64_t **devices, size_t *count)
+{
+	_cleanup_(close_fd) int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	_cleanup_(line_reader_free) struct line_reader reader = { .fd = fd };
+	struct mount_line mount;
+	struct span line;
+	int r = fd < 0 ? -errno : 1;
+
+	while (r > 0 && (r = line_reader_next(&reader, &line)) > 0) {
+		if (mountinfo_parse(line, &mount) < 0 || !span_is(mount.fstype, "btrfs"))
+			continue;
+		if (vec_reserve(devices, *count, sizeof(**devices)) < 0)
+			return -ENOMEM;
+		(*devices)[(*count)++] = makedev((unsigned)mount.major, (unsigned)mount.minor);
+	}
+	return r;
 }

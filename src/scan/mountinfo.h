@@ -16,3 +16,9 @@ struct mount_line {
 int mountinfo_parse(struct span line, struct mount_line *out) _must_check_;
 /* Appends a path with its octal escapes (space, tab, newline, backslash) undone. */
 void mountinfo_unescape(struct span path, struct buf *out);
+/*
+ * Devices of the file systems that this process sees and whose inode numbers repeat: each
+ * subvolume of a btrfs has its own, but maps and mountinfo show one device for all. Appends to
+ * *devices (the caller's to free), makedev(3). 0 or -errno.
+ */
+int mountinfo_ambiguous(uint64_t **devices, size_t *count) _must_check_;

@@ -13,6 +13,8 @@ struct walker {
 	const struct internal_devices *devices; /* of the kernel's own memory */
 	const char *ipc_namespace;		/* ours: "ipc:[4026531839]", or "" */
 	const char *mount_namespace;		/* likewise */
+	const uint64_t *ambiguous;		/* devices on which an inode number is not enough */
+	size_t nambiguous;
 	int proc;
 	int64_t boot; /* of boot_time() */
 	struct holding *holdings;

@@ -10,6 +10,12 @@
 #include "scan/attach.h"
 #include "scan/visit.h"
 
+static void map_files_path(const struct map_line *map, char path[static 64])
+{
+	snprintf(path, 64, "map_files/%llx-%llx", (unsigned long long)map->start,
+		 (unsigned long long)map->end);
+}
+
 /*
  * A mapped file as its link in map_files tells it; without the capabilities that this
  * takes, or behind a dead leader, no more can be told than the line says, which shows
@@ -26,8 +32,7 @@ static void note_mapped_file(struct visit *v, const struct map_line *map, const 
 
 	if (visit_knows_file(v->w, key))
 		return;
-	snprintf(path, sizeof(path), "map_files/%llx-%llx", (unsigned long long)map->start,
-		 (unsigned long long)map->end);
+	map_files_path(map, path);
 	r = look_behind(v->dir, path, STATX_BASIC_STATS, &stx);
 	if (r == 0 && escaped && (n = readlinkat(v->dir, path, raw, sizeof(raw))) > 0) {
 		text = (struct span){ raw, (size_t)n };
@@ -52,6 +57,26 @@ static bool is_our_namespace(struct visit *v)
 		v->ipc_namespace = r > 0 ? SAME : OTHER;
 	}
 	return v->ipc_namespace == SAME;
+}
+
+/*
+ * Subvolumes of a btrfs repeat each other's inode numbers; the file itself tells its own
+ * device. Without the capabilities that this takes they stay together.
+ */
+static void tell_subvolumes_apart(struct visit *v, const struct map_line *map, struct object_key *key)
+{
+	struct object_key found;
+	struct statx stx;
+	char path[64];
+
+	if (!device_is_among(v->w->ambiguous, v->w->nambiguous, key->dev))
+		return;
+	map_files_path(map, path);
+	if (look_behind(v->dir, path, STATX_TYPE | STATX_INO, &stx) < 0)
+		return;
+	found = file_key(key->class, &stx);
+	if (found.ino == key->ino)
+		key->dev = found.dev;
 }
 
 /* Most paths are clear; the others are worth a closer look. */
@@ -113,6 +138,7 @@ static void visit_mapping(struct visit *v, const struct map_line *map)
 	} else if (map->shared && visit_wants(v, OBJECT_FILE_MAPPING) &&
 		   !device_is_among(request->excluded, request->nexcluded, key.dev)) {
 		key.class = OBJECT_FILE_MAPPING;
+		tell_subvolumes_apart(v, map, &key);
 		visit_add(v, &key, -1, access, &range);
 		note_mapping(v, map, &key);
 	}
