@@ -20,7 +20,7 @@ enum why {
 	WHY_OTHER_SYSTEM = -8,	 /* --procfs: only the other system could be asked */
 	WHY_OTHER_PIDS = -6,	 /* hidden: this /proc is that of another PID namespace */
 	WHY_NO_NAME = -4,	 /* nothing leads to it but its holders */
-	WHY_KERNEL_TOO_OLD = -9, /* a newer kernel would tell */
+	WHY_KERNEL_TOO_OLD = -9, /* hidden: a newer kernel would tell */
 	WHY_TOO_LONG = -10,	 /* the kernel shows it to nobody: a path over 4095 bytes */
 	WHY_OTHER_MOUNTS = -11,	 /* hidden: it lies in a mount namespace that is not ours */
 	WHY_NO_WRITER = -12,	 /* only a descriptor that writes could tell, and none was found */

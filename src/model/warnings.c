@@ -8,8 +8,8 @@
 static bool hides(int error)
 {
 	return error == EPERM || error == EACCES || error == WHY_MOVES_ATIME || error == WHY_OTHER_PIDS ||
-	       error == WHY_OTHER_MOUNTS || error == WHY_NOT_LOOKED || error == WHY_LEASED ||
-	       error == WHY_OTHER_SYSTEM;
+	       error == WHY_OTHER_MOUNTS || error == WHY_NOT_LOOKED || error == WHY_KERNEL_TOO_OLD ||
+	       error == WHY_LEASED || error == WHY_OTHER_SYSTEM;
 }
 
 bool warning_hides(const struct warning *warning)

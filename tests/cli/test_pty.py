@@ -59,13 +59,14 @@ def test_session(ipcctl, factory):
                            "foreground": truth["foreground"], "foreground_command": "foreground"})
 
 
-@pytest.mark.parametrize("typed", [0, 1, 1000])
-def test_input(ipcctl, factory, copies, typed):
-    truth = factory("pty", hold=True, holders="a,b", typed=typed)
-    assert truth["input_queued"] == typed
+@pytest.mark.parametrize("typed, printed", [(0, 0), (1, 0), (0, 1), (1000, 7)])
+def test_queues(ipcctl, factory, copies, typed, printed):
+    """What the slave has not read, and what the master has not."""
+    truth = factory("pty", hold=True, holders="a,b", typed=typed, printed=printed)
+    assert (truth["input_queued"], truth["output_queued"]) == (typed, printed)
     for o in views(ipcctl, ref(truth)):
-        assert o["input_queued"] == typed
-    left_out(ipcctl, "pty", ref(truth), "input_queued")
+        assert (o["input_queued"], o["output_queued"]) == (typed, printed)
+    left_out(ipcctl, "pty", ref(truth), "input_queued", "output_queued")
 
 
 def test_two_instances(ipcctl, factory, other_devpts):

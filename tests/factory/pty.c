@@ -83,11 +83,27 @@ static uint64_t is_set(const void *argument)
 	return atomic_load((const atomic_uint *)argument);
 }
 
-/* Bytes that the slave could read now, without waiting for the end of a line. */
-static void type_in(struct job *job, int master, const char *slave)
+/* The kernel hands bytes on by a worker: waits for them. */
+static int wait_for_bytes(int fd, int count)
 {
-	uint64_t count = arg_u64(&job->args, "typed", 0);
-	int fd = open(slave, O_RDWR | O_NOCTTY | O_CLOEXEC), queued;
+	int queued = 0;
+
+	for (int i = 0; i < 20000; i++) {
+		if (ioctl(fd, FIONREAD, &queued) < 0)
+			die("FIONREAD");
+		if (queued >= count)
+			break;
+		usleep(1000);
+	}
+	return queued;
+}
+
+/* typed= and printed=: bytes that the slave and the master could read now, without waiting
+ * for the end of a line. */
+static void fill_queues(struct job *job, int master, const char *slave)
+{
+	uint64_t typed = arg_u64(&job->args, "typed", 0), printed = arg_u64(&job->args, "printed", 0);
+	int fd = open(slave, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	struct termios raw;
 
 	if (fd < 0 || tcgetattr(fd, &raw) < 0)
@@ -95,18 +111,14 @@ static void type_in(struct job *job, int master, const char *slave)
 	cfmakeraw(&raw);
 	if (tcsetattr(fd, TCSANOW, &raw) < 0)
 		die("tcsetattr");
-	for (uint64_t i = 0; i < count; i++)
+	for (uint64_t i = 0; i < typed; i++)
 		if (write(master, "x", 1) != 1)
 			die("write");
-	/* The kernel hands input on by a worker. */
-	for (int i = 0; i < 20000; i++) {
-		if (ioctl(fd, FIONREAD, &queued) < 0)
-			die("FIONREAD");
-		if (queued >= (int)count)
-			break;
-		usleep(1000);
-	}
-	truth_u64(&job->truth, "input_queued", queued);
+	for (uint64_t i = 0; i < printed; i++)
+		if (write(fd, "y", 1) != 1)
+			die("write");
+	truth_u64(&job->truth, "input_queued", wait_for_bytes(fd, typed));
+	truth_u64(&job->truth, "output_queued", wait_for_bytes(master, printed));
 	close(fd);
 }
 
@@ -151,7 +163,7 @@ void make_pty(struct job *job)
 	subject.name = slave;
 	truth_text(&job->truth, "slave", slave);
 	node_truth(&job->truth, slave);
-	type_in(job, subject.ends[0], slave);
+	fill_queues(job, subject.ends[0], slave);
 	if (session) {
 		subject.board = board_new();
 		start_session(job, &subject);
