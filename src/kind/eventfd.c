@@ -56,14 +56,11 @@ static const struct holding *held(const struct snapshot *s, size_t i)
 static int project_counter(struct projector *p, const struct holding *first, struct record *r)
 {
 	struct fdinfo info;
-	uint64_t id, value, semaphore;
+	uint64_t value, semaphore;
 	int e = object_fdinfo(p->snapshot, first, &info);
 
 	if (e < 0)
 		return held_unreadable(p, r, EVENT_COUNT, EVENT_SEMAPHORE, e);
-	/* The number of the descriptor may have been given to another file since. */
-	if (fdinfo_number(&info, "eventfd-id:", &id) < 0 || id != first->ino)
-		return PROJECT_SKIP;
 	if (fdinfo_hex(&info, "eventfd-count:", &value) == 0)
 		record_u64(r, EVENT_COUNT, value);
 	else

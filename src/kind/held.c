@@ -74,6 +74,8 @@ int held_unreadable(struct projector *p, struct record *r, size_t from, size_t t
 				r, f, p->snapshot->context->own_proc ? WHY_OTHER_PIDS : WHY_OTHER_SYSTEM);
 		else if (error == -ENOSYS)
 			record_unknown_why(r, f, WHY_KERNEL_TOO_OLD);
+		else if (error == -EAGAIN)
+			record_unknown_why(r, f, WHY_TOO_QUICK);
 		else
 			record_unknown(r, f, error);
 	}

@@ -46,7 +46,7 @@ const struct schema holder_schema = { "holders", fields, ARRAY_SIZE(fields) };
 struct holding_count holding_count_from(struct projector *p, const struct holding *first)
 {
 	const struct holders *h = &p->snapshot->holders;
-	struct holding_count count = { .known = h->walked && !h->unreadable && !h->hidden };
+	struct holding_count count = { .all = h->walked && !h->unreadable && !h->hidden };
 	uint32_t last = NO_HOLDING;
 
 	for (const struct holding *g = first; g; g = holding_next(h, g)) {
@@ -59,9 +59,16 @@ struct holding_count holding_count_from(struct projector *p, const struct holdin
 	}
 	/* Somebody in a PID namespace that is not shown may hold it too; but where all
 	 * that is shown was read, whoever is found there is counted. */
-	if (count.processes > 0)
-		count.known = h->walked && !h->unreadable;
+	count.known = count.processes > 0 ? h->walked && !h->unreadable : count.all;
 	return count;
+}
+
+void record_found_number(struct record *r, size_t field, uint64_t n, const struct holding_count *count)
+{
+	if (n > 0 ? count->known : count->all)
+		record_u64(r, field, n);
+	else
+		record_unknown_why(r, field, WHY_TOLD);
 }
 
 struct holding_count holding_count(struct projector *p, const struct object_key *key)

@@ -35,13 +35,16 @@ struct holding_count {
 	uint64_t processes;
 	uint64_t mappings;
 	uint64_t readers, writers; /* descriptors, by what they are open for, if that was looked at */
-	bool known;		   /* the walk was made, and nobody can have been missed */
+	bool known;		   /* everybody in sight was read */
+	bool all;		   /* and nobody can be out of sight: what was not found is not there */
 };
 
 /* Counts the holders of an object, from its first holding (or NULL) on. */
 struct holding_count holding_count_from(struct projector *p, const struct holding *first);
 /* The same, looked up. */
 struct holding_count holding_count(struct projector *p, const struct object_key *key);
+/* A number of descriptors that were found. None is unknown where somebody may be out of sight. */
+void record_found_number(struct record *r, size_t field, uint64_t n, const struct holding_count *count);
 /* State and reason as far as holders tell: in-use, or unknown. */
 void record_held_state(struct projector *p, struct record *r, size_t state, size_t reason, bool deleted,
 		       const struct holding_count *found);

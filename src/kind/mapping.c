@@ -51,6 +51,13 @@ static int add_entry(struct record *r, struct sums *sums, uint32_t pid, const st
 	return 0;
 }
 
+static bool is_entry_of(const struct holders *h, const struct holding *g, const struct smaps_entry *e)
+{
+	const struct range *range = holding_range(h, g);
+
+	return range->start == e->start && range->offset == e->offset && g->ino == e->inode;
+}
+
 /*
  * The mappings of one process, from *g on, which moves to those of the next: both its
  * holdings and smaps stand in the order of addresses.
@@ -68,7 +75,8 @@ static int add_process(struct projector *p, struct record *r, struct sums *sums,
 	while (reader && *g && (*g)->holder == holder && (n = smaps_next(reader, &e)) > 0) {
 		while (*g && (*g)->holder == holder && holding_range(h, *g)->start < e.start)
 			*g = holding_next(h, *g);
-		if (*g && (*g)->holder == holder && holding_range(h, *g)->start == e.start &&
+		/* The same addresses may have another file by now. */
+		if (*g && (*g)->holder == holder && is_entry_of(h, *g, &e) &&
 		    add_entry(r, sums, pid, &e) < 0) {
 			smaps_close(reader);
 			return -ENOMEM;

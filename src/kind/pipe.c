@@ -71,12 +71,12 @@ static const struct holding *held(const struct snapshot *s, size_t i)
 /* What deserves attention: an end that is missing. */
 static void project_reason(struct projector *p, struct record *r, const struct holding_count *found)
 {
-	if (!wants(p->want, PIPE_REASON) || !found->known || !(p->snapshot->sources & SOURCE_ACCESS))
+	if (!wants(p->want, PIPE_REASON) || !found->all || !(p->snapshot->sources & SOURCE_ACCESS))
 		return;
 	if (found->readers == 0)
-		record_state(p, r, PIPE_STATE, "in-use", PIPE_REASON, "nobody was found who reads");
+		record_state(p, r, PIPE_STATE, "in-use", PIPE_REASON, "nobody reads: writing to it fails");
 	else if (found->writers == 0)
-		record_state(p, r, PIPE_STATE, "in-use", PIPE_REASON, "nobody was found who writes");
+		record_state(p, r, PIPE_STATE, "in-use", PIPE_REASON, "nobody writes: reading it ends");
 }
 
 static int project(struct projector *p, size_t i, struct record *r)

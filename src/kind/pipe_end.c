@@ -69,12 +69,9 @@ static int project_queue(struct projector *p, struct record *r, const struct pip
 int pipe_project(struct projector *p, struct record *r, const struct pipe_fields *at,
 		 const struct holding *first, const struct holding_count *count)
 {
-	if (p->snapshot->sources & SOURCE_ACCESS && count->known) {
-		record_u64(r, at->readers, count->readers);
-		record_u64(r, at->writers, count->writers);
-	} else {
-		record_unknown_why(r, at->readers, WHY_TOLD);
-		record_unknown_why(r, at->writers, WHY_TOLD);
+	if (p->snapshot->sources & SOURCE_ACCESS) {
+		record_found_number(r, at->readers, count->readers, count);
+		record_found_number(r, at->writers, count->writers, count);
 	}
 	if (!first || (count->readers == 0 && count->writers == 0))
 		return 0;

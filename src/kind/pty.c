@@ -56,7 +56,7 @@ static const struct field fields[] = {
 			 .help = "its number in its instance of devpts" },
 	[PTY_DEVICE] = { .name = "device",
 			 .type = FIELD_STR,
-			 .help = "device number of that instance, MAJOR:MINOR; absent: not known" },
+			 .help = "device number of that instance, MAJOR:MINOR" },
 	[PTY_MASTERS] = { .name = "masters",
 			  .type = FIELD_U64,
 			  .flags = FIELD_DEFAULT,
@@ -133,15 +133,29 @@ static void project_names(struct record *r, const struct object_key *key)
 	unsigned long long number = key->ino;
 
 	record_u64(r, PTY_NUMBER, key->ino);
-	if (key->dev == 0) {
-		record_printf(r, PTY_REF, "pty:?/%llu", number);
-		return;
-	}
 	record_device(r, PTY_DEVICE, key->dev);
 	if (key->dev == own_instance())
 		record_printf(r, PTY_REF, "pty:" PTS "/%llu", number);
 	else
 		record_printf(r, PTY_REF, "pty:%u:%u/%llu", major(key->dev), minor(key->dev), number);
+}
+
+/*
+ * Whether the process holds a slave of that number in another instance of devpts, too: the
+ * number that its stat shows does not tell which is its terminal.
+ */
+static bool is_ambiguous(const struct snapshot *s, const struct object_key *key, uint32_t holder)
+{
+	for (size_t i = 0; i < count(s); i++) {
+		const struct holding *g = find_side(s, held(s, i), 0);
+
+		if (!g || g->ino != key->ino || g->dev == device_pack(key->dev))
+			continue;
+		for (; g; g = find_side(s, holding_next(&s->holders, g), 0))
+			if (g->holder == holder)
+				return true;
+	}
+	return false;
 }
 
 /* The session whose terminal it is: those who hold the slave and have it as theirs know. */
@@ -155,7 +169,7 @@ static void project_session(struct projector *p, struct record *r, const struct 
 	     g = find_side(s, holding_next(&s->holders, g), 0)) {
 		const struct holder *h = holding_holder(&s->holders, g);
 
-		if (h->terminal != terminal)
+		if (h->terminal != terminal || is_ambiguous(s, key, g->holder))
 			continue;
 		record_pid(p, r, PTY_SESSION, h->session, INT64_MAX);
 		if (h->foreground > 0)
@@ -174,7 +188,7 @@ static void project_file(struct projector *p, struct record *r, const struct obj
 
 	if (slave)
 		e = object_look(p->snapshot, slave, &stx);
-	if (e < 0 && key->dev != 0 && key->dev == own_instance()) {
+	if (e < 0 && key->dev == own_instance()) {
 		snprintf(path, sizeof(path), PTS "/%llu", (unsigned long long)key->ino);
 		e = statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &stx) < 0 ? -errno : 0;
 	}
@@ -258,8 +272,6 @@ static int resolve(struct snapshot *s, struct span id, struct matches *m, struct
 		key.dev = own_instance();
 		return held_match(s, &key, m);
 	}
-	if (span_starts(id, "?/") && parse_u64(span_from(id, 2), &key.ino) == 0)
-		return held_match(s, &key, m);
 	if (parse_key(id, &key) < 0) {
 		report_text(report, "expected pty:" PTS "/N or pty:MAJOR:MINOR/N");
 		return -EINVAL;
@@ -312,7 +324,7 @@ static int hang_up(struct snapshot *s, size_t i, struct report *report)
 		return fd;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (!S_ISCHR(st.st_mode) || minor(st.st_rdev) != key.ino || (key.dev && st.st_dev != key.dev))
+	if (!S_ISCHR(st.st_mode) || minor(st.st_rdev) != key.ino || st.st_dev != key.dev)
 		return -ESTALE;
 	if (ioctl(fd, TIOCVHANGUP) == 0) {
 		report_text(report, "hung up");

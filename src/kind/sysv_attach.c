@@ -52,7 +52,7 @@ int sysv_attach_project(struct projector *p, const struct sysv_shm_row *row, str
 	int proc = p->snapshot->context->proc;
 	const struct holders *holders = &p->snapshot->holders;
 	const struct holding *first =
-		holders_find(holders, &(struct object_key){ OBJECT_SYSV, 0, row->perm.id });
+		attach_holding(holders, row->perm.id, row->perm.key, row->perm.perms & SYSV_SHM_DEST);
 	struct attach attach = { .pid = 0 };
 	int found = 0;
 

@@ -9,6 +9,7 @@
 #include "kind/sysv_attach.h"
 #include "kind/sysv_shm_limits.h"
 #include "kind/verdict.h"
+#include "scan/attach.h"
 #include "scan/sysv_abi.h"
 
 #define HUGE_SHIFT 26 /* SHM_HUGE_SHIFT: log2 of the huge page's size goes here */
@@ -182,6 +183,11 @@ static void project_state(struct projector *p, const struct sysv_shm_row *row, s
 			     "nothing attached, creator and last user are gone");
 }
 
+static const struct holding *first_holding(const struct snapshot *s, const struct sysv_shm_row *row)
+{
+	return attach_holding(&s->holders, row->perm.id, row->perm.key, row->perm.perms & SYSV_SHM_DEST);
+}
+
 /*
  * The kernel counts the mappings: if the walk found as many, it found all holders,
  * whatever else it could not read; and none is none.
@@ -190,11 +196,11 @@ static int project_holders(struct projector *p, const struct sysv_shm_row *row, 
 {
 	static const struct holding_fields at = { SHM_NHOLDERS, SHM_HOLDERS };
 	static const struct holding_roles roles = { .mapped = "attached" };
-	struct object_key key = { OBJECT_SYSV, 0, row->perm.id };
-	struct holding_count found = holding_count(p, &key);
+	const struct holding *first = first_holding(p->snapshot, row);
+	struct holding_count found = holding_count_from(p, first);
 
 	found.known = found.mappings == row->nattch;
-	return record_holders(p, r, &at, &key, &found, &roles);
+	return record_holders_from(p, r, &at, first, &found, &roles);
 }
 
 static int project(struct projector *p, size_t i, struct record *r)
@@ -250,11 +256,17 @@ static int remove_segment(struct snapshot *s, size_t i, struct report *report)
 	return r;
 }
 
+/* Where more mappings were found than the kernel counts, some are of a segment of another
+ * IPC namespace: then none of them is named. */
 static const struct holding *held(const struct snapshot *s, size_t i)
 {
-	struct object_key key = { OBJECT_SYSV, 0, sysv_shm_at(&s->sysv[SYSV_SHM], i)->perm.id };
+	const struct sysv_shm_row *row = sysv_shm_at(&s->sysv[SYSV_SHM], i);
+	const struct holding *first = first_holding(s, row);
+	uint64_t mappings = 0;
 
-	return holders_find(&s->holders, &key);
+	for (const struct holding *g = first; g; g = holding_next(&s->holders, g))
+		mappings++;
+	return mappings > row->nattch ? NULL : first;
 }
 
 static int get_segment(key_t key, int flags, const struct create_args *args)

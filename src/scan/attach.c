@@ -46,14 +46,35 @@ static int read_flags(int proc, struct attach *attach)
 	return r < 0 ? r : -ENODATA;
 }
 
-bool attach_is_segment(const struct map_line *map, const struct internal_devices *devices)
+bool attach_is_segment(const struct map_line *map, const struct internal_devices *devices, uint32_t *key)
 {
 	const struct span head = SPAN("/SYSV"), tail = SPAN(" (deleted)");
+	const size_t digits = 8;
+	uint64_t number;
 
 	/* A name alone proves nothing: anybody may call a file so. */
-	return map->shared && map->path.len == head.len + 8 + tail.len && span_starts(map->path, head.ptr) &&
-	       span_is(span_from(map->path, map->path.len - tail.len), tail.ptr) &&
-	       internal_devices_has(devices, makedev((unsigned)map->major, (unsigned)map->minor));
+	if (!map->shared || map->path.len != head.len + digits + tail.len ||
+	    !span_starts(map->path, head.ptr) ||
+	    !span_is(span_from(map->path, map->path.len - tail.len), tail.ptr) ||
+	    !internal_devices_has(devices, makedev((unsigned)map->major, (unsigned)map->minor)) ||
+	    parse_hex((struct span){ map->path.ptr + head.len, digits }, &number) < 0)
+		return false;
+	*key = (uint32_t)number;
+	return true;
+}
+
+const struct holding *attach_holding(const struct holders *h, uint32_t id, uint32_t key, bool dest)
+{
+	const struct holding *found =
+		holders_find(h, &(struct object_key){ OBJECT_SYSV, device_unpack(key), id });
+
+	for (size_t i = 0; dest && !found && i < h->classes[OBJECT_SYSV].count; i++) {
+		const struct holding *g = object_holding(h, OBJECT_SYSV, i);
+
+		if (g->ino == id)
+			found = g;
+	}
+	return found;
 }
 
 int attach_find(const struct holders *h, int proc, const struct holding *first, uint64_t size,

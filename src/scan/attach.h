@@ -27,5 +27,10 @@ int attach_find(const struct holders *h, int proc, const struct holding *first, 
  * attaching it; -EPERM without CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE, -ESTALE if
  * the segment is no longer mapped there. */
 int attach_open(int proc, uint32_t id, const struct attach *attach) _must_check_;
-/* Whether a mapping is that of a System V segment, and no file that is called so. */
-bool attach_is_segment(const struct map_line *map, const struct internal_devices *devices);
+/* Whether a mapping is that of a System V segment, and no file that is called so; *key: what
+ * the segment was made with. */
+bool attach_is_segment(const struct map_line *map, const struct internal_devices *devices, uint32_t *key);
+/* The first holding of a segment. A process may have brought one of the same id along from another
+ * IPC namespace: the key tells. Once it is marked for destruction (dest) the kernel keeps no key. NULL:
+ * nobody was found. */
+const struct holding *attach_holding(const struct holders *h, uint32_t id, uint32_t key, bool dest);

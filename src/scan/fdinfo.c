@@ -5,7 +5,28 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "lib/file.h"
 #include "lib/parse.h"
+
+/* Lines of locks stand before what is looked for, and there may be any number of them. */
+static int read_without_locks(struct fdinfo *info, int fd)
+{
+	_cleanup_(line_reader_free) struct line_reader reader = { .fd = fd };
+	struct span line;
+	int r;
+
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return -errno;
+	info->len = 0;
+	while ((r = line_reader_next(&reader, &line)) > 0) {
+		if (span_starts(line, "lock:") || line.len + 1 > sizeof(info->text) - info->len)
+			continue;
+		memcpy(info->text + info->len, line.ptr, line.len);
+		info->text[info->len + line.len] = '\n';
+		info->len += line.len + 1;
+	}
+	return r;
+}
 
 int fdinfo_read(struct fdinfo *info, int dir, const char *table, const char *name)
 {
@@ -22,7 +43,7 @@ int fdinfo_read(struct fdinfo *info, int dir, const char *table, const char *nam
 	if (n < 0)
 		return -errno;
 	info->len = (size_t)n;
-	return 0;
+	return info->len == sizeof(info->text) ? read_without_locks(info, fd) : 0;
 }
 
 int fdinfo_read_own(struct fdinfo *info, const char *name)

@@ -4,7 +4,7 @@
 
 #include "lib/base.h"
 
-/* The beginning of such a file: the lines that are looked for stand in front. */
+/* Such a file without the lines of locks, as far as there is room: what is looked for is short. */
 struct fdinfo {
 	char text[1024];
 	size_t len;

@@ -7,7 +7,7 @@
 /* What sort of object a holding refers to, and which numbers identify it. */
 enum object_class {
 	OBJECT_FILE,	     /* file of a device that was asked for: device, inode */
-	OBJECT_SYSV,	     /* System V segment of this IPC namespace: 0, id */
+	OBJECT_SYSV,	     /* System V segment: the key that it was made with, id */
 	OBJECT_PIPE,	     /* 0, inode */
 	OBJECT_FIFO,	     /* device, inode */
 	OBJECT_SOCKET,	     /* of any family: 0, inode */

@@ -16,8 +16,31 @@
 #define PIDFD_THREAD O_EXCL /* linux/pidfd.h, Linux 6.9 */
 #endif
 
-/* Of an object that a thousand processes hold it is enough to ask a few. */
-#define MOST_ASKED 16
+/*
+ * How many holdings of one object are asked: of those that refuse a few are enough; those
+ * that are gone meanwhile are passed over, but not without end.
+ */
+enum { MOST_REFUSED = 16, MOST_GONE = 1000 };
+
+/* What has come of asking them one after the other. */
+struct asking {
+	int error; /* of the last that refused, or -ENOENT */
+	unsigned refused, gone;
+};
+
+/* Notes what one said: whether the next is to be asked. */
+static bool ask_on(struct asking *a, int error)
+{
+	if (error == -ENOENT) {
+		a->gone++;
+	} else {
+		a->refused++;
+		a->error = error;
+	}
+	if (a->gone >= MOST_GONE && a->error == -ENOENT)
+		a->error = -EAGAIN;
+	return a->refused < MOST_REFUSED && a->gone < MOST_GONE;
+}
 
 /* The link of /proc that a holding is, below proc. */
 static void link_path(const struct snapshot *s, const struct holding *g, char *path, size_t size)
@@ -82,10 +105,9 @@ static bool can_ask(const struct snapshot *s)
 
 int object_look(const struct snapshot *s, const struct holding *first, struct statx *stx)
 {
-	int worst = -ENOENT, asked = 0;
+	struct asking asking = { .error = -ENOENT };
 
-	for (const struct holding *g = first; g && asked < MOST_ASKED;
-	     g = holding_next(&s->holders, g), asked++) {
+	for (const struct holding *g = first; g; g = holding_next(&s->holders, g)) {
 		struct object_key key = holding_key(g);
 		char path[96];
 		int r;
@@ -95,12 +117,10 @@ int object_look(const struct snapshot *s, const struct holding *first, struct st
 		if (r == 0)
 			return 0;
 		/* Threads have no map_files: behind a dead leader nothing leads there. */
-		if (r == -ENOENT && g->fd < 0 && g->tid)
-			r = -EACCES;
-		if (r != -ENOENT)
-			worst = r;
+		if (!ask_on(&asking, r == -ENOENT && g->fd < 0 && g->tid ? -EACCES : r))
+			break;
 	}
-	return worst;
+	return asking.error;
 }
 
 /* A copy, whatever it is. */
@@ -113,7 +133,22 @@ static int copy(const struct snapshot *s, const struct holding *g)
 
 	if (fd >= 0)
 		return fd;
+	/* Before Linux 6.9 a thread cannot be asked. */
+	if (errno == EINVAL && g->tid)
+		return -ENOSYS;
 	return errno == ESRCH || errno == EBADF ? -ENOENT : -errno;
+}
+
+/*
+ * Whether closing a copy cannot wait. What lies at a path may be a file of a dead FUSE, whose
+ * last words (FLUSH) are waited for: such a one is left open, for the end of the process.
+ */
+static bool closes_at_once(const struct snapshot *s, const char *path)
+{
+	char link[16];
+	ssize_t n = readlinkat(s->context->proc, path, link, sizeof(link));
+
+	return n > 0 && link[0] != '/';
 }
 
 int descriptor_copy(const struct snapshot *s, const struct holding *g)
@@ -137,16 +172,17 @@ int descriptor_copy(const struct snapshot *s, const struct holding *g)
 	snprintf(path, sizeof(path), "self/fd/%d", fd);
 	if (leads_to(s->context->proc, path, &key, &stx) == 0)
 		return fd;
-	/* Its number was given to another file just now. What that is nobody knows, and to
-	 * close it may take for ever (FLUSH of a dead FUSE): it is left to the end of the process. */
+	/* Its number was given to another file just now. */
+	if (closes_at_once(s, path))
+		close_fd(&fd);
 	return -ENOENT;
 }
 
 int object_copy(const struct snapshot *s, const struct holding *first, uint8_t access)
 {
-	int worst = -ENOENT, asked = 0;
+	struct asking asking = { .error = -ENOENT };
 
-	for (const struct holding *g = first; g && asked < MOST_ASKED; g = holding_next(&s->holders, g)) {
+	for (const struct holding *g = first; g; g = holding_next(&s->holders, g)) {
 		int fd;
 
 		if (g->fd < 0 || (access && !(g->access & access)))
@@ -154,69 +190,97 @@ int object_copy(const struct snapshot *s, const struct holding *first, uint8_t a
 		fd = descriptor_copy(s, g);
 		if (fd >= 0)
 			return fd;
-		if (fd != -ENOENT)
-			worst = fd;
-		asked++;
+		if (!ask_on(&asking, fd))
+			break;
 	}
-	return worst;
+	return asking.error;
+}
+
+/* One mapping's object, opened; -errno. */
+static int open_mapped(const struct snapshot *s, const struct holding *g)
+{
+	struct object_key key = holding_key(g);
+	_cleanup_(close_fd) int place = -1;
+	struct statx stx;
+	char path[96];
+	int fd, r;
+
+	link_path(s, g, path, sizeof(path));
+	/* First the place alone, which waits for nothing; then what is known to be there. */
+	place = openat(s->context->proc, path, O_PATH | O_CLOEXEC);
+	if (place < 0)
+		return errno == ESRCH ? -ENOENT : -errno;
+	snprintf(path, sizeof(path), "self/fd/%d", place);
+	r = leads_to(s->context->proc, path, &key, &stx);
+	if (r < 0)
+		return r;
+	fd = openat(s->context->proc, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
 }
 
 int object_open_mapped(const struct snapshot *s, const struct holding *first)
 {
-	int worst = -ENOENT, asked = 0;
+	struct asking asking = { .error = -ENOENT };
 
 	if (!can_ask(s))
 		return -ENOTSUP;
-	for (const struct holding *g = first; g && asked < MOST_ASKED; g = holding_next(&s->holders, g)) {
-		struct object_key key = holding_key(g);
-		_cleanup_(close_fd) int place = -1;
-		struct statx stx;
-		char path[96];
-		int fd;
+	for (const struct holding *g = first; g; g = holding_next(&s->holders, g)) {
+		int fd = g->fd < 0 ? open_mapped(s, g) : -ENOENT;
 
-		if (g->fd >= 0)
-			continue;
-		asked++;
-		link_path(s, g, path, sizeof(path));
-		/* First the place alone, which waits for nothing; then what is known to be there. */
-		place = openat(s->context->proc, path, O_PATH | O_CLOEXEC);
-		if (place < 0) {
-			worst = errno == ENOENT || errno == ESRCH ? worst : -errno;
-			continue;
-		}
-		snprintf(path, sizeof(path), "self/fd/%d", place);
-		if (leads_to(s->context->proc, path, &key, &stx) < 0)
-			continue;
-		fd = openat(s->context->proc, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 		if (fd >= 0)
 			return fd;
-		worst = -errno;
+		if (g->fd < 0 && !ask_on(&asking, fd))
+			break;
 	}
-	return worst;
+	return asking.error;
+}
+
+/* Whether fdinfo is that of the object: the number of the descriptor may have been given to
+ * another file. Before Linux 5.14 it does not tell the inode, but the link does. */
+static bool is_info_of(const struct snapshot *s, const struct holding *g, const struct fdinfo *info)
+{
+	struct object_key key = holding_key(g);
+	struct statx stx;
+	char path[96];
+	uint64_t number;
+
+	if (key.class == OBJECT_EVENTFD)
+		return fdinfo_number(info, "eventfd-id:", &number) == 0 && number == key.ino;
+	if (fdinfo_number(info, "ino:", &number) == 0 && number != key.ino)
+		return false;
+	link_path(s, g, path, sizeof(path));
+	return leads_to(s->context->proc, path, &key, &stx) == 0;
+}
+
+/* fdinfo of one descriptor. 0 or -errno. */
+static int read_info(const struct snapshot *s, const struct holding *g, struct fdinfo *info)
+{
+	uint32_t pid = holding_holder(&s->holders, g)->pid;
+	char table[48], name[12];
+	int r;
+
+	if (g->tid)
+		snprintf(table, sizeof(table), "%u/task/%u", pid, g->tid);
+	else
+		snprintf(table, sizeof(table), "%u", pid);
+	snprintf(name, sizeof(name), "%d", g->fd);
+	r = fdinfo_read(info, s->context->proc, table, name);
+	if (r == 0 && !is_info_of(s, g, info))
+		r = -ENOENT;
+	return r == -ESRCH ? -ENOENT : r;
 }
 
 int object_fdinfo(const struct snapshot *s, const struct holding *first, struct fdinfo *info)
 {
-	int worst = -ENOENT, asked = 0;
+	struct asking asking = { .error = -ENOENT };
 
-	for (const struct holding *g = first; g && asked < MOST_ASKED; g = holding_next(&s->holders, g)) {
-		char table[48], name[12];
-		uint32_t pid = holding_holder(&s->holders, g)->pid;
-		int r;
+	for (const struct holding *g = first; g; g = holding_next(&s->holders, g)) {
+		int r = g->fd < 0 ? -ENOENT : read_info(s, g, info);
 
-		if (g->fd < 0)
-			continue;
-		if (g->tid)
-			snprintf(table, sizeof(table), "%u/task/%u", pid, g->tid);
-		else
-			snprintf(table, sizeof(table), "%u", pid);
-		snprintf(name, sizeof(name), "%d", g->fd);
-		r = fdinfo_read(info, s->context->proc, table, name);
 		if (r == 0)
 			return 0;
-		if (r != -ENOENT && r != -ESRCH)
-			worst = r;
-		asked++;
+		if (g->fd >= 0 && !ask_on(&asking, r))
+			break;
 	}
-	return worst;
+	return asking.error;
 }

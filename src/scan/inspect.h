@@ -15,8 +15,8 @@
 
 /*
  * The file behind the holdings of an object, from `first` on: the first that can be asked
- * answers. 0, -ENOENT: none of them holds it any more, -ENOTSUP: this /proc is another
- * system's or PID namespace's, or -errno.
+ * answers. 0, -ENOENT: none of them holds it any more, -EAGAIN: it changes hands too quickly,
+ * -ENOTSUP: this /proc is another system's or PID namespace's, or -errno.
  */
 int object_look(const struct snapshot *s, const struct holding *first, struct statx *stx) _must_check_;
 /*
@@ -31,6 +31,6 @@ int object_copy(const struct snapshot *s, const struct holding *first, uint8_t a
 int object_open_mapped(const struct snapshot *s, const struct holding *first) _must_check_;
 /* As object_copy(), of one holding. */
 int descriptor_copy(const struct snapshot *s, const struct holding *g) _must_check_;
-/* fdinfo of a descriptor that the object is held by. As object_look(). */
+/* fdinfo of a descriptor that the object is held by, which is surely the object's. As object_look(). */
 struct fdinfo;
 int object_fdinfo(const struct snapshot *s, const struct holding *first, struct fdinfo *info) _must_check_;

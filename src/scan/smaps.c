@@ -73,7 +73,10 @@ int smaps_next(struct smaps_reader *reader, struct smaps_entry *entry)
 			return r;
 		reader->pending = maps_parse(line, &reader->head) == 0;
 	}
-	*entry = (struct smaps_entry){ .start = reader->head.start, .end = reader->head.end };
+	*entry = (struct smaps_entry){ .start = reader->head.start,
+				       .end = reader->head.end,
+				       .offset = reader->head.offset,
+				       .inode = reader->head.inode };
 	reader->pending = false;
 	while ((r = line_reader_next(&reader->lines, &line)) > 0) {
 		reader->pending = maps_parse(line, &reader->head) == 0;

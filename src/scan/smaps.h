@@ -6,6 +6,7 @@
 
 struct smaps_entry {
 	uint64_t start, end;		/* addresses */
+	uint64_t offset, inode;		/* of the file, as maps shows them */
 	uint64_t rss, pss, dirty, swap; /* bytes; dirty: shared and private */
 };
 

@@ -11,30 +11,33 @@
 #include "scan/fdinfo.h"
 #include "scan/mountinfo.h"
 
-struct instance {
+struct mounted {
 	uint64_t dev;
-	struct buf target; /* where it is mounted */
+	bool devpts;	   /* or of another sort */
+	struct buf target; /* where it is mounted; only of a devpts */
 };
 
-/* Those that a process sees, the last mounted last. */
+/* File systems that a process sees, the last mounted last. */
 struct terminals {
-	struct instance *items;
+	struct mounted *items;
 	size_t count;
 };
 
-static int add_instance(struct terminals *t, const struct mount_line *mount)
+static int add_mounted(struct terminals *t, const struct mount_line *mount)
 {
-	struct instance *i;
+	struct mounted *i;
 
 	if (vec_reserve(&t->items, t->count, sizeof(*t->items)) < 0)
 		return -ENOMEM;
 	i = &t->items[t->count++];
-	*i = (struct instance){ .dev = makedev((unsigned)mount->major, (unsigned)mount->minor) };
-	mountinfo_unescape(mount->target, &i->target);
+	*i = (struct mounted){ .dev = makedev((unsigned)mount->major, (unsigned)mount->minor),
+			       .devpts = span_is(mount->fstype, "devpts") };
+	if (i->devpts)
+		mountinfo_unescape(mount->target, &i->target);
 	return i->target.failed ? -ENOMEM : 0;
 }
 
-static int read_instances(struct terminals *t, int dir, const char *table)
+static int read_mounts(struct terminals *t, int dir, const char *table)
 {
 	char path[48];
 	_cleanup_(close_fd) int fd = -1;
@@ -49,8 +52,8 @@ static int read_instances(struct terminals *t, int dir, const char *table)
 	r = fd < 0 ? -errno : 1;
 
 	while (r > 0 && (r = line_reader_next(&reader, &line)) > 0)
-		if (mountinfo_parse(line, &mount) == 0 && span_is(mount.fstype, "devpts"))
-			r = add_instance(t, &mount) < 0 ? -ENOMEM : 1;
+		if (mountinfo_parse(line, &mount) == 0)
+			r = add_mounted(t, &mount) < 0 ? -ENOMEM : 1;
 	return r;
 }
 
@@ -63,7 +66,7 @@ void terminals_free(struct terminals *t)
 	free(t);
 }
 
-/* The one mounted on that path; 0: none is. */
+/* The devpts mounted on that path; 0: none is. */
 static uint64_t mounted_on(const struct terminals *t, struct span directory, const char *leaf)
 {
 	for (size_t i = t->count; i-- > 0;) {
@@ -77,19 +80,25 @@ static uint64_t mounted_on(const struct terminals *t, struct span directory, con
 	return 0;
 }
 
-/* A master opened inside of a devpts shows its instance; opened elsewhere it is the one on
- * "pts" beside it (devpts_acquire() in fs/devpts/inode.c). */
+/*
+ * A master opened inside of a devpts shows its instance; opened elsewhere it is the one on
+ * "pts" beside it (devpts_acquire() in fs/devpts/inode.c). A devpts that the process itself
+ * does not see, as when its descriptor was passed on, is known by the number that its ptmx
+ * always has. 0: it cannot be told.
+ */
 static uint64_t instance_of(const struct terminals *t, const struct statx *stx, struct span path)
 {
+	const uint64_t ptmx = 2; /* mknod_ptmx() in fs/devpts/inode.c */
 	uint64_t dev = makedev(stx->stx_dev_major, stx->stx_dev_minor);
 	const char *slash = path.len ? memrchr(path.ptr, '/', path.len) : NULL;
 
 	for (size_t i = 0; i < t->count; i++)
 		if (t->items[i].dev == dev)
-			return dev;
-	if (!slash)
-		return 0;
-	return mounted_on(t, (struct span){ path.ptr, (size_t)(slash - path.ptr) }, "/pts");
+			return t->items[i].devpts ? dev :
+			       slash ? mounted_on(t, (struct span){ path.ptr, (size_t)(slash - path.ptr) },
+						  "/pts") :
+				       0;
+	return stx->stx_ino == ptmx ? dev : 0;
 }
 
 int terminals_master(struct terminals **terminals, int dir, const char *table, const char *name,
@@ -102,9 +111,9 @@ int terminals_master(struct terminals **terminals, int dir, const char *table, c
 		r = fdinfo_number(&info, "tty-index:", &key->ino);
 	if (r == 0 && !*terminals) {
 		*terminals = calloc(1, sizeof(**terminals));
-		r = *terminals ? read_instances(*terminals, dir, table) : -ENOMEM;
+		r = *terminals ? read_mounts(*terminals, dir, table) : -ENOMEM;
 	}
 	if (r == 0)
 		key->dev = instance_of(*terminals, stx, path);
-	return r;
+	return r == 0 && key->dev == 0 ? -EXDEV : r;
 }

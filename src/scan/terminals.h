@@ -17,7 +17,7 @@ struct terminals;
 /*
  * Key of the terminal whose master is the descriptor `table`/fd/`name` of the process in
  * dir, opened by `path`; stx: what it is. *terminals keeps what the process's mounts tell.
- * 0, -ENODATA: it is no terminal yet, or -errno.
+ * 0, -ENODATA: it is no terminal yet, -EXDEV: its instance cannot be told, or -errno.
  */
 int terminals_master(struct terminals **terminals, int dir, const char *table, const char *name,
 		     const struct statx *stx, struct span path, struct object_key *key) _must_check_;

@@ -98,8 +98,10 @@ static bool has_deleted(const struct map_line *map)
 static void visit_internal(struct visit *v, const struct map_line *map, struct object_key *key,
 			   uint8_t access, const struct range *range)
 {
-	if (attach_is_segment(map, v->w->devices)) {
-		*key = (struct object_key){ OBJECT_SYSV, 0, map->inode };
+	uint32_t name;
+
+	if (attach_is_segment(map, v->w->devices, &name)) {
+		*key = (struct object_key){ OBJECT_SYSV, device_unpack(name), map->inode };
 		if (visit_wants(v, OBJECT_SYSV) && is_our_namespace(v))
 			visit_add(v, key, -1, access, range);
 	} else if (span_starts(map->path, "/memfd:")) {

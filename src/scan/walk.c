@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 
 #include "lib/file.h"
+#include "lib/vec.h"
 
 #define KCMP_FILES 2 /* linux/kcmp.h */
 
@@ -24,11 +25,52 @@ static bool wants_mappings(const struct walker *w)
 	       (w->request->classes & 1 << OBJECT_FILE && w->request->mapped_files);
 }
 
-/* Whether two tasks share their table of descriptors. Without kcmp(2), or for the
- * numbers of another /proc: looked at each, and perhaps seen twice. */
-static bool share_descriptors(const struct walker *w, uint32_t a, uint32_t b)
+/* How many descriptors a thread has; 0: not told (before Linux 6.2). */
+static uint64_t count_descriptors(int tasks, uint32_t tid)
 {
-	return w->request->own_proc && syscall(SYS_kcmp, a, b, KCMP_FILES, 0, 0) == 0;
+	struct stat st;
+	char path[24];
+
+	snprintf(path, sizeof(path), "%u/fd", tid);
+	return fstatat(tasks, path, &st, 0) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+/*
+ * Whether two tasks share their table of descriptors. Where kcmp(2) is refused, as in many
+ * containers, tables of the same length are taken for one: that none is counted twice
+ * matters more than that few threads have tables of their own.
+ */
+static bool share_descriptors(const struct walker *w, int tasks, uint32_t a, uint32_t b)
+{
+	const int tries = 3; /* a descriptor may come or go in between */
+	bool same = false;
+	long r = w->request->own_proc ? syscall(SYS_kcmp, a, b, KCMP_FILES, 0, 0) : -1;
+
+	if (r >= 0)
+		return r == 0;
+	for (int i = 0; i < tries && !same; i++)
+		same = count_descriptors(tasks, a) == count_descriptors(tasks, b);
+	return same;
+}
+
+/* Tables of descriptors that were looked at: each by a task that has it. */
+struct tables {
+	uint32_t *tids;
+	size_t count;
+};
+
+/* Whether the thread's table is one that was not looked at yet; then it is noted. */
+static bool is_new_table(struct visit *v, struct tables *t, int tasks, uint32_t tid)
+{
+	for (size_t i = 0; i < t->count; i++)
+		if (share_descriptors(v->w, tasks, t->tids[i], tid))
+			return false;
+	if (vec_reserve(&t->tids, t->count, sizeof(*t->tids)) < 0) {
+		v->w->error = -ENOMEM;
+		return false;
+	}
+	t->tids[t->count++] = tid;
+	return true;
 }
 
 /*
@@ -41,25 +83,27 @@ static void visit_threads(struct visit *v)
 	_cleanup_(free_ptr) uint32_t *tids = NULL;
 	int64_t n = tasks < 0 ? -errno : read_numbers(tasks, &tids);
 	const unsigned descriptors = v->w->request->classes & WALK_DESCRIPTORS;
-	uint32_t leader = v->stat.state == 'Z' ? 0 : v->holder->pid;
+	bool leads = v->stat.state != 'Z', memory = leads;
+	struct tables tables = { 0 };
 	char table[32];
 
 	visit_failed(v, n < 0 ? (int)n : 0);
+	if (leads)
+		is_new_table(v, &tables, tasks, v->holder->pid);
 	for (int64_t i = 0; i < n; i++) {
-		bool stands_in = leader == 0;
-
 		if (tids[i] == v->holder->pid)
 			continue;
 		v->tid = tids[i];
 		snprintf(table, sizeof(table), "task/%u", tids[i]);
-		if (descriptors && (stands_in || !share_descriptors(v->w, leader, tids[i])))
+		if (descriptors && is_new_table(v, &tables, tasks, tids[i]))
 			visit_descriptors(v, table);
 		/* Threads of one process share their memory: one look is enough. */
-		if (wants_mappings(v->w) && stands_in)
+		if (wants_mappings(v->w) && !memory)
 			visit_mappings(v, table);
-		leader = stands_in ? tids[i] : leader;
+		memory = true;
 	}
 	v->tid = 0;
+	free(tables.tids);
 }
 
 static int read_stat(struct visit *v, struct buf *text)

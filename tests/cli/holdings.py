@@ -79,6 +79,12 @@ def descriptors(truth, access, side=None):
     return sum(h["fd"] >= 0 and bool(h["access"] & access) for h in holdings_of(truth, side))
 
 
+def found(truth, access):
+    """The same as the program may say it in a PID namespace, out of whose sight there may be
+    others: none is unknown."""
+    return descriptors(truth, access) or None
+
+
 def only(document):
     assert len(document["objects"]) == 1, document
     return document["objects"][0]

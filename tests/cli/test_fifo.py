@@ -8,7 +8,7 @@ import stat
 import expect
 import kernel
 import pytest
-from holdings import check, descriptors, listed, not_there, only
+from holdings import check, found, listed, not_there, only
 from program import unescape
 
 READ, WRITE = 1, 2
@@ -48,7 +48,7 @@ def test_holders(ipcctl, factory, tmp_path, holders, ends):
         check(o, truth, ROLES)
         expect.matches(o, expected(path))
         if "thread" not in holders:
-            assert (o["readers"], o["writers"]) == (descriptors(truth, READ), descriptors(truth, WRITE))
+            assert (o["readers"], o["writers"]) == (found(truth, READ), found(truth, WRITE))
     # A writer that only a message has may be past telling, but is never denied.
     if not ipcctl.slow:  # valgrind makes no copies of descriptors
         assert o["ends"] in ([ends, None] if "flight" in holders else [ends])

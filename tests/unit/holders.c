@@ -278,7 +278,8 @@ static void first_segment(void **state)
 {
 	static const char maps[] = "1000-2000 rw-s 00000000 00:01 0                          /SYSV00000000 (deleted)\n"
 				   "2000-3000 r--s 00000000 00:01 32769                      /SYSV0000162e (deleted)\n";
-	const struct object_key zero = { OBJECT_SYSV, 0, 0 }, other = { OBJECT_SYSV, 0, 32769 };
+	const struct object_key zero = { OBJECT_SYSV, 0, 0 },
+				other = { OBJECT_SYSV, device_unpack(0x162e), 32769 };
 	const struct tree *t = *state;
 	struct holders h;
 

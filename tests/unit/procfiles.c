@@ -90,6 +90,27 @@ static void fdinfo(void **state)
 	assert_int_equal(fdinfo_flags(&info, &flags), -ENODATA);
 }
 
+/* Anybody can put locks on a descriptor: their lines stand before what is looked for. */
+static void fdinfo_behind_locks(void **state)
+{
+	const struct tree *t = *state;
+	struct buf b = { 0 };
+	struct fdinfo info;
+	uint64_t v = 0;
+
+	buf_puts(&b, "pos:\t0\nflags:\t02\nmnt_id:\t15\nino:\t9\n");
+	for (int i = 0; i < 3000; i++)
+		buf_printf(&b, "lock:\t%d: OFDLCK ADVISORY  WRITE -1 00:0e:9 %d %d\n", i, 2 * i, 2 * i);
+	buf_puts(&b, "eventfd-count: 5\neventfd-id: 77\n");
+	put(t, "fdinfo/3", buf_cstr(&b));
+	assert_int_equal(fdinfo_read(&info, t->dir, ".", "3"), 0);
+	assert_int_equal(fdinfo_number(&info, "eventfd-id:", &v), 0);
+	assert_int_equal(v, 77);
+	assert_int_equal(fdinfo_number(&info, "ino:", &v), 0);
+	assert_int_equal(v, 9);
+	buf_free(&b);
+}
+
 static void smaps(void **state)
 {
 	const struct tree *t = *state;
@@ -126,24 +147,29 @@ static void terminals(void **state)
 				     "23 20 0:99 / /with\\040blank/dev/pts rw - devpts devpts rw\n";
 	static const struct {
 		unsigned dev; /* minor number of what was opened */
+		unsigned ino;
 		struct span path;
 		unsigned instance; /* likewise; 0: not known */
 	} masters[] = {
-		{ 6, SPAN("/dev/ptmx"), 21 },		   { 21, SPAN("/dev/pts/ptmx"), 21 },
-		{ 21, SPAN("/dev/ptmx"), 21 },		   { 99, SPAN("/with blank/dev/pts/ptmx"), 99 },
-		{ 6, SPAN("/with blank/dev/ptmx"), 99 },   { 6, SPAN("/elsewhere/ptmx"), 0 },
-		{ 6, { "", 0 }, 0 },
+		{ 6, 87, SPAN("/dev/ptmx"), 21 },		   { 21, 2, SPAN("/dev/pts/ptmx"), 21 },
+		{ 21, 2, SPAN("/dev/ptmx"), 21 },		   { 99, 2, SPAN("/with blank/dev/pts/ptmx"), 99 },
+		{ 6, 87, SPAN("/with blank/dev/ptmx"), 99 },   { 6, 87, SPAN("/elsewhere/ptmx"), 0 },
+		{ 6, 87, { "", 0 }, 0 },
+		/* Passed on from another mount namespace: only the inode of its ptmx speaks for it. */
+		{ 77, 2, SPAN("/ptmx"), 77 },		   { 77, 3, SPAN("/dev/ptmx"), 0 },
 	};
 	const struct tree *t = *state;
 
 	put(t, "mountinfo", mounts);
 	put(t, "fdinfo/3", "pos:\t0\nflags:\t02\nmnt_id:\t21\ntty-index:\t5\n");
 	for (size_t i = 0; i < ARRAY_SIZE(masters); i++) {
-		struct statx stx = { .stx_dev_minor = masters[i].dev };
+		struct statx stx = { .stx_dev_minor = masters[i].dev, .stx_ino = masters[i].ino };
 		struct object_key key = { .class = OBJECT_PTY };
 		struct terminals *terminals = NULL;
 
-		assert_int_equal(terminals_master(&terminals, t->dir, ".", "3", &stx, masters[i].path, &key), 0);
+		int r = terminals_master(&terminals, t->dir, ".", "3", &stx, masters[i].path, &key);
+
+		assert_int_equal(r, masters[i].instance ? 0 : -EXDEV);
 		assert_int_equal(key.ino, 5);
 		assert_true(key.dev == (masters[i].instance ? makedev(0, masters[i].instance) : 0));
 		terminals_free(terminals);
@@ -196,7 +222,8 @@ static void found_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TREE_TEST(fdinfo),	  TREE_TEST(smaps),
+		TREE_TEST(fdinfo),	  TREE_TEST(fdinfo_behind_locks),
+		TREE_TEST(smaps),
 		TREE_TEST(terminals),	  cmocka_unit_test(devices),
 		cmocka_unit_test(found_files),
 	};
