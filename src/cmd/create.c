@@ -204,7 +204,8 @@ static int take_words(struct context *c, const struct kind *k, struct create_arg
 				  rest->words[most],
 				  k->transient && !k->no_command ? "; a COMMAND stands behind '--'" : "");
 	if (k->name_arg && !k->name_optional && rest->count == 0)
-		return diag_usage(&c->diag, "create %s needs a %s, such as /jobs", k->name, k->name_arg);
+		return diag_usage(&c->diag, "create %s needs a %s; 'ipcctl create %s --help' says more",
+				  k->name, k->name_arg, k->name);
 	args->name = rest->count ? rest->words[0] : NULL;
 	return check_command(c, k, args, rest->command);
 }

@@ -88,7 +88,8 @@ static int run(struct context *c, int argc, char **argv)
 	bool tells = status < 0 && tells_of_others(c, &rest);
 
 	if (status < 0)
-		status = select_kinds(c, rest.words, rest.count, &c->options.kinds, "persistent", &list);
+		status = select_kinds(c, rest.words, rest.count, &c->options.kinds,
+				      c->options.pid.set ? "all" : "persistent", &list);
 	if (status < 0)
 		status = take_paths(c, &list, &request);
 	if (status < 0)
@@ -120,7 +121,7 @@ const struct command command_list = {
 	.arguments = "[KIND...]",
 	.summary = "List objects, a row each",
 	.text = "KIND is a kind or a group of kinds; 'ipcctl kinds' lists them. Without any, the\n"
-		"persistent ones are listed: those that outlive their processes.\n",
+		"persistent ones are listed: those that outlive their processes; with --pid, all.\n",
 	.options = OPTIONS_GLOBAL | OPTIONS_PROCFS | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_OWNER |
 		   OPTIONS_PROCESSES | OPTIONS_PATHS | OPTIONS_DEPTH | OPTIONS_LETTERS,
 	.words = COMPLETE_KIND,

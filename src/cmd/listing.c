@@ -114,6 +114,17 @@ unsigned listing_threads(const struct context *c)
 	return n < MOST_THREADS ? (unsigned)n : MOST_THREADS;
 }
 
+/* --pid: kinds whose users nobody can tell are not listed, which is not to say that there are none. */
+static void tell_untold(struct listing *l)
+{
+	for (size_t i = 0; l->context->options.pid.set && i < l->nkinds; i++)
+		if (schema_find(l->schemas[i], SPAN("holders")) < 0)
+			warnings_add(
+				&l->sheet.warnings,
+				&(struct warning){ .subject = l->kinds[i]->name,
+						   .text = "the kernel keeps no list of who uses them" });
+}
+
 int listing_take(struct listing *l, struct scan_request *request)
 {
 	int status = check_pid(l);
@@ -129,6 +140,7 @@ int listing_take(struct listing *l, struct scan_request *request)
 	if (snapshot_take(&l->snapshot, &l->context->scan, request, &l->sheet.warnings) < 0)
 		return out_of_memory(l->context);
 	l->sheet.document.unreadable_processes = l->snapshot.holders.unreadable;
+	tell_untold(l);
 	return check_pid_again(l);
 }
 

@@ -72,7 +72,8 @@ static void carry_out(struct plan *p)
 				  (int)r->ref.len, r->ref.ptr);
 			continue;
 		}
-		if (o->dry_run) {
+		/* Where nothing can be done, trying does nothing: it says why. */
+		if (o->dry_run && r->kind->remove != remove_impossible) {
 			say(p, "would remove ", r, report.text);
 			continue;
 		}
@@ -119,8 +120,8 @@ static bool is_named(const struct opt_rest *rest, const struct kind *k)
 }
 
 /*
- * --all: a group does not stand for kinds whose objects are all in use, such as every
- * terminal of the system; those go only where the kind itself is named. -1 or the exit status.
+ * --all: a group does not stand for kinds whose objects are in use, such as every terminal or
+ * open FIFO of the system; those go only where the kind itself is named. -1 or the exit status.
  */
 static int narrow_kinds(struct context *c, const struct opt_rest *rest, struct kind_list *list)
 {
@@ -129,7 +130,7 @@ static int narrow_kinds(struct context *c, const struct opt_rest *rest, struct k
 	for (size_t i = 0; i < list->count; i++) {
 		const struct kind *k = list->items[i];
 
-		if (k->transient && !is_named(rest, k))
+		if (!(k->groups & GROUP_PERSISTENT) && !is_named(rest, k))
 			continue;
 		if (list->parts[i])
 			return diag_usage(&c->diag, "--all takes whole kinds; name %s, or single objects",

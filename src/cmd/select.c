@@ -118,6 +118,30 @@ void kind_list_free(struct kind_list *list)
 	*list = (struct kind_list){ 0 };
 }
 
+/* What cannot be a reference, because no kind stands before the colon. */
+static int no_kind(struct context *c, const char *text, const char *name)
+{
+	const struct kind_group_name *group = kind_group_find(span_of(name));
+
+	if (!group)
+		return unknown_kind(c, name);
+	for (const struct kind *const *k = kinds; *k; k++)
+		if (kind_is_built(*k) && kind_in_group(*k, group))
+			return diag_usage(&c->diag,
+					  "'%s': '%s' is a group of kinds; expected a kind, such as %s", text,
+					  name, (*k)->name);
+	return not_built(c, name);
+}
+
+/* The kernel shows numbers in brackets: "pipe:[4711]", as a link in /proc/PID/fd has it. */
+static struct span without_brackets(struct span id)
+{
+	if (id.len > 2 && id.ptr[0] == '[' && id.ptr[id.len - 1] == ']' &&
+	    strspn(id.ptr + 1, "0123456789") == id.len - 2)
+		return (struct span){ id.ptr + 1, id.len - 2 };
+	return id;
+}
+
 static int parse_target(struct context *c, const char *text, struct target *t)
 {
 	const char *colon = strchr(text, ':');
@@ -132,9 +156,12 @@ static int parse_target(struct context *c, const char *text, struct target *t)
 		return diag_usage(&c->diag, "'%s' names no kind; expected KIND:OBJECT, such as %s", text,
 				  kinds[0]->reference);
 	}
-	*t = (struct target){ kind_find(span_of(name)), span_of(colon + 1), text };
+	*t = (struct target){ kind_find(span_of(name)), without_brackets(span_of(colon + 1)), text };
 	if (!t->kind)
-		return unknown_kind(c, name);
+		return no_kind(c, text, name);
+	/* "tcp:127.0.0.1:80" is of a kind whose references begin so. */
+	if (kind_alias_value(t->kind, name))
+		t->id = span_of(text);
 	return kind_is_built(t->kind) ? -1 : not_built(c, name);
 }
 

@@ -314,12 +314,8 @@ static int remove_fifo(struct snapshot *s, size_t i, struct report *report)
 
 static int create(const struct create_args *args, struct report *report)
 {
-	int r = path_create(args, S_IFIFO, report);
-
-	if (r < 0)
-		return r;
 	report->ref = arena_printf(&report->arena, "fifo:%s", args->name);
-	return report->ref.ptr ? 0 : -ENOMEM;
+	return report->ref.ptr ? path_create(args, S_IFIFO, report) : -ENOMEM;
 }
 
 static const struct opt create_opts[] = {

@@ -90,16 +90,21 @@ static int open_file(const struct create_args *args, struct stat *st, struct rep
 	return fd < 0 ? -errno : fd;
 }
 
-/* Maps the file; the mapping stays until the process ends. */
-static int map_file(const struct create_args *args, struct report *report)
+/* Maps the file; the mapping stays until the process ends. *dev and *ino are of what was
+ * mapped, whatever the path leads to by then. */
+static int map_file(const struct create_args *args, uint64_t *dev, uint64_t *ino, struct report *report)
 {
 	int protection = PROT_READ | (args->read_only ? 0 : PROT_WRITE);
 	struct stat st;
+	char path[40];
 	_cleanup_(close_fd) int fd = open_file(args, &st, report);
 
 	if (fd < 0)
 		return fd;
-	return mmap(NULL, (size_t)st.st_size, protection, MAP_SHARED, fd, 0) == MAP_FAILED ? -errno : 0;
+	if (mmap(NULL, (size_t)st.st_size, protection, MAP_SHARED, fd, 0) == MAP_FAILED)
+		return -errno;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return path_key(span_of(path), true, dev, ino);
 }
 
 static int create(const struct create_args *args, struct report *report)
@@ -109,9 +114,7 @@ static int create(const struct create_args *args, struct report *report)
 
 	if (args->name[0] != '/')
 		return report_usage(report, "'%s' does not begin with a slash", args->name);
-	r = map_file(args, report);
-	if (r == 0)
-		r = path_key(span_of(args->name), true, &dev, &ino);
+	r = map_file(args, &dev, &ino, report);
 	if (r < 0)
 		return r;
 	report->ref = arena_printf(&report->arena, "file-mapping:%u:%u:%llu", major(dev), minor(dev),

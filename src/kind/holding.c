@@ -80,9 +80,9 @@ void record_held_state(struct projector *p, struct record *r, size_t state, size
 		       const struct holding_count *found)
 {
 	if (found->processes > 0)
-		record_state(p, r, state, "in-use", reason, "%sheld by %llu process%s",
-			     deleted ? "deleted, " : "", (unsigned long long)found->processes,
-			     found->processes == 1 ? "" : "es");
+		record_state(p, r, state, "in-use", reason, "%sheld by %s%llu process%s",
+			     deleted ? "deleted, " : "", found->known ? "" : "at least ",
+			     (unsigned long long)found->processes, found->processes == 1 ? "" : "es");
 	else if (!p->snapshot->holders.walked)
 		record_state(p, r, state, "unknown", reason, "holders were not looked for");
 	else if (!found->known)

@@ -10,7 +10,7 @@ extern const struct schema holder_schema;
 #define COMMON_NHOLDERS                                                                                      \
 	{                                                                                                    \
 		.name = "nholders", .type = FIELD_U64, .flags = FIELD_DEFAULT | FIELD_MIXED | FIELD_GAUGE,   \
-		.sources = SOURCE_HOLDERS, .help = "processes that hold it"                                  \
+		.sources = SOURCE_HOLDERS, .help = "processes in sight that hold it"                         \
 	}
 #define COMMON_HOLDERS                                                                                       \
 	{                                                                                                    \

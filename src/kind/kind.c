@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
+#include "kind/path.h"
 #include "lib/vec.h"
 
 const char *kind_alias_value(const struct kind *k, const char *word)
@@ -62,13 +62,13 @@ void report_made(struct report *report, int fd, const char *variable)
 
 void creation_end(struct creation *made)
 {
-	struct stat st;
-
 	for (size_t i = 0; i < made->nfds; i++)
 		close_fd(&made->fds[i].fd);
-	if (made->path.ptr && lstat(made->path.ptr, &st) == 0 && st.st_dev == made->dev &&
-	    st.st_ino == made->ino)
-		unlink(made->path.ptr);
+	if (made->leaf.ptr) {
+		/* Whoever took it away, or put another there, has done what was to be done. */
+		(void)!path_unlink_at(made->parent, made->leaf.ptr, made->dev, made->ino, NULL);
+		close_fd(&made->parent);
+	}
 	*made = (struct creation){ 0 };
 }
 

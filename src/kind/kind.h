@@ -57,9 +57,10 @@ struct creation {
 	struct span value;    /* of that; terminated */
 	bool listens;	      /* fds[0] is a listening socket: LISTEN_FDS goes with it */
 	/* A socket file that was made, to be unlinked in the end unless another is there by
-	 * then; terminated. */
-	struct span path;
-	uint64_t dev, ino; /* of that */
+	 * then: its name, terminated, or nothing. */
+	struct span leaf;
+	int parent;	   /* the directory it was made in, wherever that is by then */
+	uint64_t dev, ino; /* of the file */
 };
 
 /* What a kind has to say about something it did or would not do. */

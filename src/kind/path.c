@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -43,8 +45,7 @@ void record_path_stat(struct projector *p, struct record *r, const struct stat_f
 	record_found(p, r, at, &found);
 }
 
-/* The directory of a path as a descriptor, or -errno; *leaf: what is behind it. */
-static int open_parent(const char *path, const char **leaf)
+int path_parent(const char *path, const char **leaf)
 {
 	const char *slash = strrchr(path, '/');
 	_cleanup_(free_ptr) char *directory = NULL;
@@ -60,15 +61,11 @@ static int open_parent(const char *path, const char **leaf)
 	return fd < 0 ? -errno : fd;
 }
 
-int path_unlink(const char *path, uint64_t dev, uint64_t ino, struct report *report)
+int path_unlink_at(int parent, const char *leaf, uint64_t dev, uint64_t ino, struct report *report)
 {
-	const char *leaf;
-	_cleanup_(close_fd) int parent = open_parent(path, &leaf);
 	struct stat st;
 	int r;
 
-	if (parent < 0)
-		return parent;
 	if (fstatat(parent, leaf, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	if (st.st_dev != dev || st.st_ino != ino)
@@ -76,17 +73,25 @@ int path_unlink(const char *path, uint64_t dev, uint64_t ino, struct report *rep
 	if (unlinkat(parent, leaf, 0) == 0)
 		return 0;
 	r = -errno;
-	if (r == -EPERM || r == -EACCES)
+	if (report && (r == -EPERM || r == -EACCES))
 		report_owner(report, st.st_uid, "");
 	return r;
 }
 
+int path_unlink(const char *path, uint64_t dev, uint64_t ino, struct report *report)
+{
+	const char *leaf;
+	_cleanup_(close_fd) int parent = path_parent(path, &leaf);
+
+	return parent < 0 ? parent : path_unlink_at(parent, leaf, dev, ino, report);
+}
+
 /* What lies there already is taken if it is of the type. */
-static int accept_existing(const char *path, mode_t type, struct report *report)
+static int accept_existing(int parent, const char *leaf, mode_t type, struct report *report)
 {
 	struct stat st;
 
-	if (lstat(path, &st) < 0)
+	if (fstatat(parent, leaf, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	if ((st.st_mode & S_IFMT) != type) {
 		report_text(report, "what is there is something else");
@@ -96,43 +101,109 @@ static int accept_existing(const char *path, mode_t type, struct report *report)
 	return 0;
 }
 
-/* Nobody else can have put another file there that we would give away: it is compared. */
-static int set_owner(const char *path, mode_t type, uint32_t uid, uint32_t gid)
+/*
+ * A directory that nobody else may write in, below another. Where others may put one in its
+ * place it is one of ours all the same, or refused: *st says which. A descriptor or -errno.
+ */
+static int make_stage(int parent, char name[], size_t size, struct stat *st)
 {
-	_cleanup_(close_fd) int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	struct stat st;
+	unsigned long long number;
+	int r = -EEXIST, fd;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	for (int tries = 0; r == -EEXIST && tries < 8; tries++) {
+		if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+			return -EIO;
+		snprintf(name, size, ".ipcctl-%016llx", number);
+		r = mkdirat(parent, name, 0700) < 0 ? -errno : 0;
+	}
+	if (r < 0)
+		return r;
+	fd = openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
 		return -errno;
-	if ((st.st_mode & S_IFMT) != type || st.st_uid != geteuid() || st.st_nlink != 1)
-		return -ESTALE;
-	return fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0 ? -errno : 0;
+	if (fstat(fd, st) == 0 && st->st_uid == geteuid() && (st->st_mode & 077) == 0)
+		return fd;
+	close_fd(&fd);
+	return -ESTALE;
+}
+
+/* Moves a file to where nothing is. NFS and other file systems can only link it. */
+static int put_in_place(int stage, int parent, const char *leaf)
+{
+	if (renameat2(stage, leaf, parent, leaf, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -errno;
+	if (linkat(stage, leaf, parent, leaf, 0) < 0)
+		return -errno;
+	return unlinkat(stage, leaf, 0) < 0 ? -errno : 0;
+}
+
+/* Makes the file in `stage` and gives it away there, where it can be no other. */
+static int make_given(int stage, int parent, const char *leaf, mode_t mode, const struct create_args *args,
+		      uint32_t uid, uint32_t gid, struct report *report)
+{
+	_cleanup_(close_fd) int file = -1;
+	int r;
+
+	if (mknodat(stage, leaf, mode, 0) < 0)
+		return -errno;
+	file = openat(stage, leaf, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	r = file < 0 || fchownat(file, "", uid, gid, AT_EMPTY_PATH) < 0 ? -errno : 0;
+	if (r < 0)
+		report_text(report, "--owner '%s'", args->owner);
+	else
+		r = put_in_place(stage, parent, leaf);
+	if (r < 0)
+		unlinkat(stage, leaf, 0);
+	return r;
+}
+
+/*
+ * mknod(2) tells nothing of what it made, and its caller may share the directory with somebody
+ * who puts another file there before it can be given away. So it gets its owner where nobody
+ * else can reach it, and is complete when it appears. 0 or -errno.
+ */
+static int make_owned(int parent, const char *leaf, mode_t mode, const struct create_args *args,
+		      struct report *report)
+{
+	uint32_t uid, gid;
+	char name[32];
+	struct stat made, there;
+	_cleanup_(close_fd) int stage = -1;
+	int r = parse_owner(args->owner, &uid, &gid, report);
+
+	if (r < 0)
+		return r;
+	if (fstatat(parent, leaf, &there, AT_SYMLINK_NOFOLLOW) == 0)
+		return -EEXIST;
+	stage = make_stage(parent, name, sizeof(name), &made);
+	if (stage < 0)
+		return stage;
+	r = make_given(stage, parent, leaf, mode, args, uid, gid, report);
+	if (fstatat(parent, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && there.st_dev == made.st_dev &&
+	    there.st_ino == made.st_ino)
+		unlinkat(parent, name, AT_REMOVEDIR);
+	return r;
 }
 
 int path_create(const struct create_args *args, mode_t type, struct report *report)
 {
-	uint32_t uid = (uint32_t)-1, gid = (uint32_t)-1;
-	mode_t before;
-	int r = 0;
+	mode_t before, mode = type | create_mode(args);
+	_cleanup_(close_fd) int parent = -1;
+	const char *leaf;
+	int r;
 
 	if (args->name[0] != '/')
 		return report_usage(report, "'%s' does not begin with a slash", args->name);
-	if (args->owner)
-		r = parse_owner(args->owner, &uid, &gid, report);
-	if (r < 0)
-		return r;
+	parent = path_parent(args->name, &leaf);
+	if (parent < 0)
+		return parent;
 	before = umask(0);
-	if (mknod(args->name, type | create_mode(args), 0) < 0)
-		r = -errno;
+	if (args->owner)
+		r = make_owned(parent, leaf, mode, args, report);
+	else
+		r = mknodat(parent, leaf, mode, 0) < 0 ? -errno : 0;
 	umask(before);
-	if (r == -EEXIST && args->exist_ok)
-		return accept_existing(args->name, type, report);
-	if (r == 0 && args->owner) {
-		r = set_owner(args->name, type, uid, gid);
-		if (r < 0) {
-			report_text(report, "--owner '%s'", args->owner);
-			unlink(args->name);
-		}
-	}
-	return r;
+	return r == -EEXIST && args->exist_ok ? accept_existing(parent, leaf, type, report) : r;
 }

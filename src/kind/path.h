@@ -10,6 +10,16 @@ void record_file_ref(struct record *r, size_t field, const struct object_key *ke
 /* What stat(2) told of a file. */
 void record_path_stat(struct projector *p, struct record *r, const struct stat_fields *at,
 		      const struct path_file *file);
+/*
+ * The directory of a path as a descriptor (O_PATH), or -errno; *leaf: the name behind it, a part
+ * of the path. What is made, changed and removed by way of it is in that very directory,
+ * whatever others do with the path meanwhile.
+ */
+int path_parent(const char *path, const char **leaf) _must_check_;
+/* Unlinks a name of that directory if that very file is there. As path_unlink(); report may
+ * be NULL. */
+int path_unlink_at(int parent, const char *leaf, uint64_t dev, uint64_t ino,
+		   struct report *report) _must_check_;
 /* Unlinks the path if that very file is there. 0, -ENOENT, -ESTALE: another is, or -errno. */
 int path_unlink(const char *path, uint64_t dev, uint64_t ino, struct report *report) _must_check_;
 /* Makes a file of this type (S_IFIFO) at args->name, with args->mode and owner. 0 or -errno;

@@ -11,70 +11,46 @@
 #include <sys/un.h>
 
 #include "kind/path.h"
+#include "kind/unix_peers.h"
 #include "lib/file.h"
+#include "scan/cached.h"
 #include "scan/fdinfo.h"
-#include "scan/mountinfo.h"
 
-/* What the mount says of a file on it. */
+/* Sockets that claim to have one file are compared with it so often. */
+#define MOST_CANDIDATES 64
+
+/* A file, and where it lies. */
 struct place {
-	uint32_t device; /* packed; that of stat(2) is another on btrfs and overlay */
-	bool local;	 /* sockets elsewhere cannot be bound to it, nor can it hang */
-	bool askable;	 /* it can't hang, but the same file may have another inode */
+	uint64_t dev, ino; /* as stat(2) tells */
+	uint32_t device;   /* as the kernel tells of sockets: packed, and another on btrfs and overlay */
+	unsigned flags;	   /* of enum mount_flag */
 };
 
-static bool is_one_of(struct span word, const char *const *words)
+/* Where the file lies that an O_PATH descriptor is of; -errno: its mount is not known. */
+static int find_place(const struct snapshot *s, int fd, const struct stat *st, struct place *place)
 {
-	for (; *words; words++)
-		if (span_is(word, *words))
-			return true;
-	return false;
-}
-
-static void describe_mount(const struct mount_line *mount, struct place *place)
-{
-	static const char *const local[] = { "tmpfs", "ramfs", "devtmpfs", "ext2", "ext3", "ext4",   "xfs",
-					     "btrfs", "f2fs",  "bcachefs", "zfs",  "jfs",  "rootfs", NULL };
-	static const char *const stacked[] = { "overlay", "aufs", NULL };
-
-	place->device = device_pack(makedev(mount->major, mount->minor));
-	place->local = is_one_of(mount->fstype, local);
-	place->askable = place->local || is_one_of(mount->fstype, stacked);
-}
-
-/* Where the file lies that an O_PATH descriptor is of; -errno: nothing is known. */
-static int find_place(int fd, struct place *place)
-{
-	_cleanup_(close_fd) int self = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_(close_fd) int mounts = -1;
-	struct line_reader reader = { 0 };
+	const struct mount *mount;
 	struct fdinfo info;
-	struct span line;
-	uint64_t id;
 	char name[12];
+	uint64_t id;
 	int r;
 
-	if (self < 0)
-		return -errno;
+	*place = (struct place){ .dev = st->st_dev, .ino = st->st_ino, .device = device_pack(st->st_dev) };
 	snprintf(name, sizeof(name), "%d", fd);
-	r = fdinfo_read(&info, self, ".", name);
+	r = fdinfo_read_own(&info, name);
 	if (r == 0)
 		r = fdinfo_number(&info, "mnt_id:", &id);
 	if (r < 0)
 		return r;
-	mounts = openat(self, "mountinfo", O_RDONLY | O_CLOEXEC);
-	if (mounts < 0)
-		return -errno;
-	reader.fd = mounts;
-	while ((r = line_reader_next(&reader, &line)) > 0) {
-		struct mount_line mount;
-
-		if (mountinfo_parse(line, &mount) < 0 || mount.id != id)
-			continue;
-		describe_mount(&mount, place);
-		break;
-	}
-	line_reader_free(&reader);
-	return r > 0 ? 0 : r < 0 ? r : -ENOENT;
+	mount = mounts_find(&s->unix_sockets.mounts, id);
+	if (!mount)
+		return -ENOENT;
+	/* An id goes to another mount when its own is gone. */
+	if (mount->flags & MOUNT_LOCAL && !(mount->flags & MOUNT_SUBVOLUMES) && mount->dev != st->st_dev)
+		return -ESTALE;
+	place->device = device_pack(mount->dev);
+	place->flags = mount->flags;
+	return 0;
 }
 
 enum answer { ANSWER_LIVE, ANSWER_STALE, ANSWER_UNKNOWN };
@@ -124,136 +100,144 @@ static bool is_named(const struct snapshot *s, struct span path)
 	return hash_find(&s->unix_sockets.by_name, hash_bytes(path), NULL) != NULL;
 }
 
-/* A connected socket that has the file's name: it is bound there, if anything is; or it was accepted
- * by what was. Its index, or -ENOENT. */
-static int64_t find_connected(const struct snapshot *s, uint32_t device, uint64_t ino)
+/* Whether the file itself is at a path below dir. What a socket is bound to stays in the kernel's
+ * cache, with all that leads there: no file system need be waited for. */
+static bool leads_to(int dir, const char *path, bool in_root, const struct place *place)
 {
-	for (size_t i = 0; i < s->unix_sockets.count; i++) {
-		const struct unix_socket *u = &s->unix_sockets.items[i];
+	struct statx stx;
 
-		if (u->flags & UNIX_HAS_FILE && u->device == device && u->file == (uint32_t)ino)
-			return (int64_t)i;
-	}
-	return -ENOENT;
+	return lookup_cached(dir, path, in_root, false, &stx) == 0 && stx.stx_ino == place->ino &&
+	       makedev(stx.stx_dev_major, stx.stx_dev_minor) == place->dev;
 }
 
-/* Whether a directory that an overlay is made of holds the path. One that was given relative to
- * who knows what may lie anywhere. */
-static bool holds(struct span directory, struct span path)
+/* Whether a socket's name leads to the file: for us, or for a process that holds the socket. */
+static bool names(const struct snapshot *s, const struct unix_socket *u, const struct place *place)
 {
-	bool relative = directory.len == 0 || directory.ptr[0] != '/';
+	struct span name = unix_socket_name(&s->unix_sockets, u);
+	struct object_key key = socket_key(u->inode);
+	const struct holding *first = holders_find(&s->holders, &key);
+	_cleanup_(close_fd) int dir = -1;
+	char path[UINT8_MAX + 1], start[32];
+	bool absolute;
 
-	for (size_t at = 0; at + directory.len < path.len; at++) {
-		if ((relative ? at > 0 && path.ptr[at - 1] == '/' : at == 0) &&
-		    memcmp(path.ptr + at, directory.ptr, directory.len) == 0 &&
-		    path.ptr[at + directory.len] == '/')
-			return true;
-	}
-	return false;
-}
-
-/* Whether a list of directories, such as "upperdir=/a" or "lowerdir=/a:/b", has one that holds the path. */
-static bool lists_holder(struct span option, struct span path)
-{
-	const char *equals = memchr(option.ptr, '=', option.len);
-	struct span rest, item;
-
-	if (!equals || !(span_starts(option, "upperdir") || span_starts(option, "lowerdir")))
+	if (name.len == 0 || place->flags & MOUNT_REPEATS)
 		return false;
-	rest = span_from(option, (size_t)(equals - option.ptr) + 1);
-	while (rest.len > 0) {
-		const char *colon = memchr(rest.ptr, ':', rest.len);
-
-		item = (struct span){ rest.ptr, colon ? (size_t)(colon - rest.ptr) : rest.len };
-		if (item.len > 0 && holds(item, path))
-			return true;
-		rest = span_from(rest, colon ? item.len + 1 : rest.len);
-	}
-	return false;
+	memcpy(path, name.ptr, name.len);
+	path[name.len] = '\0';
+	absolute = path[0] == '/';
+	if (absolute && leads_to(AT_FDCWD, path, false, place))
+		return true;
+	if (!first)
+		return false;
+	snprintf(start, sizeof(start), "%u/%s", holding_holder(&s->holders, first)->pid,
+		 absolute ? "root" : "cwd");
+	dir = openat(s->context->proc, start, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return dir >= 0 && leads_to(dir, path, absolute, place);
 }
 
-/* Of a mount's options those that are separated by commas; one within a path is escaped. */
-static bool mount_covers(const struct mount_line *mount, struct span path)
+/* Whether no other file has the numbers that sock_diag(7) tells. That a file on xfs or tmpfs has them
+ * in the lower half of its own is too much of a chance, as long as there is but one socket and the
+ * file is in use. */
+static bool is_unique(const struct place *place)
 {
-	struct span rest = mount->super;
-	bool found = false;
-
-	while (!found && rest.len > 0) {
-		_cleanup_(buf_free) struct buf plain = { 0 };
-		const char *comma = memchr(rest.ptr, ',', rest.len);
-		struct span option = { rest.ptr, comma ? (size_t)(comma - rest.ptr) : rest.len };
-
-		mountinfo_unescape(option, &plain);
-		found = plain.failed || lists_holder(buf_span(&plain), path);
-		rest = span_from(rest, comma ? option.len + 1 : rest.len);
-	}
-	return found;
+	return place->flags & (MOUNT_LOCAL | MOUNT_STACKED) &&
+	       !(place->flags & (MOUNT_SUBVOLUMES | MOUNT_REPEATS)) && place->ino <= UINT32_MAX;
 }
 
 /*
- * Whether the file lies in a layer of an overlay that is mounted: a socket bound there is
- * bound to the overlay's inode, not to this one. If that can't be told, it does.
+ * The socket that is bound to the file, whose answer is not ANSWER_STALE: its index, -ENOENT: none
+ * that is listed, or -EAGAIN: one has the file's numbers, but so may another file.
+ *
+ * If others can reach none of these sockets a connected one is bound there, if anything is; or it
+ * was accepted by what was.
  */
-static bool is_in_layer(int fd)
+static int64_t find_bound(const struct snapshot *s, const struct place *place)
 {
-	_cleanup_(close_fd) int mounts = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
-	struct line_reader reader = { .fd = mounts };
+	const struct unix_sockets *sockets = &s->unix_sockets;
+	uint32_t file = (uint32_t)place->ino;
+	const struct hash_slot *slot = hash_find(&sockets->by_file, unix_file_key(place->device, file), NULL);
+	bool one = slot && !(sockets->items[slot->value].flags & UNIX_SHARES_FILE);
+	size_t i = slot ? slot->value : 0, end = one ? i + 1 : sockets->count, found = 0;
+	unsigned n = 0;
+
+	if (one && is_unique(place))
+		return (int64_t)i;
+	for (; i < end && n < MOST_CANDIDATES; i++) {
+		const struct unix_socket *u = &sockets->items[i];
+
+		if (!(u->flags & UNIX_HAS_FILE) || u->device != place->device || u->file != file ||
+		    (slot && !unix_socket_is_reachable(u)))
+			continue;
+		if (names(s, u, place))
+			return (int64_t)i;
+		found = i;
+		n++;
+	}
+	if (n == 0)
+		return -ENOENT;
+	return n == 1 && is_unique(place) ? (int64_t)found : -EAGAIN;
+}
+
+/* Whether the file lies in a layer of an overlay that is mounted: a socket bound there is
+ * bound to the overlay's inode, not to this one. If that can't be told, it does. */
+static bool is_in_layer(const struct snapshot *s, int fd)
+{
 	char link[32], path[PATH_MAX];
-	bool found = false;
-	struct span line;
 	ssize_t n;
-	int r;
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	n = readlink(link, path, sizeof(path));
-	if (mounts < 0 || n < 0)
-		return true;
-	while (!found && (r = line_reader_next(&reader, &line)) > 0) {
-		struct mount_line mount;
-
-		found = mountinfo_parse(line, &mount) == 0 && span_is(mount.fstype, "overlay") &&
-			mount_covers(&mount, (struct span){ path, (size_t)n });
-	}
-	line_reader_free(&reader);
-	return found || r < 0;
+	return n < 0 || mounts_in_layer(&s->unix_sockets.mounts, (struct span){ path, (size_t)n });
 }
 
-static void judge(const struct snapshot *s, const struct path_file *file, int fd, struct unix_file_verdict *v)
+/* Nothing is bound to it: whether that may change. */
+static void judge_stale(const struct snapshot *s, const struct path_file *file, int fd,
+			const struct place *place, struct unix_file_verdict *v)
 {
-	struct place place = { 0 };
-	int r = find_place(fd, &place);
-	enum answer answer;
-
-	v->state = "unknown";
-	v->device = r == 0 ? place.device : device_pack(file->dev);
-	if (r < 0 || !place.askable) {
-		v->reason = r < 0 ? "its file system cannot be told" : "its file system is not local";
-		return;
-	}
-	if (hash_find(&s->unix_sockets.by_file, unix_file_key(v->device, (uint32_t)file->ino), NULL)) {
-		v->state = "in-use";
-		v->reason = "a socket is bound to it";
-		v->listed = true;
-		return;
-	}
-	answer = ask(fd);
-	if (answer == ANSWER_LIVE) {
-		v->state = "in-use";
-		v->listed = find_connected(s, v->device, file->ino) >= 0;
-		v->reason = v->listed ? "a socket is bound to it" :
-					"a socket of another network namespace is bound to it, or a new one";
-	} else if (answer == ANSWER_UNKNOWN) {
-		v->reason = "asking takes write permission";
-	} else if (!place.local) {
+	if (!(place->flags & MOUNT_LOCAL)) {
 		v->reason = "nothing is bound to it here, but its file system is layered";
 	} else if (is_named(s, file->path)) {
 		v->reason = "nothing is bound to it, but a socket was bound by that name";
-	} else if (is_in_layer(fd)) {
+	} else if (is_in_layer(s, fd)) {
 		v->reason = "nothing is bound to it, but it lies in a layer of an overlay";
 	} else {
 		v->state = "orphaned";
 		v->reason = "nothing is bound to it, nor can be any more";
 	}
+}
+
+static void judge(const struct snapshot *s, const struct path_file *file, int fd, const struct stat *st,
+		  struct unix_file_verdict *v)
+{
+	enum answer answer = ANSWER_UNKNOWN;
+	struct place place;
+	int r = find_place(s, fd, st, &place);
+	bool askable = place.flags & (MOUNT_LOCAL | MOUNT_STACKED);
+	int64_t bound;
+
+	v->device = place.device;
+	if (askable)
+		answer = ask(fd);
+	if (answer == ANSWER_STALE) {
+		judge_stale(s, file, fd, &place, v);
+		return;
+	}
+	bound = find_bound(s, &place);
+	v->listed = bound >= 0;
+	v->ambiguous = bound == -EAGAIN;
+	if (v->listed || answer == ANSWER_LIVE)
+		v->state = "in-use";
+	if (v->listed)
+		v->reason = "a socket is bound to it";
+	else if (v->ambiguous)
+		v->reason = answer == ANSWER_LIVE ? "a socket is bound to it; which one cannot be told" :
+						    "a socket has its number, but another file may have that";
+	else if (answer == ANSWER_LIVE)
+		v->reason = "a socket of another network namespace is bound to it, or a new one";
+	else
+		v->reason = r < 0    ? "its file system cannot be told" :
+			    !askable ? "its file system is not local" :
+				       "asking takes write permission";
 }
 
 int unix_file_judge(const struct snapshot *s, const struct path_file *file, struct unix_file_verdict *verdict)
@@ -271,20 +255,13 @@ int unix_file_judge(const struct snapshot *s, const struct path_file *file, stru
 		return 0;
 	if (st.st_dev != file->dev || st.st_ino != file->ino || !S_ISSOCK(st.st_mode))
 		return -ESTALE;
-	judge(s, file, fd, verdict);
+	judge(s, file, fd, &st, verdict);
 	return 0;
-}
-
-bool unix_file_is_bound(const struct snapshot *s, const struct path_file *file)
-{
-	return hash_find(&s->unix_sockets.by_file, unix_file_key(device_pack(file->dev), (uint32_t)file->ino),
-			 NULL) != NULL;
 }
 
 int64_t unix_file_socket(const struct snapshot *s, const char *path)
 {
 	_cleanup_(close_fd) int fd = open(path, O_PATH | O_CLOEXEC);
-	const struct hash_slot *slot;
 	struct place place;
 	struct stat st;
 
@@ -294,12 +271,11 @@ int64_t unix_file_socket(const struct snapshot *s, const char *path)
 		return -errno;
 	if (!S_ISSOCK(st.st_mode))
 		return -ENOENT;
-	if (find_place(fd, &place) < 0)
-		place = (struct place){ .device = device_pack(st.st_dev) };
-	slot = hash_find(&s->unix_sockets.by_file, unix_file_key(place.device, (uint32_t)st.st_ino), NULL);
-	if (slot)
-		return slot->value;
-	return place.askable && ask(fd) == ANSWER_LIVE ? find_connected(s, place.device, st.st_ino) : -ENOENT;
+	/* What is not known of its mount is left out: then a socket must lead there itself. */
+	if (find_place(s, fd, &st, &place) == 0 && place.flags & (MOUNT_LOCAL | MOUNT_STACKED) &&
+	    ask(fd) == ANSWER_STALE)
+		return -ENOENT;
+	return find_bound(s, &place);
 }
 
 int unix_file_remove(struct snapshot *s, const struct path_file *file, struct report *report)
@@ -309,7 +285,7 @@ int unix_file_remove(struct snapshot *s, const struct path_file *file, struct re
 
 	if (r < 0)
 		return r;
-	if (strcmp(verdict.state, "in-use") == 0) {
+	if (strcmp(verdict.state, "in-use") == 0 || verdict.ambiguous) {
 		report_text(report, "%s", verdict.reason);
 		return -EBUSY;
 	}

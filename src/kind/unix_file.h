@@ -7,6 +7,7 @@
 struct unix_file_verdict {
 	const char *state, *reason; /* of state_values */
 	bool listed;		    /* a socket that is listed is bound to it */
+	bool ambiguous;		    /* one may be, or to another file of its number */
 	uint32_t device;	    /* packed, as the kernel tells it of the sockets bound there */
 };
 
@@ -17,9 +18,7 @@ struct unix_file_verdict {
 int unix_file_judge(const struct snapshot *s, const struct path_file *file,
 		    struct unix_file_verdict *verdict) _must_check_;
 /* The socket of s that is bound to the file at a path (symbolic links are followed): its index,
- * -ENOENT: there is none, or -errno. */
+ * -ENOENT: there is none, -EAGAIN: it can't be told which, or -errno. */
 int64_t unix_file_socket(const struct snapshot *s, const char *path);
-/* Whether a listed socket is bound to the file, as far as stat(2)'s numbers tell. */
-bool unix_file_is_bound(const struct snapshot *s, const struct path_file *file);
 /* Unlinks the file if it is the same still and nothing is bound to it. As kind->remove. */
 int unix_file_remove(struct snapshot *s, const struct path_file *file, struct report *report);

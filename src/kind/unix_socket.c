@@ -31,7 +31,7 @@ static bool owns(const struct snapshot *s, size_t i)
 {
 	const struct path_file *file = file_at(s, i);
 
-	return !file || (S_ISSOCK(file->mode) && !unix_file_is_bound(s, file));
+	return !file || S_ISSOCK(file->mode);
 }
 
 static bool is_certain(const struct snapshot *s, size_t i)

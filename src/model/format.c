@@ -121,6 +121,25 @@ void format_str(struct buf *b, struct span s)
 		escape_into(b, s);
 }
 
+/* Rows are separated by blanks, values by colons: those within a value are escaped, so that
+ * none can imitate another row. Times are told in seconds, which have neither. */
+static void format_cell(struct buf *b, const struct field *field, const struct value *v,
+			enum format_style style)
+{
+	_cleanup_(buf_free) struct buf text = { 0 };
+
+	format_value(&text, field, v, field->type == FIELD_TIME ? FORMAT_MACHINE : style);
+	b->failed |= text.failed;
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.data[i] == ':')
+			buf_puts(b, "\\x3a");
+		else if (text.data[i] == ' ')
+			buf_puts(b, "\\x20");
+		else
+			buf_putc(b, text.data[i]);
+	}
+}
+
 static void format_list(struct buf *b, const struct list *list, enum format_style style)
 {
 	size_t width = list->schema->nfields;
@@ -130,7 +149,7 @@ static void format_list(struct buf *b, const struct list *list, enum format_styl
 	for (size_t i = 0; i < list->count * width; i++) {
 		if (i > 0)
 			buf_putc(b, i % width ? ':' : ' ');
-		format_value(b, &list->schema->fields[i % width], &list->cells[i], style);
+		format_cell(b, &list->schema->fields[i % width], &list->cells[i], style);
 	}
 }
 

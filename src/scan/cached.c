@@ -23,7 +23,8 @@ int lookup_cached(int dir, const char *path, bool in_root, bool final, struct st
 	/* A rename or mount elsewhere disturbs the look-up, too. */
 	for (int tries = 0; fd < 0 && tries < MOST_TRIES && (tries == 0 || errno == EAGAIN); tries++)
 		fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
+	/* Old seccomp profiles refuse what they do not know with EPERM. */
 	if (fd < 0)
-		return errno == ENOSYS || errno == EINVAL ? -EAGAIN : -errno;
+		return errno == ENOSYS || errno == EINVAL || errno == EPERM ? -EAGAIN : -errno;
 	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, stx) < 0 ? -errno : 0;
 }

@@ -126,12 +126,15 @@ static int list_processes(struct walk *walk, int proc)
 static void warn(const struct holders *h, struct warnings *warnings)
 {
 	if (h->unreadable)
-		warnings_add(warnings,
-			     &(struct warning){
-				     .subject = "/proc",
-				     .error = EACCES,
-				     .text = "process(es) could not be read; what they hold is not shown",
-				     .count = h->unreadable });
+		warnings_add(
+			warnings,
+			&(struct warning){
+				.subject = "/proc",
+				.error = EACCES,
+				.text = h->unreadable == 1 ?
+						"process could not be read; what it holds is not shown" :
+						"processes could not be read; what they hold is not shown",
+				.count = h->unreadable });
 	if (h->hidden)
 		warnings_add(
 			warnings,

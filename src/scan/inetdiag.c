@@ -85,6 +85,19 @@ static void write_end(const struct inet_end *end, uint32_t address[4], uint16_t 
 	*port = htons(end->port);
 }
 
+static int parse_attribute(unsigned type, struct span value, struct inet_socket *out)
+{
+	uint8_t only = 0;
+	int r = 0;
+
+	if (type == ATTRIBUTE_CGROUP)
+		r = attribute_u64(value, &out->cgroup);
+	else if (type == INET_DIAG_SKV6ONLY)
+		r = attribute_u8(value, &only);
+	out->v6_only |= only != 0;
+	return r;
+}
+
 int inet_answer_parse(struct span payload, enum inet_protocol protocol, struct inet_socket *out)
 {
 	struct inet_diag_msg head;
@@ -110,7 +123,7 @@ int inet_answer_parse(struct span payload, enum inet_protocol protocol, struct i
 	read_end(&out->remote, head.id.idiag_dst, head.id.idiag_dport, out->v6);
 	payload = span_from(payload, sizeof(head));
 	while ((r = attribute_next(&payload, &type, &value)) > 0) {
-		r = type == ATTRIBUTE_CGROUP ? attribute_u64(value, &out->cgroup) : 0;
+		r = parse_attribute(type, value, out);
 		if (r < 0)
 			return r;
 	}
@@ -224,62 +237,6 @@ static int dump(struct inet_sockets *s, enum inet_protocol protocol, bool v6)
 										 r;
 }
 
-/* Digest of a connection as one of its ends sees it. */
-static uint64_t ends_digest(enum inet_protocol protocol, const struct inet_end *here,
-			    const struct inet_end *there)
-{
-	struct {
-		uint8_t here[16], there[16];
-		uint16_t here_port, there_port;
-		uint32_t protocol;
-	} key = { .here_port = here->port, .there_port = there->port, .protocol = protocol };
-
-	memcpy(key.here, here->address, sizeof(key.here));
-	memcpy(key.there, there->address, sizeof(key.there));
-	return hash_bytes((struct span){ (const char *)&key, sizeof(key) });
-}
-
-static bool same_end(const struct inet_end *a, const struct inet_end *b)
-{
-	return a->port == b->port && memcmp(a->address, b->address, sizeof(a->address)) == 0;
-}
-
-/* The other end of a socket that is not connected. */
-static const struct inet_end nowhere;
-
-static bool is_datagram(const struct inet_socket *x)
-{
-	return inet_protocols[x->protocol].type == SOCK_DGRAM && x->protocol != INET_ICMP;
-}
-
-/* Adds a value under a key that has none yet: many sockets may share an address. */
-static int add_first(struct hash *h, uint64_t key, size_t value)
-{
-	return hash_find(h, key, NULL) ? 0 : hash_add(h, key, (uint32_t)value);
-}
-
-/* A socket that moved in the kernel's table while it was read may come twice. */
-int inet_sockets_index(struct inet_sockets *s)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < s->count; i++) {
-		const struct inet_socket *x = &s->items[i];
-		const struct inet_end *there = x->remote.port ? &x->remote : &nowhere;
-
-		if (x->cookie && hash_find(&s->by_cookie, x->cookie, NULL))
-			continue;
-		if ((x->cookie && hash_add(&s->by_cookie, x->cookie, (uint32_t)kept) < 0) ||
-		    (x->inode && add_first(&s->by_inode, x->inode, kept) < 0) ||
-		    ((x->remote.port || is_datagram(x)) &&
-		     add_first(&s->by_ends, ends_digest(x->protocol, &x->local, there), kept) < 0))
-			return -ENOMEM;
-		s->items[kept++] = *x;
-	}
-	s->count = kept;
-	return 0;
-}
-
 static void warn(struct warnings *warnings, enum inet_protocol protocol, int r)
 {
 	static const char *const missing[INET_PROTOCOLS] = {
@@ -339,45 +296,6 @@ int64_t inet_sockets_find_cookie(const struct inet_sockets *s, uint64_t cookie)
 	const struct hash_slot *slot = cookie ? hash_find(&s->by_cookie, cookie, NULL) : NULL;
 
 	return slot ? (int64_t)slot->value : -ENOENT;
-}
-
-/* The socket with these ends, as it sees them, or -ENOENT. */
-static int64_t find_ends(const struct inet_sockets *s, enum inet_protocol protocol,
-			 const struct inet_end *here, const struct inet_end *there)
-{
-	const struct hash_slot *slot = hash_find(&s->by_ends, ends_digest(protocol, here, there), NULL);
-	const struct inet_socket *x = slot ? &s->items[slot->value] : NULL;
-
-	if (!x || x->protocol != protocol || !same_end(&x->local, here) ||
-	    !(there->port ? same_end(&x->remote, there) : x->remote.port == 0))
-		return -ENOENT;
-	return slot->value;
-}
-
-/* Whether the other end can only be on this machine: it has this end's address, or 127.x.x.x. */
-static bool stays_here(const struct inet_socket *x)
-{
-	return memcmp(x->local.address, x->remote.address, sizeof(x->local.address)) == 0 ||
-	       (inet_end_is_v4(&x->remote) && x->remote.address[12] == 127);
-}
-
-int64_t inet_sockets_peer(const struct inet_sockets *s, const struct inet_socket *socket)
-{
-	struct inet_end any6 = { .port = socket->remote.port }, any4 = any6;
-	int64_t r;
-
-	if (socket->remote.port == 0 || socket->protocol == INET_RAW)
-		return -ENOENT;
-	r = find_ends(s, socket->protocol, &socket->remote, &socket->local);
-	/* A server of datagrams is connected to nobody, and may be bound to all addresses. */
-	if (r < 0 && is_datagram(socket))
-		r = find_ends(s, socket->protocol, &socket->remote, &nowhere);
-	if (r < 0 && is_datagram(socket) && stays_here(socket)) {
-		memcpy(any4.address, mapped, sizeof(mapped));
-		r = inet_end_is_v4(&socket->remote) ? find_ends(s, socket->protocol, &any4, &nowhere) : r;
-		r = r < 0 ? find_ends(s, socket->protocol, &any6, &nowhere) : r;
-	}
-	return r;
 }
 
 int inet_socket_destroy(const struct inet_socket *x)

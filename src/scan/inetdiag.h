@@ -61,6 +61,8 @@ struct inet_socket {
 	uint8_t protocol;	/* of enum inet_protocol */
 	uint8_t state;		/* of enum inet_state */
 	bool v6;
+	bool v6_only;	  /* of a server: IPv4 does not reach it */
+	bool shares_ends; /* others are in its very place: see by_ends */
 	struct inet_end local, remote;
 };
 
@@ -68,8 +70,9 @@ struct inet_sockets {
 	struct inet_socket *items;
 	size_t count;
 	struct hash by_inode, by_cookie;
-	struct hash by_ends; /* digest of both ends, of connected sockets and those of datagrams */
-	uint64_t bad;	     /* answers that could not be understood */
+	/* Connected sockets and those of datagrams: the first with each digest of both ends. */
+	struct hash by_ends;
+	uint64_t bad; /* answers that could not be understood */
 };
 
 /* A source that cannot be read leaves a warning. 0 or -ENOMEM. */
@@ -81,7 +84,7 @@ int inet_sockets_index(struct inet_sockets *s) _must_check_;
 int64_t inet_sockets_find(const struct inet_sockets *s, uint32_t inode);
 int64_t inet_sockets_find_cookie(const struct inet_sockets *s, uint64_t cookie);
 /* The socket of this machine at the other end of a connection, or that datagrams go to. Its
- * index, or -ENOENT. */
+ * index, or -ENOENT: there is none, or it is one of several (SO_REUSEPORT). */
 int64_t inet_sockets_peer(const struct inet_sockets *s, const struct inet_socket *socket);
 /* Ends exactly this socket; the cookie is compared. 0 or -errno. */
 int inet_socket_destroy(const struct inet_socket *socket) _must_check_;

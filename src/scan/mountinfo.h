@@ -2,6 +2,7 @@
 /* Lines of /proc/PID/mountinfo (proc(5)). */
 #pragma once
 
+#include "lib/arena.h"
 #include "lib/buf.h"
 
 struct mount_line {
@@ -16,6 +17,38 @@ struct mount_line {
 int mountinfo_parse(struct span line, struct mount_line *out) _must_check_;
 /* Appends a path with its octal escapes (space, tab, newline, backslash) undone. */
 void mountinfo_unescape(struct span path, struct buf *out);
+
+enum mount_flag {
+	MOUNT_LOCAL = 1 << 0,	   /* neither can it hang, nor do other machines use it */
+	MOUNT_STACKED = 1 << 1,	   /* it can't hang; what it shows may be another file below */
+	MOUNT_SUBVOLUMES = 1 << 2, /* inode numbers repeat; st_dev tells the files apart */
+	MOUNT_REPEATS = 1 << 3,	   /* inode numbers repeat under one st_dev, too */
+};
+
+struct mount {
+	uint64_t id;
+	uint64_t dev; /* sb->s_dev, makedev(3) */
+	unsigned flags;
+};
+
+/* The mounts that this process sees, read at once: there may be thousands. Zero-initialise. */
+struct mounts {
+	struct mount *items; /* in the order of their ids */
+	size_t count;
+	struct span *layers; /* directories that overlays are made of */
+	size_t nlayers;
+	struct arena arena;
+};
+
+/* 0 or -errno; then the table is empty. */
+int mounts_read(struct mounts *m) _must_check_;
+void mounts_free(struct mounts *m);
+/* The mount with this id, or NULL. */
+const struct mount *mounts_find(const struct mounts *m, uint64_t id);
+/* Whether a path lies in a directory that an overlay is made of; or may, for one that was
+ * given relative to who knows what may lie anywhere. */
+bool mounts_in_layer(const struct mounts *m, struct span path);
+
 /*
  * Devices of the file systems that this process sees and whose inode numbers repeat: each
  * subvolume of a btrfs has its own, but maps and mountinfo show one device for all. Appends to

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 
 #include "lib/buf.h"
 #include "lib/file.h"
@@ -42,6 +43,7 @@ static int add_file(struct path_files *p, struct span path, const struct stat *s
 	if (!copy.ptr || hash_add(&p->index, digest(st->st_dev, st->st_ino), (uint32_t)p->count) < 0 ||
 	    vec_reserve(&p->items, p->count, sizeof(*p->items)) < 0)
 		return -ENOMEM;
+	p->nfifos += S_ISFIFO(st->st_mode);
 	p->items[p->count++] = (struct path_file){
 		.path = copy,
 		.dev = st->st_dev,
@@ -78,12 +80,38 @@ const struct path_file *path_files_named(const struct path_files *p, struct span
 	return NULL;
 }
 
+/* Which mount a file is on: by number since Linux 5.8, else by its device. */
+struct mounted {
+	bool numbered;
+	uint64_t number;
+	dev_t dev;
+};
+
+/* Asks nothing of the file system, which may be a dead one. 0 or -errno. */
+static int find_mount(int dir, const char *name, struct mounted *out)
+{
+	const int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_DONT_SYNC;
+	struct statx stx;
+
+	if (statx(dir, name, flags, STATX_MNT_ID, &stx) < 0)
+		return -errno;
+	*out = (struct mounted){ .numbered = stx.stx_mask & STATX_MNT_ID,
+				 .number = stx.stx_mnt_id,
+				 .dev = makedev(stx.stx_dev_major, stx.stx_dev_minor) };
+	return 0;
+}
+
+static bool same_mount(const struct mounted *a, const struct mounted *b)
+{
+	return a->numbered && b->numbered ? a->number == b->number : a->dev == b->dev;
+}
+
 /* Where a descent is. */
 struct descent {
 	struct path_files *files;
 	struct warnings *warnings;
-	struct buf path; /* of the directory under way */
-	dev_t dev;	 /* other file systems are not entered */
+	struct buf path;   /* of the directory under way */
+	struct mounted at; /* other mounts are not entered */
 	unsigned depth;
 };
 
@@ -108,6 +136,28 @@ static int open_quietly(int dir, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
+/* A directory below where there is no openat2(2): its mount is compared before it is opened,
+ * and again, for a mount may have come meanwhile. As open_below(). */
+static int open_compared(const struct descent *d, int dir, const char *name)
+{
+	struct mounted at;
+	int r = find_mount(dir, name, &at);
+	int fd;
+
+	if (r < 0)
+		return r;
+	if (!same_mount(&at, &d->at))
+		return -EXDEV;
+	fd = open_quietly(dir, name);
+	if (fd < 0)
+		return fd;
+	r = find_mount(fd, "", &at);
+	if (r == 0 && same_mount(&at, &d->at))
+		return fd;
+	close_fd(&fd);
+	return r < 0 ? r : -EXDEV;
+}
+
 /*
  * A directory below, not across a mount point, whose file system may be a dead one. Its access
  * time is left alone where that is allowed: to its owner, and with CAP_FOWNER. Returns a
@@ -118,21 +168,15 @@ static int open_below(const struct descent *d, int dir, const char *name)
 	struct open_how how = { .flags = READ_DIRECTORY | O_NOATIME,
 				.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS };
 	int fd = (int)syscall(SYS_openat2, dir, name, &how, sizeof(how));
-	struct stat st;
 
 	if (fd < 0 && errno == EPERM) {
 		how.flags = READ_DIRECTORY;
 		fd = (int)syscall(SYS_openat2, dir, name, &how, sizeof(how));
 	}
-	if (fd >= 0 || errno != ENOSYS)
-		return fd < 0 ? -errno : fd;
-	fd = open_quietly(dir, name);
-	if (fd < 0)
+	if (fd >= 0)
 		return fd;
-	if (fstat(fd, &st) == 0 && st.st_dev == d->dev)
-		return fd;
-	close_fd(&fd);
-	return -EXDEV;
+	/* Old seccomp profiles refuse what they do not know with EPERM. */
+	return errno == ENOSYS || errno == EPERM ? open_compared(d, dir, name) : -errno;
 }
 
 static int enter(struct descent *d, int dir, const char *name)
@@ -190,14 +234,12 @@ static int look_below(struct path_files *p, struct span directory, struct warnin
 	/* References begin with a slash. */
 	_cleanup_(free_ptr) char *path = realpath(directory.ptr, NULL);
 	_cleanup_(close_fd) int dir = path ? open_quietly(AT_FDCWD, path) : -errno;
-	struct stat st;
-	int r = dir < 0 ? dir : fstat(dir, &st) < 0 ? -errno : 0;
+	int r = dir < 0 ? dir : find_mount(dir, "", &d.at);
 
 	if (r < 0) {
 		tell(warnings, directory, r);
 		return r == -ENOMEM ? r : 0;
 	}
-	d.dev = st.st_dev;
 	buf_puts(&d.path, path);
 	r = descend(&d, dir);
 	buf_free(&d.path);

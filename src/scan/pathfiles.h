@@ -22,6 +22,7 @@ struct named_file {
 struct path_files {
 	struct path_file *items;
 	size_t count;
+	size_t nfifos;	   /* of them */
 	struct hash index; /* device and inode -> file */
 	struct named_file *named;
 	size_t nnamed;

@@ -347,7 +347,7 @@ int snapshot_take(struct snapshot *s, const struct scan_context *context, const 
 	warnings_merge(warnings, &found);
 	warnings_free(&found);
 	/* Whoever waits in open(2) decides over files that nobody has open. */
-	if (r == 0 && (s->sources & SOURCE_OPENERS || (s->sources & SOURCE_FIFO && s->paths.count > 0)))
+	if (r == 0 && (s->sources & SOURCE_OPENERS || (s->sources & SOURCE_FIFO && s->paths.nfifos > 0)))
 		r = openers_find(&s->openers, context);
 	s->taken = time(NULL);
 	return r;

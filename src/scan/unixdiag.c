@@ -190,6 +190,18 @@ static int add_first(struct hash *h, uint64_t key, size_t value)
 	return hash_find(h, key, NULL) ? 0 : hash_add(h, key, (uint32_t)value);
 }
 
+/* kept: the index that u will have. */
+static int add_file(struct unix_sockets *s, const struct unix_socket *u, size_t kept)
+{
+	uint64_t key = unix_file_key(u->device, u->file);
+	const struct hash_slot *known = hash_find(&s->by_file, key, NULL);
+
+	if (!known)
+		return hash_add(&s->by_file, key, (uint32_t)kept);
+	s->items[known->value].flags |= UNIX_SHARES_FILE;
+	return 0;
+}
+
 /* A socket that moved in the kernel's table while it was read may come twice. */
 static int build_index(struct unix_sockets *s)
 {
@@ -205,8 +217,7 @@ static int build_index(struct unix_sockets *s)
 			continue;
 		if (!known && hash_add(&s->by_inode, u->inode, (uint32_t)kept) < 0)
 			return -ENOMEM;
-		if (unix_socket_is_reachable(u) && u->flags & UNIX_HAS_FILE &&
-		    add_first(&s->by_file, unix_file_key(u->device, u->file), kept) < 0)
+		if (unix_socket_is_reachable(u) && u->flags & UNIX_HAS_FILE && add_file(s, u, kept) < 0)
 			return -ENOMEM;
 		if (unix_socket_is_reachable(u) && u->name_len > 0 &&
 		    add_first(&s->by_name, hash_bytes(unix_socket_name(s, u)), kept) < 0)
@@ -278,7 +289,8 @@ int unix_sockets_read(struct unix_sockets *s, bool peers, struct warnings *warni
 		r = -ENOMEM;
 	if (r >= 0 && peers)
 		clients = find_clients(s);
-	if (r == -ENOMEM || clients == -ENOMEM)
+	/* Without them no file is judged. */
+	if (r == -ENOMEM || clients == -ENOMEM || mounts_read(&s->mounts) == -ENOMEM)
 		return -ENOMEM;
 	warn(warnings, r < 0 ? r : clients < 0 ? clients : r, s->bad);
 	return 0;
@@ -292,6 +304,7 @@ void unix_sockets_free(struct unix_sockets *s)
 	hash_free(&s->by_inode);
 	hash_free(&s->by_file);
 	hash_free(&s->by_name);
+	mounts_free(&s->mounts);
 	*s = (struct unix_sockets){ 0 };
 }
 

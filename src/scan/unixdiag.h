@@ -5,6 +5,7 @@
 #include "lib/buf.h"
 #include "lib/hash.h"
 #include "model/warnings.h"
+#include "scan/mountinfo.h"
 
 /* Of the kernel's TCP states, those that a unix socket can be in. */
 enum unix_state {
@@ -19,7 +20,8 @@ enum unix_flag {
 	UNIX_HAS_UID = 1 << 1,
 	UNIX_HAS_QUEUES = 1 << 2,
 	UNIX_ABSTRACT = 1 << 3,
-	UNIX_WAITS = 1 << 4, /* it waits to be accepted by `peer` */
+	UNIX_WAITS = 1 << 4,	   /* it waits to be accepted by `peer` */
+	UNIX_SHARES_FILE = 1 << 5, /* more than this one of by_file have its unix_file_key() */
 };
 
 /* There may be hundreds of thousands: 48 bytes. */
@@ -51,8 +53,10 @@ struct unix_sockets {
 	struct buf names;
 	struct hash by_inode;
 	/* Sockets that others can connect or send to: the first with each unix_file_key(),
-	 * and with each digest of a name. */
+	 * and with each digest of a name. The key is but a hint which file it is: a file's
+	 * inode number may have more bits, and subvolumes repeat each other's. */
 	struct hash by_file, by_name;
+	struct mounts mounts;	      /* what the devices of files mean; may be empty */
 	struct unix_pending *pending; /* in the order of listeners */
 	size_t npending;
 	uint64_t bad; /* answers that could not be understood */

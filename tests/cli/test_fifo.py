@@ -2,6 +2,8 @@
 """FIFOs: found by their holders or by path, and who waits in open(2) of one."""
 
 import contextlib
+import ctypes
+import errno
 import os
 import stat
 
@@ -9,9 +11,10 @@ import expect
 import kernel
 import pytest
 from holdings import check, found, listed, not_there, only
-from program import unescape
+from program import drop_capabilities, unescape
 
 READ, WRITE = 1, 2
+MS_BIND = 0x1000
 ROLES = {"fd": [None, "reader", "writer", "both"]}
 
 HOLDERS = {
@@ -267,6 +270,93 @@ def test_create(ipcctl, tmp_path):
     (tmp_path / "file").write_text("x")
     ipcctl.refuses("create", "fifo", str(tmp_path / "file"), "--exist-ok", status=1)
     ipcctl.refuses("create", "fifo", str(tmp_path / "none" / "f"), status=1)
+
+
+@pytest.mark.real_root
+def test_create_for_somebody_else(ipcctl, tmp_path):
+    """It has its owner from the first, and nothing else is left."""
+    path = tmp_path / "f"
+    ipcctl("create", "fifo", str(path), "--mode=0620", "--owner=1:2")
+    st = os.lstat(path)
+    assert stat.S_ISFIFO(st.st_mode) and stat.S_IMODE(st.st_mode) == 0o620
+    assert (st.st_uid, st.st_gid, st.st_nlink) == (1, 2, 1)
+    ipcctl.refuses("create", "fifo", str(path), "--owner=3", status=1)
+    ipcctl("create", "fifo", str(path), "--owner=3", "--exist-ok")
+    assert os.lstat(path).st_uid == 1, "what exists is never changed"
+    (tmp_path / "file").write_text("x")
+    ipcctl.refuses("create", "fifo", str(tmp_path / "file"), "--owner=1", "--exist-ok", status=1)
+    ipcctl.refuses("create", "fifo", str(tmp_path / "none" / "f"), "--owner=1", status=1)
+    # A directory that hands its group on.
+    (tmp_path / "d").mkdir()
+    os.chown(tmp_path / "d", 0, 5)
+    os.chmod(tmp_path / "d", 0o2777)
+    ipcctl("create", "fifo", str(tmp_path / "d" / "f"), "--owner=1")
+    st = os.lstat(tmp_path / "d" / "f")
+    assert (st.st_uid, st.st_gid) == (1, 5)
+    ipcctl.refuses("create", "fifo", str(tmp_path / "d" / "g"), "--owner=1", status=1, words=["--owner"],
+                   drop=drop_capabilities)
+    assert os.listdir(tmp_path / "d") == ["f"] and sorted(os.listdir(tmp_path)) == ["d", "f", "file"]
+
+
+def refuse_openat2(error):
+    """As an old kernel does, and a seccomp profile that is older than the call."""
+    class Filter(ctypes.Structure):
+        _fields_ = [("code", ctypes.c_ushort), ("jt", ctypes.c_ubyte), ("jf", ctypes.c_ubyte), ("k", ctypes.c_uint32)]
+
+    class Program(ctypes.Structure):
+        _fields_ = [("len", ctypes.c_ushort), ("filter", ctypes.POINTER(Filter))]
+
+    # ld nr; jeq 437 (openat2 everywhere); ret ERRNO; ret ALLOW
+    filters = (Filter * 4)((0x20, 0, 0, 0), (0x15, 0, 1, 437), (0x06, 0, 0, 0x50000 | error), (0x06, 0, 0, 0x7fff0000))
+    program = Program(4, filters)
+
+    def drop():
+        kernel.call("prctl", 38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS
+        kernel.call("prctl", 22, 2, ctypes.byref(program), 0, 0)  # PR_SET_SECCOMP, SECCOMP_MODE_FILTER
+    return drop
+
+
+@pytest.mark.parametrize("error", [None, errno.ENOSYS, errno.EPERM], ids=["openat2", "ENOSYS", "EPERM"])
+def test_mounts_below_a_directory(ipcctl, tmp_path, error):
+    """They are not entered, with openat2(2) and without; what is beside them is found."""
+    for name in ("a", "a/b", "mounted", "a/bound"):
+        (tmp_path / name).mkdir()
+    os.mkfifo(tmp_path / "a" / "b" / "f")
+    os.symlink(tmp_path / "a", tmp_path / "link")
+    (tmp_path / "elsewhere").mkdir()
+    kernel.mount("tmpfs", str(tmp_path / "mounted"), "tmpfs")
+    # On one device with what lies around it, but another mount all the same.
+    kernel.mount(str(tmp_path / "a" / "b"), str(tmp_path / "a" / "bound"), "none", MS_BIND)
+    try:
+        os.mkfifo(tmp_path / "mounted" / "f")
+        document = ipcctl.json("list", "fifo", "--path", str(tmp_path), "-o", "ref", "--no-holders",
+                               drop=error and refuse_openat2(error))
+    finally:
+        kernel.unmount(str(tmp_path / "mounted"))
+        kernel.unmount(str(tmp_path / "a" / "bound"))
+    assert [o["ref"] for o in document["objects"]] == [f"fifo:{tmp_path}/a/b/f"], document
+    assert not [w for w in document.get("warnings", []) if "--path" in str(w)], document
+
+
+@pytest.mark.parametrize("error", [None, errno.ENOSYS, errno.EPERM], ids=["openat2", "ENOSYS", "EPERM"])
+def test_a_dead_file_system_below_a_directory(ipcctl, tmp_path, error):
+    """A FUSE mount that nobody serves: whoever opens its root waits for ever."""
+    os.mkfifo(tmp_path / "f")
+    (tmp_path / "dead").mkdir()
+    try:
+        server = os.open("/dev/fuse", os.O_RDWR)
+    except OSError as e:
+        pytest.skip(f"/dev/fuse: {e}")
+    try:
+        kernel.mount("fuse", str(tmp_path / "dead"), "fuse", 0, f"fd={server},rootmode=40000,user_id=0,group_id=0")
+        try:
+            document = ipcctl.json("list", "fifo", "--path", str(tmp_path), "-o", "ref", "--no-holders", timeout=60,
+                                   drop=error and refuse_openat2(error))
+        finally:
+            kernel.unmount(str(tmp_path / "dead"))
+    finally:
+        os.close(server)
+    assert [o["ref"] for o in document["objects"]] == [f"fifo:{tmp_path}/f"]
 
 
 def test_remove(ipcctl, factory, tmp_path):

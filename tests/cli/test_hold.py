@@ -15,7 +15,7 @@ import time
 import kernel
 import pytest
 from holdings import listed, not_there, only
-from program import ENVIRONMENT, unescape
+from program import ENVIRONMENT, drop_capabilities, unescape
 
 # What COMMAND finds: its environment, its descriptors and what they are.
 TELL = """
@@ -57,10 +57,10 @@ def loopback():
 
 
 @contextlib.contextmanager
-def held(ipcctl, *words):
+def held(ipcctl, *words, drop=None):
     """`create` without a command: yields its process and the reference it printed."""
     process = subprocess.Popen(ipcctl.command("create", *words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, env=ENVIRONMENT, cwd=ipcctl.cwd)
+                               stderr=subprocess.PIPE, env=ENVIRONMENT, cwd=ipcctl.cwd, preexec_fn=drop)
     try:
         ref = process.stdout.readline().decode().rstrip("\n")
         assert ref, process.stderr.read()
@@ -303,6 +303,55 @@ def test_a_file_that_took_its_place_stays(ipcctl):
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
     assert os.path.isfile("/dev/shm/sock")
+
+
+def make_trap():
+    """A directory, and one beside it with a victim."""
+    os.mkdir("/dev/shm/d")
+    os.mkdir("/dev/shm/other")
+    open("/dev/shm/other/x", "x").close()
+
+
+def test_its_directory_is_replaced(ipcctl):
+    """By a symbolic link to where another file has the name: that one stays, its own goes."""
+    for drop in (None, drop_capabilities):
+        for victim in ("file", "socket"):
+            os.mkdir("/dev/shm/d")
+            os.mkdir("/dev/shm/other")
+            with held(ipcctl, "unix-socket", "/dev/shm/d/x", drop=drop) as (process, _):
+                os.rename("/dev/shm/d", "/dev/shm/moved")
+                if victim == "file":
+                    open("/dev/shm/other/x", "x").close()
+                else:
+                    socket.socket(socket.AF_UNIX).bind("/dev/shm/other/x")
+                os.symlink("other", "/dev/shm/d")
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(60) == 0
+            assert os.listdir("/dev/shm/other") == ["x"] and os.listdir("/dev/shm/moved") == []
+            os.unlink("/dev/shm/other/x")
+            os.unlink("/dev/shm/d")
+            os.rmdir("/dev/shm/other")
+            os.rmdir("/dev/shm/moved")
+
+
+def test_its_directory_is_replaced_by_the_command(ipcctl):
+    make_trap()
+    script = "cd /dev/shm && mv d moved && ln -s other d && test -e d/x && test -S moved/x"
+    ipcctl("create", "unix-socket", "/dev/shm/d/x", "--", "sh", "-c", script)
+    assert os.listdir("/dev/shm/other") == ["x"] and os.listdir("/dev/shm/moved") == []
+
+
+def test_a_directory_by_way_of_a_link(ipcctl):
+    make_trap()
+    os.symlink("other", "/dev/shm/link")
+    ipcctl.refuses("create", "unix-socket", "/dev/shm/link/x", "--timeout=1s", status=1, words=["left alone"])
+    ipcctl.refuses("create", "unix-socket", "/dev/shm/none/x", "--timeout=1s", status=1)
+    with held(ipcctl, "unix-socket", "/dev/shm/link/y") as (process, ref):
+        assert ipcctl.describe(ref)["name"] == "/dev/shm/link/y"
+        assert sorted(os.listdir("/dev/shm/other")) == ["x", "y"]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    assert os.listdir("/dev/shm/other") == ["x"]
 
 
 def test_json(ipcctl):

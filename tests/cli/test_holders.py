@@ -287,9 +287,17 @@ def test_pid_option(ipcctl, zoo):
     pids = {h["pid"] for truth, _ in zoo.values() for h in truth["holdings"]}
     for pid in pids:
         held = {ref for ref, (truth, _) in zoo.items() if pid in [h["pid"] for h in truth["holdings"]]}
-        assert {o["ref"] for o in ipcctl.json("list", "--pid", str(pid))["objects"]} == held
-        assert {row["ref"] for row in ipcctl("list", "-p", str(pid), "-r", "-o", "ref", "--quiet").table()} == held
-    assert ipcctl.json("list", "--pid", str(os.getpid()))["objects"] == []
+        assert {o["ref"] for o in ipcctl.json("list", "persistent", "--pid", str(pid))["objects"]} == held
+        rows = ipcctl("list", "persistent", "-p", str(pid), "-r", "-o", "ref", "--quiet").table()
+        assert {row["ref"] for row in rows} == held
+        # Without a kind, all that it holds.
+        everything = {o["ref"] for o in ipcctl.json("list", "--pid", str(pid))["objects"]}
+        assert everything == {o["ref"] for o in ipcctl.json("list", "all", "--pid", str(pid))["objects"]} >= held
+        assert any(ref.startswith("pipe:") for ref in everything)
+    document = ipcctl.json("list", "persistent", "--pid", str(os.getpid()))
+    assert document["objects"] == []
+    # Of these nobody can tell: none listed is not none held.
+    assert {"sysv-sem", "sysv-msg"} <= {w.split(":")[0] for w in document["warnings"]}
 
 
 def test_pid_of_nobody(ipcctl, zoo):

@@ -4,6 +4,7 @@
 import errno
 import os
 import socket
+import subprocess
 
 import expect
 import kernel
@@ -86,6 +87,63 @@ def test_pair(ipcctl, factory, holders, protocol, family):
         check_rows(o["peers"], truth, PEER, side=1 - side)
     if protocol == "tcp":
         assert ref(truth, "listener") not in everything
+
+
+def udp(server, family=socket.AF_INET, options=()):
+    """A server of datagrams, bound to an address and port."""
+    s = socket.socket(family, socket.SOCK_DGRAM)
+    for level, option, value in options:
+        s.setsockopt(level, option, value)
+    s.bind(server)
+    return s
+
+
+def peer_of_client(ipcctl, address, family=socket.AF_INET):
+    """What is said to be the peer of a client that is connected there."""
+    with socket.socket(family, socket.SOCK_DGRAM) as s:
+        s.connect(address)
+        return ipcctl.describe(f"inet-socket:{os.fstat(s.fileno()).st_ino}").get("peer")
+
+
+def reference(s):
+    return f"inet-socket:{os.fstat(s.fileno()).st_ino}"
+
+
+@pytest.mark.parametrize("only", [False, True], ids=["both families", "ipv6 only"])
+def test_server_on_all_addresses_of_ipv6(ipcctl, only):
+    """IPV6_V6ONLY (ipv6(7)): no client of an IPv4 address reaches it."""
+    kernel.loopback_up()
+    with udp(("::", 0), socket.AF_INET6, [(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(only))]) as server:
+        port = server.getsockname()[1]
+        assert peer_of_client(ipcctl, ("127.0.0.1", port)) == (None if only else reference(server))
+        assert peer_of_client(ipcctl, ("::1", port), socket.AF_INET6) == reference(server)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
+def test_servers_that_share_a_port(ipcctl, address):
+    """SO_REUSEPORT: the kernel chooses by a digest that it does not tell."""
+    kernel.loopback_up()
+    reuse = [(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)]
+    with udp((address, 0), options=reuse) as one:
+        port = one.getsockname()[1]
+        assert peer_of_client(ipcctl, ("127.0.0.1", port)) == reference(one)
+        with udp((address, port), options=reuse):
+            assert peer_of_client(ipcctl, ("127.0.0.1", port)) is None
+
+
+def test_servers_of_interfaces(ipcctl):
+    """SO_BINDTODEVICE: what stays on this machine comes by lo."""
+    kernel.loopback_up()
+    try:
+        subprocess.run(["ip", "link", "add", "other0", "type", "bridge"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no second interface can be made")
+    on = {name: [(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name)] for name in (b"lo", b"other0")}
+    with udp(("0.0.0.0", 0), options=on[b"other0"]) as other:
+        port = other.getsockname()[1]
+        assert peer_of_client(ipcctl, ("127.0.0.1", port)) is None
+        with udp(("0.0.0.0", port), options=on[b"lo"]) as here:
+            assert peer_of_client(ipcctl, ("127.0.0.1", port)) == reference(here)
 
 
 def test_not_accepted_yet(ipcctl, factory):

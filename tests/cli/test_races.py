@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Objects that come and go while they are looked at: no error, no crash, no lie."""
 
+import contextlib
 import os
+import stat
 
 import kernel
 import pytest
@@ -131,6 +133,91 @@ def test_never_the_type_that_was_not_meant(ipcctl):
         churn.thread.join()
         if isinstance(churn.error, FileNotFoundError):
             churn.error = None
+
+
+AT_FDCWD, RENAME_EXCHANGE = -100, 2
+
+
+@contextlib.contextmanager
+def swapped_directory():
+    """/dev/shm/d is now a directory, now a symbolic link to where a victim, x, lies. Yields a
+    descriptor of that directory and the churn."""
+    os.mkdir("/dev/shm/d")
+    os.mkdir("/dev/shm/victims")
+    os.mkfifo("/dev/shm/victims/x")
+    os.symlink("victims", "/dev/shm/l")
+    directory = os.open("/dev/shm/d", os.O_RDONLY | os.O_DIRECTORY)
+
+    def swap():
+        kernel.call("renameat2", AT_FDCWD, b"/dev/shm/d", AT_FDCWD, b"/dev/shm/l", RENAME_EXCHANGE)
+    try:
+        with Churn(swap):
+            yield directory
+    finally:
+        os.close(directory)
+
+
+def victim_is_well():
+    st = os.lstat("/dev/shm/victims/x")
+    return stat.S_ISFIFO(st.st_mode) and st.st_uid == os.geteuid() and os.listdir("/dev/shm/victims") == ["x"]
+
+
+def test_a_socket_in_a_directory_that_is_swapped(ipcctl):
+    """Its file goes with it, wherever it was made; what lies where the path leads by then stays."""
+    made = 0
+    with swapped_directory() as directory:
+        for _ in range(rounds(ipcctl)):
+            result = ipcctl("create", "unix-socket", "/dev/shm/d/x", "--", "true", status=None)
+            assert result.status in (0, 1), result
+            made += result.status == 0
+            assert victim_is_well() and os.listdir(directory) == [], result
+    assert made or ipcctl.slow
+
+
+def test_a_socket_made_elsewhere(ipcctl):
+    """Where nothing is in the way: never is a file left behind."""
+    with swapped_directory() as directory:
+        os.unlink("/dev/shm/victims/x")
+        for _ in range(rounds(ipcctl)):
+            result = ipcctl("create", "unix-socket", "/dev/shm/d/x", "--", "true", status=None)
+            assert result.status in (0, 1), result
+            assert os.listdir("/dev/shm/victims") == os.listdir(directory) == [], result
+
+
+@pytest.mark.real_root
+def test_a_fifo_in_a_directory_that_is_swapped(ipcctl):
+    made = 0
+    with swapped_directory() as directory:
+        for _ in range(rounds(ipcctl)):
+            result = ipcctl("create", "fifo", "/dev/shm/d/x", "--owner=1:1", status=None)
+            assert victim_is_well(), result
+            assert os.listdir(directory) == (["x"] if result.status == 0 else []), result
+            if result.status == 0:
+                made += 1
+                assert os.lstat("x", dir_fd=directory).st_uid == 1
+                os.unlink("x", dir_fd=directory)
+    assert made or ipcctl.slow
+
+
+@pytest.mark.real_root
+@pytest.mark.parametrize("drop", [None, drop_capabilities], ids=["given", "refused"])
+def test_a_fifo_that_is_replaced_is_not_given_away(ipcctl, drop):
+    """Whoever may write in the directory puts another FIFO of root's in its place."""
+    os.mkfifo("/dev/shm/bait", 0o600)
+    bait = os.open("/dev/shm/bait", os.O_PATH)
+
+    def replace():
+        os.rename("/dev/shm/bait", "/dev/shm/x")
+        os.rename("/dev/shm/x", "/dev/shm/bait")
+    try:
+        with Churn(replace):
+            for _ in range(rounds(ipcctl)):
+                ipcctl("create", "fifo", "/dev/shm/x", "--owner=1:1", status=1 if drop else None, drop=drop)
+                st = os.fstat(bait)
+                assert (st.st_uid, st.st_nlink) == (0, 1)
+    finally:
+        os.close(bait)
+    assert set(os.listdir("/dev/shm")) <= {"bait", "x"}
 
 
 def test_summary_and_limits_while_everything_moves(ipcctl):

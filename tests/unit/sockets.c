@@ -322,6 +322,26 @@ static void inet_lies(void **state)
 	buf_free(&b);
 }
 
+/* Whether a server that speaks IPv6 takes IPv4, too. */
+static void v6_only(void **state)
+{
+	(void)state;
+	struct inet_socket x;
+	struct buf b = { 0 };
+
+	for (char only = 0; only < 2; only++) {
+		put_inet(&b, AF_INET6, "::", "::");
+		put_attribute(&b, INET_DIAG_SKV6ONLY, (struct span){ &only, 1 }, 1);
+		assert_int_equal(inet_answer_parse(buf_span(&b), INET_UDP, &x), 0);
+		assert_int_equal(x.v6_only, only);
+		buf_reset(&b);
+	}
+	put_inet(&b, AF_INET6, "::", "::");
+	put_attribute(&b, INET_DIAG_SKV6ONLY, SPAN(""), 0);
+	assert_int_equal(inet_answer_parse(buf_span(&b), INET_UDP, &x), -EBADMSG);
+	buf_free(&b);
+}
+
 /* Bytes at random: neither a read too far nor an endless loop. */
 static void noise(void **state)
 {
@@ -425,68 +445,6 @@ static void names(void **state)
 	}
 }
 
-/* A made-up table: both ends of a connection find each other, whatever family they speak. */
-static void peer(void **state)
-{
-	(void)state;
-	struct inet_sockets s = { 0 };
-	struct inet_socket items[2];
-	struct buf b = { 0 };
-
-	put_inet(&b, AF_INET, "127.0.0.1", "127.0.0.1");
-	assert_int_equal(inet_answer_parse(buf_span(&b), INET_TCP, &items[0]), 0);
-	buf_reset(&b);
-	put_inet(&b, AF_INET6, "::ffff:127.0.0.1", "::ffff:127.0.0.1");
-	assert_int_equal(inet_answer_parse(buf_span(&b), INET_TCP, &items[1]), 0);
-	buf_free(&b);
-	items[1].local.port = 4000;
-	items[1].remote.port = 80;
-	items[1].cookie = 5;
-	s.items = items;
-	s.count = 2;
-	assert_int_equal(inet_sockets_index(&s), 0);
-	assert_int_equal(inet_sockets_peer(&s, &items[0]), 1);
-	assert_int_equal(inet_sockets_peer(&s, &items[1]), 0);
-	assert_int_equal(inet_sockets_find_cookie(&s, 5), 1);
-	assert_int_equal(inet_sockets_find_cookie(&s, 6), -ENOENT);
-	items[1].remote.port = 81;
-	assert_int_equal(inet_sockets_peer(&s, &items[1]), -ENOENT);
-	hash_free(&s.by_cookie);
-	hash_free(&s.by_ends);
-	hash_free(&s.by_inode);
-}
-
-/* A client of datagrams finds the server that is bound to its address, or here to all. */
-static void datagram_peer(void **state)
-{
-	(void)state;
-	static const uint8_t any[16];
-	struct inet_sockets s = { 0 };
-	struct inet_socket items[3];
-	struct buf b = { 0 };
-
-	put_inet(&b, AF_INET, "127.0.0.1", "127.0.0.53");
-	for (size_t i = 0; i < ARRAY_SIZE(items); i++) {
-		assert_int_equal(inet_answer_parse(buf_span(&b), INET_UDP, &items[i]), 0);
-		items[i].cookie = i + 1;
-	}
-	buf_free(&b);
-	/* A server on [::], and a client of an address that is elsewhere. */
-	items[1].local = (struct inet_end){ .port = 4000 };
-	items[1].remote = (struct inet_end){ 0 };
-	items[2].remote.address[12] = 10;
-	s.items = items;
-	s.count = ARRAY_SIZE(items);
-	assert_int_equal(inet_sockets_index(&s), 0);
-	assert_memory_equal(items[1].local.address, any, sizeof(any));
-	assert_int_equal(inet_sockets_peer(&s, &items[0]), 1);
-	assert_int_equal(inet_sockets_peer(&s, &items[1]), -ENOENT);
-	assert_int_equal(inet_sockets_peer(&s, &items[2]), -ENOENT);
-	hash_free(&s.by_cookie);
-	hash_free(&s.by_ends);
-	hash_free(&s.by_inode);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -501,11 +459,10 @@ int main(void)
 		cmocka_unit_test(inet),
 		cmocka_unit_test(inet_v6),
 		cmocka_unit_test(inet_lies),
+		cmocka_unit_test(v6_only),
 		cmocka_unit_test(noise),
 		cmocka_unit_test(lines),
 		cmocka_unit_test(names),
-		cmocka_unit_test(peer),
-		cmocka_unit_test(datagram_peer),
 	};
 
 	return cmocka_run_group_tests_name("sockets", tests, NULL, NULL);
