@@ -194,6 +194,15 @@ static bool is_held_by(const struct record *r, uint64_t pid)
 	return false;
 }
 
+/* A record that is left out because the value that decides is unknown. */
+static void tell_undecided(struct warnings *warnings, const struct record *r)
+{
+	warnings_tally(warnings, r, schema_set(r->schema, 0));
+	warnings_add(warnings, &(struct warning){ .subject = r->schema->name,
+						  .count = 1,
+						  .text = "left out: what a filter asks for is unknown" });
+}
+
 /* Whether a record is to be shown; what is unknown about it is noted. */
 static bool passes(const struct sheet *s, const struct record *r, struct warnings *warnings)
 {
@@ -205,7 +214,7 @@ static bool passes(const struct sheet *s, const struct record *r, struct warning
 	if (m == MATCH_UNKNOWN)
 		/* Left out because it cannot be judged: that is to be said, with whatever
 		 * else of it is unknown and may be the cause. */
-		warnings_tally(warnings, r, schema_set(r->schema, 0));
+		tell_undecided(warnings, r);
 	else if (m == MATCH_YES && r->unknowns)
 		warnings_tally(warnings, r, s->view.shown[view_schema(&s->view, r->schema)].set);
 	return m == MATCH_YES;

@@ -141,7 +141,8 @@ static int project_socket(struct projector *p, size_t i, struct record *r)
 	if (wants(p->want, UNIX_PENDING_CLIENTS) && u->state == UNIX_LISTENING &&
 	    record_unix_clients(p, r, UNIX_PENDING_CLIENTS, i) < 0)
 		return -ENOMEM;
-	if (wants_any(p->want, UNIX_PEER_PID, UNIX_PEER_GID))
+	/* A listener has no peer; asked for one, the kernel names the listener itself. */
+	if (wants_any(p->want, UNIX_PEER_PID, UNIX_PEER_GID) && u->state != UNIX_LISTENING)
 		record_credentials(p, r, &credentials, first);
 	if (wants(p->want, UNIX_FDS_IN_FLIGHT))
 		record_in_flight(p, r, UNIX_FDS_IN_FLIGHT, first);

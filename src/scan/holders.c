@@ -76,6 +76,7 @@ static int prepare(struct walk *walk, int proc, const struct holders_request *re
 	/* Our own, not that of another /proc's "self". */
 	read_link("/proc/self/ns/ipc", walk->ipc_namespace, sizeof(walk->ipc_namespace));
 	read_link("/proc/self/ns/mnt", walk->mount_namespace, sizeof(walk->mount_namespace));
+	read_link("/proc/self/ns/net", walk->net_namespace, sizeof(walk->net_namespace));
 	internal_devices_read(&walk->devices);
 	if (request->classes >> OBJECT_FILE_MAPPING & 1)
 		r = mountinfo_ambiguous(&walk->ambiguous, &walk->nambiguous);
@@ -87,6 +88,7 @@ static int prepare(struct walk *walk, int proc, const struct holders_request *re
 			.devices = &walk->devices,
 			.ipc_namespace = walk->ipc_namespace,
 			.mount_namespace = walk->mount_namespace,
+			.net_namespace = walk->net_namespace,
 			.ambiguous = walk->ambiguous,
 			.nambiguous = walk->nambiguous,
 		};
@@ -142,6 +144,18 @@ static void warn(const struct holders *h, struct warnings *warnings)
 				.subject = "/proc",
 				.error = EACCES,
 				.text = "there may be holders among processes that are not shown here" });
+	if (h->elsewhere)
+		warnings_add(
+			warnings,
+			&(struct warning){
+				.subject = "/proc",
+				.error = EACCES,
+				.text = h->elsewhere == 1 ?
+						"process has its sockets in another network namespace; "
+						"those are not shown" :
+						"processes have their sockets in other network namespaces; "
+						"those are not shown",
+				.count = h->elsewhere });
 	if (h->unidentified)
 		warnings_add(warnings,
 			     &(struct warning){ .subject = "/proc",

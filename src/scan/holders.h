@@ -82,7 +82,9 @@ struct holders {
 	struct internal_devices devices; /* of the kernel's own memory */
 	uint64_t unreadable;		 /* processes that could not be read whole */
 	uint64_t unidentified;		 /* descriptors whose object this kernel does not tell */
-	bool hidden;			 /* processes may exist that /proc does not show */
+	uint64_t elsewhere; /* processes with sockets in another network namespace, if sockets were looked for
+			     */
+	bool hidden;	    /* processes may exist that /proc does not show */
 	bool walked;
 };
 

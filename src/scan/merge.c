@@ -198,6 +198,7 @@ int walk_merge(struct holders *h, struct walk *walk)
 			r = found_file_add(&h->files, &h->nfiles, &h->file_index, &w->files[i]);
 		h->unreadable += w->unreadable;
 		h->unidentified += w->unidentified;
+		h->elsewhere += w->elsewhere;
 		if (h->arenas) {
 			h->arenas[t] = w->arena;
 			w->arena = (struct arena){ 0 };

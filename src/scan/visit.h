@@ -13,6 +13,7 @@ struct walker {
 	const struct internal_devices *devices; /* of the kernel's own memory */
 	const char *ipc_namespace;		/* ours: "ipc:[4026531839]", or "" */
 	const char *mount_namespace;		/* likewise */
+	const char *net_namespace;		/* likewise */
 	const uint64_t *ambiguous;		/* devices on which an inode number is not enough */
 	size_t nambiguous;
 	int proc;
@@ -28,6 +29,7 @@ struct walker {
 	struct buf text; /* of the maps under way */
 	char *entries;	 /* of the directory under way: buffer of its dir_reader */
 	uint64_t unreadable;
+	uint64_t elsewhere;    /* processes with sockets in another network namespace */
 	uint64_t unidentified; /* objects whose identity this kernel does not tell */
 	uint64_t threads;      /* that were seen, of all processes */
 	int error;	       /* 0, or -ENOMEM and the like: the walk is not whole */
@@ -43,6 +45,7 @@ struct visit {
 	uint32_t tid; /* while a thread's own descriptors are looked at, else 0 */
 	bool refused; /* something of it could not be read */
 	enum { NOT_ASKED, SAME, OTHER } ipc_namespace; /* is it ours? */
+	bool has_sockets;			       /* one was seen */
 	struct terminals *terminals;		       /* once a pseudo-terminal's master was seen */
 };
 

@@ -63,6 +63,16 @@ static void visit_pipe(struct visit *v, const struct seat *s, const struct objec
 	visit_failed(v, r);
 }
 
+/* Sockets are listed as the kernel tells them of one network namespace: those of a process
+ * that lives in another are mostly not among them. */
+static void visit_socket(struct visit *v, const struct seat *s, const struct object_key *key)
+{
+	if (!v->has_sockets)
+		v->w->elsewhere += visit_shares(v, "net", v->w->net_namespace) == 0;
+	v->has_sockets = true;
+	visit_add(v, key, s->fd, ACCESS_READ | ACCESS_WRITE, NULL);
+}
+
 /* Opens the directory of the table's fdinfo: quicker than to go through it each time. */
 static int open_info(struct visit *v, struct seat *s)
 {
@@ -223,7 +233,7 @@ static void visit_descriptor(struct visit *v, struct seat *s)
 	} else if (bracketed(text, "socket:[", &key.ino)) {
 		key.class = OBJECT_SOCKET;
 		if (visit_wants(v, OBJECT_SOCKET))
-			visit_add(v, &key, s->fd, ACCESS_READ | ACCESS_WRITE, NULL);
+			visit_socket(v, s, &key);
 	} else if (span_is(text, "anon_inode:[eventfd]") && visit_wants(v, OBJECT_EVENTFD)) {
 		visit_eventfd(v, s);
 	}

@@ -129,14 +129,34 @@ static int read_stat(struct visit *v, struct buf *text)
 	return 0;
 }
 
-/* A process without memory has ended or is just ending, or is a thread of the
- * kernel: it belongs to root and refuses all others, but holds nothing. */
-static bool is_empty(int dir)
+/* Whether a task has no memory: it has ended or is just ending, or is a thread of the kernel. */
+static bool is_bare(int dir, const char *path)
 {
 	_cleanup_(buf_free) struct buf text = { 0 };
-	int r = read_file_at(dir, "statm", &text);
+	int r = read_file_at(dir, path, &text);
 
 	return r == -ENOENT || r == -ESRCH || (r == 0 && span_starts(buf_span(&text), "0 "));
+}
+
+/* A process without memory belongs to root and refuses all others, but holds nothing. Its
+ * leader may have ended before its threads: then each of them is asked. */
+static bool is_empty(const struct visit *v)
+{
+	_cleanup_(close_fd) int tasks = -1;
+	_cleanup_(free_ptr) uint32_t *tids = NULL;
+	bool bare = is_bare(v->dir, "statm");
+	char path[24];
+	int64_t n;
+
+	if (!bare || v->stat.threads <= 1)
+		return bare;
+	tasks = openat(v->dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	n = tasks < 0 ? 0 : read_numbers(tasks, &tids);
+	for (int64_t i = 0; bare && i < n; i++) {
+		snprintf(path, sizeof(path), "%u/statm", tids[i]);
+		bare = is_bare(tasks, path);
+	}
+	return bare && n >= 0;
 }
 
 void walk_process(struct walker *w, struct holder *holder, uint32_t index)
@@ -163,7 +183,7 @@ void walk_process(struct walker *w, struct holder *holder, uint32_t index)
 		visit_mappings(&v, ".");
 	if (v.stat.threads > 1)
 		visit_threads(&v);
-	if (v.refused && (v.stat.threads > 1 || !is_empty(v.dir)))
+	if (v.refused && !is_empty(&v))
 		w->unreadable++;
 	visit_free(&v);
 	close_fd(&v.dir);

@@ -595,3 +595,13 @@ def test_descriptors_that_come_and_go(ipcctl, background, zoo):
         for row in got["posix-shm:/churn"]["holders"] or []:
             assert (row["pid"], row["access"]) == (process.pid, "read")
     assert process.poll() is None
+
+
+def test_what_a_filter_cannot_decide_is_said(ipcctl, factory):
+    """Left out is not the same as not there."""
+    factory("posix-shm", name="/x")
+    result = ipcctl("list", "posix-shm", "--no-holders", "-f", "nholders=0")
+    assert len(result.lines) == 1
+    assert any("1 left out" in line for line in result.errors), result
+    assert any("left out" in text for text in ipcctl.json("list", "posix-shm", "--no-holders", "-f", "nholders=0")["warnings"])
+    assert not any("left out" in line for line in ipcctl("list", "posix-shm", "--no-holders", "-f", "size=1").errors)

@@ -4,6 +4,8 @@
 import os
 import socket
 import stat
+import subprocess
+import sys
 
 import expect
 import kernel
@@ -326,3 +328,21 @@ def test_owner_filter(ipcctl, factory):
     assert {ref(truth, "a"), ref(truth, "b")} <= mine.keys()
     assert listed(ipcctl, "unix-socket", "--user", "4242") == {}
     assert only(ipcctl.json("list", "unix-socket", "-f", f"cookie={truth['a_cookie']}"))["ref"] == ref(truth, "a")
+
+
+def test_another_network_namespace(ipcctl, background):
+    """Its sockets are not told here: an empty list is not said to be whole."""
+    code = "import socket, sys, time; s = socket.socketpair(); print(s[0].fileno(), flush=True); time.sleep(60)"
+    process = background("unshare", "--net", sys.executable, "-c", code, stdout=subprocess.PIPE)
+    process.stdout.readline()
+    document = ipcctl.json("list", "unix-socket", "inet-socket", "--pid", str(process.pid))
+    assert document["objects"] == [] and document["complete"] is False
+    assert any("network namespace" in text for text in document["warnings"]), document
+    process.stdout.close()
+
+
+def test_a_listener_has_no_peer(ipcctl, factory, tmp_path):
+    factory("unix-listener", hold=True, holders="a", name=str(tmp_path / "s"))
+    o = ipcctl.describe(f"unix-socket:{tmp_path / 's'}")
+    assert o["socket_state"] == "listen"
+    assert not {"peer", "peer_pid", "peer_uid", "peer_gid"} & o.keys()
