@@ -133,6 +133,21 @@ static int add_victims(struct plan *p, struct victims *v, struct removal *r)
 	return 0;
 }
 
+/* A word of a line whose words are separated by blanks: its own are escaped. */
+static void put_word(struct buf *out, struct span word)
+{
+	_cleanup_(buf_free) struct buf text = { 0 };
+
+	escape_into(&text, word);
+	out->failed |= text.failed;
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.data[i] == ' ')
+			buf_puts(out, "\\x20");
+		else
+			buf_putc(out, text.data[i]);
+	}
+}
+
 /* A line for each: "12 cat ann: pipe:123 (fd 3)". 0 or -ENOMEM. */
 static int show_victims(struct plan *p, const struct victims *v)
 {
@@ -146,10 +161,10 @@ static int show_victims(struct plan *p, const struct victims *v)
 		if (!h)
 			continue;
 		buf_printf(out, "%u ", h->pid);
-		escape_into(out, h->command);
+		put_word(out, h->command);
 		buf_putc(out, ' ');
 		if (users_uid_name(&users, h->uid, &user) == 0)
-			escape_into(out, user);
+			put_word(out, user);
 		else
 			buf_printf(out, "%u", h->uid);
 		buf_puts(out, ": ");
@@ -188,9 +203,22 @@ static int signal_holder(const struct scan_context *context, const struct holder
 	return syscall(SYS_pidfd_send_signal, fd, number, NULL, 0) < 0 ? -errno : 0;
 }
 
+/* "sent SIGTERM to 3 processes" */
+static void say_sent(struct plan *p, const char *what, size_t count, int number)
+{
+	struct buf *out = out_buf(&p->context->out);
+
+	if (p->context->options.quiet)
+		return;
+	buf_puts(out, what);
+	signal_name_into(out, number);
+	buf_printf(out, " to %zu process%s\n", count, count == 1 ? "" : "es");
+}
+
 static void signal_victims(struct plan *p, const struct victims *v, int number)
 {
 	struct diag *d = &p->context->diag;
+	size_t sent = 0;
 
 	for (size_t i = 0; i < v->count; i++) {
 		const struct holder *h = v->items[i].holder;
@@ -206,7 +234,9 @@ static void signal_victims(struct plan *p, const struct victims *v, int number)
 				  h->pid, n, h->command.ptr);
 		else if (r < 0)
 			diag_error(d, "signal %u (%.*s): %s", h->pid, n, h->command.ptr, error_text(r));
+		sent += h && r == 0;
 	}
+	say_sent(p, "sent ", sent, number);
 }
 
 /* "Send SIGTERM to 3 processes?" */
@@ -232,6 +262,8 @@ static int kill_victims(struct plan *p, struct victims *v, int number)
 		e = show_victims(p, v);
 	if (e < 0)
 		return out_of_memory(c);
+	if (o->dry_run && v->named > 0)
+		say_sent(p, "would send ", v->named, number);
 	if (o->dry_run || v->named == 0)
 		return -1;
 	if (!o->yes && isatty(STDIN_FILENO) && !confirmed(p, v, number)) {

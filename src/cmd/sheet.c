@@ -8,10 +8,22 @@
 #include "scan/users.h"
 
 /* Says what was wrong with a word about fields; returns EXIT_USAGE. */
+static int word_usage(struct context *c, const char *option, const struct field_error *e)
+{
+	_cleanup_(buf_free) struct buf words = { 0 };
+
+	for (const char *const *w = e->words; *w; w++)
+		buf_printf(&words, "%s%s", words.len ? ", " : "", *w);
+	return diag_usage(&c->diag, "%s: '%.*s' is none of %s", option, (int)e->word.len, e->word.ptr,
+			  buf_cstr(&words) ? words.data : "its words");
+}
+
 static int field_usage(struct context *c, const char *option, const struct field_error *e)
 {
 	int n = (int)e->word.len;
 
+	if (e->words && !e->suggestion)
+		return word_usage(c, option, e);
 	if (e->expected && e->suggestion)
 		return diag_usage(&c->diag, "%s: '%.*s' is not %s; did you mean '%s'?", option, n,
 				  e->word.ptr, e->expected, e->suggestion);

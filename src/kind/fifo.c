@@ -42,8 +42,6 @@ enum {
 
 enum { OPENER_PID, OPENER_START, OPENER_COMMAND, OPENER_USER, OPENER_TID, OPENER_ACCESS };
 
-static const char *const access_values[] = { "none", "read", "write", "read-write", NULL };
-
 static const struct field opener_fields[] = {
 	[OPENER_PID] = { .name = "pid", .type = FIELD_PID, .help = "process" },
 	[OPENER_START] = { .name = "start_time", .type = FIELD_TIME, .help = "when it was started" },

@@ -16,7 +16,7 @@ enum {
 	HOLDER_ROLE,
 };
 
-static const char *const access_values[] = { "none", "read", "write", "read-write", NULL };
+const char *const access_values[] = { "none", "read", "write", "read-write", NULL };
 
 static const struct field fields[] = {
 	[HOLDER_PID] = { .name = "pid", .type = FIELD_PID, .help = "process" },

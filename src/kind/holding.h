@@ -6,6 +6,8 @@
 
 /* Rows {pid, start_time, command, user, tid, fd, address, offset, access, role}. */
 extern const struct schema holder_schema;
+/* Words for enum holding_access, by its values. */
+extern const char *const access_values[];
 
 #define COMMON_NHOLDERS                                                                                      \
 	{                                                                                                    \

@@ -102,6 +102,7 @@ static int parse_alternatives(struct filter *f, struct span s, struct field_erro
 		if (r < 0) {
 			*error = (struct field_error){ .word = word,
 						       .expected = value_expected(f->field->type),
+						       .words = f->field->values,
 						       .suggestion = suggest_value(f, word) };
 			return -EINVAL;
 		}

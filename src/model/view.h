@@ -6,9 +6,10 @@
 
 /* Why a word of the user's about fields was refused. */
 struct field_error {
-	struct span word;	/* the word that was wrong; points into what was given */
-	const char *suggestion; /* a field that was perhaps meant, or NULL */
-	const char *expected;	/* what would be right, or NULL: "no such field" */
+	struct span word;	  /* the word that was wrong; points into what was given */
+	const char *suggestion;	  /* a field that was perhaps meant, or NULL */
+	const char *expected;	  /* what would be right, or NULL: "no such field" */
+	const char *const *words; /* or one of these; NULL-terminated, or NULL */
 };
 
 struct column {

@@ -32,6 +32,13 @@ def revents(fd):
     return poll.poll(0)
 
 
+def wait_for(condition):
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
 def queued(fd):
     return int.from_bytes(fcntl.ioctl(fd, FIONREAD, b"\0" * 4), sys.byteorder)
 
@@ -130,6 +137,8 @@ class Zoo:
         self.keep("master", master), self.keep("slave", slave)
         tty.setraw(slave)  # without echo
         os.write(master, b"a line\nand half")
+        # The echo comes by a kernel thread: a newline becomes two bytes.
+        wait_for(lambda: queued(master) == len("a line\r\nand half"))
         # The kernel hands input on by a worker.
         deadline = time.monotonic() + PATIENCE
         while queued(slave) < 15 and time.monotonic() < deadline:
