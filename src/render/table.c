@@ -8,6 +8,7 @@
 #include "render/render.h"
 
 #define NARROWEST 8 /* columns that a shrinkable column keeps */
+#define WIDEST 40   /* that it gets where the rows do not fit all the same */
 
 struct cell {
 	struct span text;
@@ -117,24 +118,39 @@ static size_t cut_columns(const struct renderer *r, size_t *widths, bool refs, s
 	return excess;
 }
 
+/* Rows that are too wide however much is cut wrap: then only what is very long is cut. */
+static void tame(const struct renderer *r, size_t *widths)
+{
+	for (size_t c = 0; c < r->view->ncolumns; c++) {
+		const struct field *f = r->view->columns[c].field;
+
+		if (f->flags & FIELD_SHRINK && f->type != FIELD_REF && widths[c] > WIDEST)
+			widths[c] = WIDEST;
+	}
+}
+
 /* Makes the table fit. References, which one wants to copy, are cut last, and
  * not at all if that does not help. */
 static void shrink(const struct renderer *r, size_t *widths)
 {
-	size_t n = r->view->ncolumns, total = n > 0 ? 2 * (n - 1) : 0, excess, room = 0;
+	size_t n = r->view->ncolumns, total = n > 0 ? 2 * (n - 1) : 0, excess, room = 0, plain = 0;
 
 	for (size_t c = 0; c < n; c++) {
 		const struct field *f = r->view->columns[c].field;
 
 		total += widths[c];
-		if (f->flags & FIELD_SHRINK && f->type == FIELD_REF && widths[c] > NARROWEST)
-			room += widths[c] - NARROWEST;
+		if (f->flags & FIELD_SHRINK && widths[c] > NARROWEST)
+			*(f->type == FIELD_REF ? &room : &plain) += widths[c] - NARROWEST;
 	}
 	if (total <= r->options.width)
 		return;
-	excess = cut_columns(r, widths, false, total - r->options.width);
-	if (excess <= room)
-		cut_columns(r, widths, true, excess);
+	excess = total - r->options.width;
+	if (excess > room + plain) {
+		tame(r, widths);
+		return;
+	}
+	excess = cut_columns(r, widths, false, excess);
+	cut_columns(r, widths, true, excess);
 }
 
 static bool right_aligned(const struct field *f)
