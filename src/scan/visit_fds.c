@@ -99,7 +99,7 @@ static void visit_eventfd(struct visit *v, struct seat *s)
 	if (r == 0)
 		visit_add(v, &key, s->fd, ACCESS_READ | ACCESS_WRITE, NULL);
 	else if (r == -ENODATA)
-		v->w->unidentified++; /* before Linux 5.2; or it is another file by now */
+		v->w->unidentified += still_there(s) == 0; /* before Linux 5.2 */
 	else
 		visit_failed(v, r);
 }

@@ -36,40 +36,70 @@ static uint64_t count_descriptors(int tasks, uint32_t tid)
 }
 
 /*
- * Whether two tasks share their table of descriptors. Where kcmp(2) is refused, as in many
- * containers, tables of the same length are taken for one: that none is counted twice
- * matters more than that few threads have tables of their own.
+ * Whether two tasks share their table of descriptors, as far as its length tells. Where
+ * kcmp(2) is refused, as in many containers, that must do: that none is counted twice matters
+ * more than that few threads have tables of their own.
  */
-static bool share_descriptors(const struct walker *w, int tasks, uint32_t a, uint32_t b)
+static bool equally_long(int tasks, uint32_t a, uint32_t b)
 {
 	const int tries = 3; /* a descriptor may come or go in between */
 	bool same = false;
-	long r = w->request->own_proc ? syscall(SYS_kcmp, a, b, KCMP_FILES, 0, 0) : -1;
 
-	if (r >= 0)
-		return r == 0;
 	for (int i = 0; i < tries && !same; i++)
 		same = count_descriptors(tasks, a) == count_descriptors(tasks, b);
 	return same;
 }
 
-/* Tables of descriptors that were looked at: each by a task that has it. */
+/* Tables of descriptors that were looked at: each by a task that has it, in the order that
+ * kcmp(2) puts them into. */
 struct tables {
 	uint32_t *tids;
 	size_t count;
 };
 
+/* Where in the order the thread's table belongs, in *place. 0: it is there already, 1: it is
+ * not, -1: that cannot be told. A process may have a thousand. */
+static int find_table(const struct visit *v, const struct tables *t, uint32_t tid, size_t *place)
+{
+	size_t low = 0, high = t->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		long r = v->w->request->own_proc ? syscall(SYS_kcmp, t->tids[middle], tid, KCMP_FILES, 0, 0) :
+						   -1;
+
+		if (r == 0)
+			return 0;
+		if (r != 1 && r != 2)
+			return -1;
+		if (r == 1) /* the middle one comes before it */
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*place = low;
+	return 1;
+}
+
 /* Whether the thread's table is one that was not looked at yet; then it is noted. */
 static bool is_new_table(struct visit *v, struct tables *t, int tasks, uint32_t tid)
 {
-	for (size_t i = 0; i < t->count; i++)
-		if (share_descriptors(v->w, tasks, t->tids[i], tid))
-			return false;
+	const size_t most_compared = 64;
+	size_t place = t->count;
+	int r = find_table(v, t, tid, &place);
+
+	for (size_t i = 0; r < 0 && i < t->count && i < most_compared; i++)
+		if (equally_long(tasks, t->tids[i], tid))
+			r = 0;
+	if (r == 0)
+		return false;
 	if (vec_reserve(&t->tids, t->count, sizeof(*t->tids)) < 0) {
 		v->w->error = -ENOMEM;
 		return false;
 	}
-	t->tids[t->count++] = tid;
+	memmove(t->tids + place + 1, t->tids + place, (t->count - place) * sizeof(*t->tids));
+	t->tids[place] = tid;
+	t->count++;
 	return true;
 }
 
