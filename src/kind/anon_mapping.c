@@ -59,8 +59,7 @@ static int create(const struct create_args *args, struct report *report)
 	r = maps_find_own(address, &map);
 	if (r < 0)
 		return r;
-	report->ref = arena_printf(&report->arena, "anon-mapping:%llu", (unsigned long long)map.inode);
-	return report->ref.ptr ? 0 : -ENOMEM;
+	return report_ref(report, "anon-mapping:%llu", (unsigned long long)map.inode);
 }
 
 static const struct opt create_opts[] = {

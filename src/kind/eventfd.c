@@ -121,8 +121,7 @@ static int create(const struct create_args *args, struct report *report)
 		report_text(report, "this kernel does not tell which eventfd it is");
 		return r;
 	}
-	report->ref = arena_printf(&report->arena, "eventfd:%llu", (unsigned long long)id);
-	return report->ref.ptr ? 0 : -ENOMEM;
+	return report_ref(report, "eventfd:%llu", (unsigned long long)id);
 }
 
 static const struct opt create_opts[] = {

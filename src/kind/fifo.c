@@ -312,8 +312,9 @@ static int remove_fifo(struct snapshot *s, size_t i, struct report *report)
 
 static int create(const struct create_args *args, struct report *report)
 {
-	report->ref = arena_printf(&report->arena, "fifo:%s", args->name);
-	return report->ref.ptr ? path_create(args, S_IFIFO, report) : -ENOMEM;
+	int r = report_ref(report, "fifo:%s", args->name);
+
+	return r < 0 ? r : path_create(args, S_IFIFO, report);
 }
 
 static const struct opt create_opts[] = {

@@ -117,9 +117,7 @@ static int create(const struct create_args *args, struct report *report)
 	r = map_file(args, &dev, &ino, report);
 	if (r < 0)
 		return r;
-	report->ref = arena_printf(&report->arena, "file-mapping:%u:%u:%llu", major(dev), minor(dev),
-				   (unsigned long long)ino);
-	return report->ref.ptr ? 0 : -ENOMEM;
+	return report_ref(report, "file-mapping:%u:%u:%llu", major(dev), minor(dev), (unsigned long long)ino);
 }
 
 static const struct opt create_opts[] = {

@@ -98,8 +98,7 @@ int inet_socket_create(const struct create_args *args, struct report *report)
 		return r;
 	if (fstat(report->made.fds[0].fd, &st) < 0)
 		return -errno;
-	report->ref = arena_printf(&report->arena, "inet-socket:%llu", (unsigned long long)st.st_ino);
-	return report->ref.ptr ? 0 : -ENOMEM;
+	return report_ref(report, "inet-socket:%llu", (unsigned long long)st.st_ino);
 }
 
 const struct opt inet_socket_create_opts[INET_SOCKET_NCREATE_OPTS] = {

@@ -20,12 +20,8 @@ const char *kind_alias_value(const struct kind *k, const char *word)
 
 __attribute__((format(printf, 2, 0))) static void set_text(struct report *report, const char *fmt, va_list ap)
 {
-	char *p = NULL;
-
 	/* Without memory for the phrase the bare errno must do. */
-	if (vasprintf(&p, fmt, ap) >= 0)
-		report->text = arena_span(&report->arena, span_of(p));
-	free(p);
+	report->text = arena_vprintf(&report->arena, fmt, ap);
 }
 
 void report_text(struct report *report, const char *fmt, ...)
@@ -35,6 +31,16 @@ void report_text(struct report *report, const char *fmt, ...)
 	va_start(ap, fmt);
 	set_text(report, fmt, ap);
 	va_end(ap);
+}
+
+int report_ref(struct report *report, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	report->ref = arena_vprintf(&report->arena, fmt, ap);
+	va_end(ap);
+	return report->ref.ptr ? 0 : -ENOMEM;
 }
 
 int report_usage(struct report *report, const char *fmt, ...)

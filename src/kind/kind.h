@@ -77,6 +77,8 @@ struct report {
 void report_text(struct report *report, const char *fmt, ...) _printf_(2, 3);
 /* The same of what the user typed wrong; returns -EINVAL. */
 int report_usage(struct report *report, const char *fmt, ...) _printf_(2, 3);
+/* Sets report->ref; 0 or -ENOMEM. */
+int report_ref(struct report *report, const char *fmt, ...) _printf_(2, 3) _must_check_;
 void report_free(struct report *report);
 /* Notes a descriptor in report->made; it must be close-on-exec. */
 void report_made(struct report *report, int fd, const char *variable);

@@ -206,8 +206,7 @@ static int create(const struct create_args *args, struct report *report)
 		return args->size.value > INT64_MAX ? -EFBIG : -errno;
 	if ((bits && fcntl(fd, F_ADD_SEALS, bits) < 0) || fstat(fd, &st) < 0)
 		return -errno;
-	report->ref = arena_printf(&report->arena, "memfd:%llu", (unsigned long long)st.st_ino);
-	return report->ref.ptr ? 0 : -ENOMEM;
+	return report_ref(report, "memfd:%llu", (unsigned long long)st.st_ino);
 }
 
 static const struct opt create_opts[] = {

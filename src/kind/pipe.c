@@ -123,8 +123,7 @@ static int create(const struct create_args *args, struct report *report)
 	}
 	if (fstat(fds[0], &st) < 0)
 		return -errno;
-	report->ref = arena_printf(&report->arena, "pipe:%llu", (unsigned long long)st.st_ino);
-	return report->ref.ptr ? 0 : -ENOMEM;
+	return report_ref(report, "pipe:%llu", (unsigned long long)st.st_ino);
 }
 
 static const struct opt create_opts[] = {

@@ -99,8 +99,7 @@ int posix_mq_create(const struct create_args *args, struct report *report)
 		explain_failure(r, report);
 		return r;
 	}
-	report->ref = arena_printf(&report->arena, "posix-mq:/%s", name.ptr);
-	return report->ref.ptr ? 0 : -ENOMEM;
+	return report_ref(report, "posix-mq:/%s", name.ptr);
 }
 
 const struct opt posix_mq_create_opts[POSIX_MQ_NCREATE_OPTS] = {

@@ -184,9 +184,7 @@ static int create(const struct create_args *args, struct report *report)
 		r = shmfile_accept(path.data, "semaphore", report);
 	if (r < 0)
 		return r;
-	report->ref = arena_printf(&report->arena, "posix-sem:%s/%s", libc_prefix()[0] ? "" : MUSL_PREFIX,
-				   name.ptr);
-	return report->ref.ptr ? 0 : -ENOMEM;
+	return report_ref(report, "posix-sem:%s/%s", libc_prefix()[0] ? "" : MUSL_PREFIX, name.ptr);
 }
 
 static const struct opt create_opts[] = {

@@ -145,8 +145,7 @@ static int create(const struct create_args *args, struct report *report)
 		r = shmfile_accept(name.ptr, "segment", report);
 	if (r < 0)
 		return r;
-	report->ref = arena_printf(&report->arena, "posix-shm:/%s", name.ptr);
-	return report->ref.ptr ? 0 : -ENOMEM;
+	return report_ref(report, "posix-shm:/%s", name.ptr);
 }
 
 static const struct opt create_opts[] = {

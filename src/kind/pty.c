@@ -291,8 +291,7 @@ static int create(const struct create_args *args _unused_, struct report *report
 		return -errno;
 	report->made.variable = "IPCCTL_PTY";
 	report->made.value = arena_span(&report->arena, span_of(path));
-	report->ref = arena_printf(&report->arena, "pty:%s", path);
-	return report->ref.ptr && report->made.value.ptr ? 0 : -ENOMEM;
+	return report->made.value.ptr ? report_ref(report, "pty:%s", path) : -ENOMEM;
 }
 
 /* A descriptor of the slave's side: what somebody has open, or the other end of the master. */

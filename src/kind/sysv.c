@@ -157,8 +157,7 @@ int sysv_create(const struct sysv_maker *maker, const struct create_args *args, 
 			return r;
 		}
 	}
-	report->ref = arena_printf(&report->arena, "%s:%d", maker->kind, id);
-	return report->ref.ptr ? 0 : -ENOMEM;
+	return report_ref(report, "%s:%d", maker->kind, id);
 }
 
 void sysv_set_perm(struct ipc_perm *perm, uint32_t uid, uint32_t gid, unsigned mode)

@@ -259,8 +259,7 @@ int unix_socket_create(const struct create_args *args, struct report *report)
 		return r;
 	if (fstat(report->made.fds[0].fd, &st) < 0)
 		return -errno;
-	report->ref = arena_printf(&report->arena, "unix-socket:%llu", (unsigned long long)st.st_ino);
-	return report->ref.ptr ? 0 : -ENOMEM;
+	return report_ref(report, "unix-socket:%llu", (unsigned long long)st.st_ino);
 }
 
 const struct opt unix_socket_create_opts[UNIX_SOCKET_NCREATE_OPTS] = {

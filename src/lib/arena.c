@@ -89,21 +89,30 @@ struct span arena_span(struct arena *a, struct span s)
 	return (struct span){ p, s.len };
 }
 
-struct span arena_printf(struct arena *a, const char *fmt, ...)
+struct span arena_vprintf(struct arena *a, const char *fmt, va_list ap)
 {
-	va_list ap, again;
+	va_list again;
 	char *p;
 	int n;
 
-	va_start(ap, fmt);
 	va_copy(again, ap);
 	n = vsnprintf(NULL, 0, fmt, ap);
-	va_end(ap);
 	p = n < 0 ? NULL : arena_alloc(a, (size_t)n + 1);
 	if (p)
 		vsnprintf(p, (size_t)n + 1, fmt, again);
 	va_end(again);
 	return (struct span){ p, p ? (size_t)n : 0 };
+}
+
+struct span arena_printf(struct arena *a, const char *fmt, ...)
+{
+	struct span text;
+	va_list ap;
+
+	va_start(ap, fmt);
+	text = arena_vprintf(a, fmt, ap);
+	va_end(ap);
+	return text;
 }
 
 void arena_reset(struct arena *a)

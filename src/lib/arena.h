@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdarg.h>
+
 #include "lib/base.h"
 
 struct arena_block;
@@ -40,6 +42,7 @@ void *arena_calloc(struct arena *a, size_t n, size_t size);
 struct span arena_span(struct arena *a, struct span s);
 /* A formatted string as a span; on lack of memory ptr is NULL. */
 struct span arena_printf(struct arena *a, const char *fmt, ...) _printf_(2, 3);
+struct span arena_vprintf(struct arena *a, const char *fmt, va_list ap) _printf_(2, 0);
 /* Forgets everything that was given out; the memory stays for reuse. */
 void arena_reset(struct arena *a);
 void arena_free(struct arena *a);
