@@ -13,6 +13,9 @@
 /* Records that one thread renders at a time: their text stays in its cache. */
 #define BATCH 128
 
+/* Batches of text in memory for each thread: short delays of one do not stop the others. */
+#define SLOTS 8
+
 int listing_init_kinds(struct listing *l, struct context *c, const struct kind_list *list)
 {
 	*l = (struct listing){ .context = c, .kinds = list->items, .nkinds = list->count };
@@ -168,14 +171,13 @@ int listing_show(struct listing *l, size_t kind, size_t index)
 /* What one thread keeps from record to record: caches and buffers. */
 struct hand {
 	struct projector projector;
-	struct sheet_worker worker;
 	struct arena values, arena;
+	APART;
 };
 
 static void hand_free(struct hand *h)
 {
 	projector_free(&h->projector);
-	sheet_worker_free(&h->worker);
 	arena_free(&h->values);
 	arena_free(&h->arena);
 }
@@ -220,14 +222,27 @@ static int show_serial(void *data, size_t index _unused_, const struct record *r
 	return sheet_add(data, r);
 }
 
-/* Batches of all kinds, rendered by several threads and written in order. */
+/* Where one batch is rendered, and stays until all before it are written. */
+struct slot {
+	struct sheet_worker worker;
+	bool ready;
+	APART;
+};
+
+/*
+ * Batches of all kinds, rendered by several threads and written in order, by whoever finishes
+ * the one whose turn it is. Others go on meanwhile, as far as there are slots.
+ */
 struct crew {
 	struct listing *listing;
 	size_t *first; /* number of each kind's first batch; behind the last: all */
 	struct hand hands[MOST_THREADS];
+	struct slot *slots; /* of batch N: N % nslots */
+	size_t nslots;
 	pthread_mutex_t lock;
 	pthread_cond_t turn_came;
 	size_t turn; /* the batch that is to be written next */
+	bool writing;
 	int error;
 	atomic_bool stop; /* nobody reads it any more, or memory ran out */
 };
@@ -235,60 +250,86 @@ struct crew {
 /* One thread of a crew at work. */
 struct place {
 	struct listing *listing;
-	struct hand *hand;
+	struct sheet_worker *worker;
 };
 
 static int show_rendered(void *data, size_t index _unused_, const struct record *r)
 {
 	struct place *place = data;
 
-	return sheet_render(&place->listing->sheet, &place->hand->worker, r);
+	return sheet_render(&place->listing->sheet, place->worker, r);
 }
 
-static int render_batch(struct listing *l, struct hand *h, size_t kind, size_t start)
+static int render_batch(struct crew *c, struct hand *h, struct sheet_worker *w, size_t number)
 {
-	size_t n = l->kinds[kind]->count(&l->snapshot);
-	size_t end = n - start < BATCH ? n : start + BATCH;
+	struct listing *l = c->listing;
+	size_t kind = 0, start, n;
 
+	while (number >= c->first[kind + 1])
+		kind++;
+	start = (number - c->first[kind]) * BATCH;
+	n = l->kinds[kind]->count(&l->snapshot);
 	h->projector.snapshot = &l->snapshot;
 	h->projector.want = sheet_fields(&l->sheet, kind);
-	return project_range(l, h, kind, start, end, show_rendered, &(struct place){ l, h });
+	return project_range(l, h, kind, start, n - start < BATCH ? n : start + BATCH, show_rendered,
+			     &(struct place){ l, w });
+}
+
+/* Writes what is ready. The lock is held, but not while something is written. */
+static void write_ready(struct crew *c)
+{
+	struct slot *slot;
+
+	c->writing = true;
+	while ((slot = &c->slots[c->turn % c->nslots])->ready) {
+		pthread_mutex_unlock(&c->lock);
+		if (!atomic_load(&c->stop))
+			sheet_take(&c->listing->sheet, &slot->worker);
+		if (c->listing->context->out.error)
+			atomic_store(&c->stop, true);
+		pthread_mutex_lock(&c->lock);
+		slot->ready = false;
+		c->turn++;
+		pthread_cond_broadcast(&c->turn_came);
+	}
+	c->writing = false;
 }
 
 static void run_batch(void *context, unsigned thread, size_t number)
 {
 	struct crew *c = context;
-	struct hand *h = &c->hands[thread];
-	size_t kind = 0;
+	struct slot *slot = &c->slots[number % c->nslots];
 	int e = 0;
 
-	while (number >= c->first[kind + 1])
-		kind++;
-	if (!atomic_load(&c->stop))
-		e = render_batch(c->listing, h, kind, (number - c->first[kind]) * BATCH);
 	/* Batches are begun in order, so the one whose turn it is is never waiting. */
 	pthread_mutex_lock(&c->lock);
-	while (c->turn != number)
+	while (number >= c->turn + c->nslots)
 		pthread_cond_wait(&c->turn_came, &c->lock);
-	if (e < 0)
+	pthread_mutex_unlock(&c->lock);
+	if (!atomic_load(&c->stop))
+		e = render_batch(c, &c->hands[thread], &slot->worker, number);
+	pthread_mutex_lock(&c->lock);
+	if (e < 0) {
 		c->error = e;
-	if (!c->error)
-		sheet_take(&c->listing->sheet, &h->worker);
-	if (c->error || c->listing->context->out.error)
 		atomic_store(&c->stop, true);
-	c->turn++;
-	pthread_cond_broadcast(&c->turn_came);
+	}
+	slot->ready = true;
+	if (!c->writing)
+		write_ready(c);
 	pthread_mutex_unlock(&c->lock);
 }
 
 static void crew_free(struct crew *c)
 {
-	for (size_t i = 0; i < MOST_THREADS; i++) {
-		warnings_merge(&c->listing->sheet.warnings, &c->hands[i].worker.warnings);
-		hand_free(&c->hands[i]);
+	for (size_t i = 0; c->slots && i < c->nslots; i++) {
+		warnings_merge(&c->listing->sheet.warnings, &c->slots[i].worker.warnings);
+		sheet_worker_free(&c->slots[i].worker);
 	}
+	for (size_t i = 0; i < MOST_THREADS; i++)
+		hand_free(&c->hands[i]);
 	pthread_mutex_destroy(&c->lock);
 	pthread_cond_destroy(&c->turn_came);
+	free(c->slots);
 	free(c->first);
 	free(c);
 }
@@ -301,17 +342,19 @@ static int show_all_parallel(struct listing *l)
 
 	if (!c)
 		return -ENOMEM;
+	threads = threads ? threads : processor_count();
 	c->listing = l;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->turn_came, NULL);
 	c->first = calloc(l->nkinds + 1, sizeof(*c->first));
-	if (!c->first)
+	c->nslots = (size_t)threads * SLOTS;
+	c->slots = calloc(c->nslots, sizeof(*c->slots));
+	if (!c->first || !c->slots)
 		e = -ENOMEM;
 	for (size_t i = 0; e == 0 && i < l->nkinds; i++)
 		c->first[i + 1] = c->first[i] + (l->kinds[i]->count(&l->snapshot) + BATCH - 1) / BATCH;
 	if (e == 0)
-		parallel_run(&(struct parallel_work){ run_batch, c, c->first[l->nkinds] },
-			     threads ? threads : processor_count());
+		parallel_run(&(struct parallel_work){ run_batch, c, c->first[l->nkinds] }, threads);
 	if (e == 0)
 		e = c->error;
 	crew_free(c);

@@ -6,6 +6,10 @@
 
 #define MOST_THREADS 64
 
+/* Ends a struct of which each thread has one in an array: what threads write to is in no cache line
+ * of another's (a processor fetches them in pairs). */
+#define APART char padding[128]
+
 /*
  * Items are begun in order, and several run at a time. thread is below the number of
  * threads: a place for what one thread keeps from item to item.

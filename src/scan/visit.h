@@ -33,6 +33,7 @@ struct walker {
 	uint64_t unidentified; /* objects whose identity this kernel does not tell */
 	uint64_t threads;      /* that were seen, of all processes */
 	int error;	       /* 0, or -ENOMEM and the like: the walk is not whole */
+	APART;
 };
 
 /* The process under way. */
