@@ -57,12 +57,12 @@ struct held_object {
 
 /* Objects of one class, in the order in which they are met going up the pids. */
 struct object_list {
-	uint32_t *items; /* indices */
+	uint32_t *items; /* the first holding of each */
 	size_t count;
 };
 
 struct holders {
-	struct holder *items; /* in the order of pids */
+	struct holder *items; /* in the order of pids; those that hold nothing too */
 	size_t count;
 	/* Each thread's stay where it put them: number N is that of N - bases[t] of the t-th,
 	 * the last with bases[t] <= N. */
@@ -131,7 +131,7 @@ int64_t holders_position(const struct holders *h, const struct object_key *key);
 /* The first holding of the i-th object of a class. */
 static inline const struct holding *object_holding(const struct holders *h, enum object_class class, size_t i)
 {
-	return holding_at(h, h->objects[h->classes[class].items[i]].first);
+	return holding_at(h, h->classes[class].items[i]);
 }
 static inline const struct holder *holding_holder(const struct holders *h, const struct holding *holding)
 {

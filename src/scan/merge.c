@@ -10,20 +10,6 @@ struct object_key holding_key(const struct holding *g)
 	return (struct object_key){ g->class, device_unpack(g->dev), g->ino };
 }
 
-/* The slot of an object, or NULL. */
-static const struct hash_slot *find_slot(const struct holders *h, uint64_t digest, const struct holding *g)
-{
-	const struct hash_slot *slot = NULL;
-
-	while ((slot = hash_find(&h->index, digest, slot)) != NULL) {
-		const struct holding *known = holding_at(h, h->objects[slot->value].first);
-
-		if (known->ino == g->ino && known->dev == g->dev && known->class == g->class)
-			break;
-	}
-	return slot;
-}
-
 static uint64_t digest_of(const struct holding *g)
 {
 	struct object_key key = holding_key(g);
@@ -31,24 +17,37 @@ static uint64_t digest_of(const struct holding *g)
 	return object_digest(&key);
 }
 
-static const struct held_object *find_object(const struct holders *h, const struct object_key *key)
+/* The object that has the key of a holding, or NULL. */
+static struct held_object *find_object(const struct holders *h, uint64_t digest, const struct holding *g)
+{
+	const struct hash_slot *slot = NULL;
+
+	while ((slot = hash_find(&h->index, digest, slot)) != NULL) {
+		const struct holding *known = holding_at(h, h->objects[slot->value].first);
+
+		if (known->ino == g->ino && known->dev == g->dev && known->class == g->class)
+			return &h->objects[slot->value];
+	}
+	return NULL;
+}
+
+static const struct held_object *find_key(const struct holders *h, const struct object_key *key)
 {
 	struct holding g = { .ino = key->ino, .dev = device_pack(key->dev), .class = (uint8_t)key->class };
-	const struct hash_slot *slot = find_slot(h, object_digest(key), &g);
 
-	return slot ? &h->objects[slot->value] : NULL;
+	return find_object(h, object_digest(key), &g);
 }
 
 const struct holding *holders_find(const struct holders *h, const struct object_key *key)
 {
-	const struct held_object *object = find_object(h, key);
+	const struct held_object *object = find_key(h, key);
 
 	return object ? holding_at(h, object->first) : NULL;
 }
 
 int64_t holders_position(const struct holders *h, const struct object_key *key)
 {
-	const struct held_object *object = find_object(h, key);
+	const struct held_object *object = find_key(h, key);
 
 	return object ? (int64_t)object->position : -ENOENT;
 }
@@ -62,20 +61,20 @@ const struct found_file *holders_file(const struct holders *h, const struct obje
 static int add_to_object(struct holders *h, struct holding *g, uint32_t number)
 {
 	uint64_t digest = digest_of(g);
-	const struct hash_slot *slot = find_slot(h, digest, g);
-	struct held_object *object;
+	struct held_object *object = find_object(h, digest, g);
+	struct object_list *list = &h->classes[g->class];
 
-	if (slot) {
-		object = &h->objects[slot->value];
+	if (object) {
 		holding_at(h, object->last)->next = number;
 		object->last = number;
 		return 0;
 	}
 	if (vec_reserve(&h->objects, h->nobjects, sizeof(*h->objects)) < 0 ||
+	    vec_reserve(&list->items, list->count, sizeof(*list->items)) < 0 ||
 	    hash_add(&h->index, digest, (uint32_t)h->nobjects) < 0)
 		return -ENOMEM;
-	h->objects[h->nobjects++] =
-		(struct held_object){ number, number, (uint32_t)h->classes[g->class].count++ };
+	h->objects[h->nobjects++] = (struct held_object){ number, number, (uint32_t)list->count };
+	list->items[list->count++] = number;
 	return 0;
 }
 
@@ -102,30 +101,13 @@ static int group(struct holders *h, const struct walk *walk)
 	return 0;
 }
 
-static int list_classes(struct holders *h)
+/* Puts the ranges of all threads behind each other, and adjusts their numbers. */
+static int merge_ranges(struct holders *h, struct walk *walk)
 {
-	for (size_t c = 0; c < OBJECT_CLASSES; c++) {
-		h->classes[c].items = calloc(h->classes[c].count + 1, sizeof(*h->classes[c].items));
-		if (!h->classes[c].items)
-			return -ENOMEM;
-	}
-	for (size_t i = 0; i < h->nobjects; i++) {
-		const struct held_object *object = &h->objects[i];
+	size_t total = 0, base = 0;
 
-		h->classes[holding_at(h, object->first)->class].items[object->position] = (uint32_t)i;
-	}
-	return 0;
-}
-
-/* Puts ranges behind each other; *bases says where those of each thread begin. */
-static int merge_ranges(struct holders *h, struct walk *walk, size_t bases[MOST_THREADS])
-{
-	size_t total = 0;
-
-	for (size_t t = 0; t < MOST_THREADS; t++) {
-		bases[t] = total;
+	for (size_t t = 0; t < MOST_THREADS; t++)
 		total += walk->walkers[t].nranges;
-	}
 	if (total > INT32_MAX)
 		return -ENOMEM;
 	h->ranges = calloc(total + 1, sizeof(*h->ranges));
@@ -134,10 +116,13 @@ static int merge_ranges(struct holders *h, struct walk *walk, size_t bases[MOST_
 	for (size_t t = 0; t < MOST_THREADS; t++) {
 		struct walker *w = &walk->walkers[t];
 
-		if (w->nranges)
-			memcpy(h->ranges + bases[t], w->ranges, w->nranges * sizeof(*w->ranges));
-		free(w->ranges);
-		w->ranges = NULL;
+		if (w->nranges == 0)
+			continue;
+		memcpy(h->ranges + base, w->ranges, w->nranges * sizeof(*w->ranges));
+		for (size_t i = 0; i < w->nholdings; i++)
+			if (w->holdings[i].fd < 0)
+				w->holdings[i].fd -= (int32_t)base;
+		base += w->nranges;
 	}
 	return 0;
 }
@@ -160,37 +145,17 @@ static int take_holdings(struct holders *h, struct walk *walk)
 	return 0;
 }
 
-/* Drops the processes that hold nothing, and adjusts the numbers of holders and ranges. */
-static void renumber(struct holders *h, struct walk *walk, const size_t bases[MOST_THREADS])
+/* Everything but holdings and ranges. 0 or -ENOMEM. */
+static int take_rest(struct holders *h, struct walk *walk)
 {
-	for (size_t p = 0; p < walk->count; p++) {
-		const struct slice *s = &walk->slices[p];
-		struct holding *g = h->holdings[s->thread] + s->first;
+	int r = 0;
 
-		for (size_t i = 0; i < s->count; i++) {
-			g[i].holder = (uint32_t)h->count;
-			if (g[i].fd < 0)
-				g[i].fd -= (int32_t)bases[s->thread];
-		}
-		if (s->count > 0)
-			walk->processes[h->count++] = walk->processes[p];
-	}
 	h->items = walk->processes;
+	h->count = walk->count;
 	walk->processes = NULL;
-}
-
-int walk_merge(struct holders *h, struct walk *walk)
-{
-	size_t bases[MOST_THREADS];
-	int r = take_holdings(h, walk);
-
-	if (r == 0)
-		r = merge_ranges(h, walk, bases);
-	if (r == 0)
-		renumber(h, walk, bases);
 	h->arenas = calloc(MOST_THREADS, sizeof(*h->arenas));
 	if (!h->arenas)
-		r = -ENOMEM;
+		return -ENOMEM;
 	for (size_t t = 0; t < MOST_THREADS; t++) {
 		struct walker *w = &walk->walkers[t];
 
@@ -199,14 +164,19 @@ int walk_merge(struct holders *h, struct walk *walk)
 		h->unreadable += w->unreadable;
 		h->unidentified += w->unidentified;
 		h->elsewhere += w->elsewhere;
-		if (h->arenas) {
-			h->arenas[t] = w->arena;
-			w->arena = (struct arena){ 0 };
-		}
-		walker_free(w);
-		*w = (struct walker){ 0 };
+		h->arenas[t] = w->arena;
+		w->arena = (struct arena){ 0 };
 	}
+	return r;
+}
+
+int walk_merge(struct holders *h, struct walk *walk)
+{
+	int r = merge_ranges(h, walk);
+
 	if (r == 0)
-		r = group(h, walk);
-	return r < 0 ? r : list_classes(h);
+		r = take_holdings(h, walk);
+	if (r == 0)
+		r = take_rest(h, walk);
+	return r < 0 ? r : group(h, walk);
 }
