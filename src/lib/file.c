@@ -117,7 +117,8 @@ int dir_reader_next(struct dir_reader *r, const char **name)
 
 		if (r->at >= r->end) {
 			r->at = 0;
-			r->end = syscall(SYS_getdents64, r->fd, r->buffer, size);
+			r->end = syscall(SYS_getdents64, r->fd, r->buffer,
+					 r->most && r->most < size ? r->most : size);
 			if (r->end <= 0)
 				return r->end < 0 ? -errno : 0;
 		}

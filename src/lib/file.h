@@ -35,6 +35,7 @@ struct dir_reader {
 	int fd;
 	char *buffer; /* of getdents64(2) */
 	long at, end;
+	size_t most;	    /* bytes of names to ask for at one go; 0: as many as are good */
 	unsigned char type; /* of the name that was told last: DT_REG and the like of readdir(3) */
 };
 

@@ -6,6 +6,7 @@
 
 #include "lib/file.h"
 #include "lib/parse.h"
+#include "scan/fdtable.h"
 #include "scan/mountinfo.h"
 #include "scan/process.h"
 #include "scan/walk.h"
@@ -69,9 +70,9 @@ static void read_link(const char *path, char *text, size_t size)
 
 static int prepare(struct walk *walk, int proc, const struct holders_request *request)
 {
-	int r = 0;
-
+	bool counting = fd_positions_known(proc);
 	int64_t boot = boot_time();
+	int r = 0;
 
 	/* Our own, not that of another /proc's "self". */
 	read_link("/proc/self/ns/ipc", walk->ipc_namespace, sizeof(walk->ipc_namespace));
@@ -84,6 +85,7 @@ static int prepare(struct walk *walk, int proc, const struct holders_request *re
 		walk->walkers[t] = (struct walker){
 			.request = request,
 			.proc = proc,
+			.counting = counting,
 			.boot = boot,
 			.devices = &walk->devices,
 			.ipc_namespace = walk->ipc_namespace,

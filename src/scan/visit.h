@@ -17,7 +17,8 @@ struct walker {
 	const uint64_t *ambiguous;		/* devices on which an inode number is not enough */
 	size_t nambiguous;
 	int proc;
-	int64_t boot; /* of boot_time() */
+	bool counting; /* of fd_positions_known() */
+	int64_t boot;  /* of boot_time() */
 	struct holding *holdings;
 	size_t nholdings;
 	struct range *ranges;

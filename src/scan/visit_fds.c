@@ -9,6 +9,7 @@
 #include "lib/file.h"
 #include "lib/parse.h"
 #include "scan/fdinfo.h"
+#include "scan/fdtable.h"
 #include "scan/terminals.h"
 #include "scan/visit.h"
 
@@ -210,7 +211,8 @@ static bool bracketed(struct span text, const char *prefix, uint64_t *number)
 	       parse_u64((struct span){ text.ptr + n, text.len - n - 1 }, number) == 0;
 }
 
-static void visit_descriptor(struct visit *v, struct seat *s)
+/* False: there is none of that number. */
+static bool visit_descriptor(struct visit *v, struct seat *s)
 {
 	const unsigned paths = 1 << OBJECT_FILE | 1 << OBJECT_MEMFD | 1 << OBJECT_FIFO | 1 << OBJECT_PTY;
 	struct object_key key = { 0 };
@@ -219,8 +221,10 @@ static void visit_descriptor(struct visit *v, struct seat *s)
 	s->len = readlinkat(s->dir, s->name, s->link, sizeof(s->link));
 	/* ENAMETOOLONG: a path over 4095 bytes; the file behind it can be asked all the same. */
 	if (s->len < 0 && errno != ENAMETOOLONG) {
+		bool missing = errno == ENOENT;
+
 		visit_failed(v, -errno);
-		return;
+		return !missing;
 	}
 	text = seat_path(s);
 	if (text.len == 0 || text.ptr[0] == '/') {
@@ -237,15 +241,15 @@ static void visit_descriptor(struct visit *v, struct seat *s)
 	} else if (span_is(text, "anon_inode:[eventfd]") && visit_wants(v, OBJECT_EVENTFD)) {
 		visit_eventfd(v, s);
 	}
+	return true;
 }
 
 void visit_descriptors(struct visit *v, const char *table)
 {
 	_cleanup_(close_fd) int dir = -1;
-	struct dir_reader entries;
+	struct fd_reader numbers;
 	struct seat s = { .table = table, .info = -1 };
 	char path[32];
-	uint64_t fd;
 	int r;
 
 	snprintf(path, sizeof(path), "%s/fd", table);
@@ -255,14 +259,15 @@ void visit_descriptors(struct visit *v, const char *table)
 		return;
 	}
 	s.dir = dir;
-	entries = (struct dir_reader){ .fd = dir, .buffer = v->w->entries };
-	while ((r = dir_reader_next(&entries, &s.name)) > 0) {
-		if (parse_u64_in(span_of(s.name), 0, INT32_MAX, &fd) < 0)
-			continue;
-		s.fd = (int)fd;
-		visit_descriptor(v, &s);
+	numbers = (struct fd_reader){ .names = { .fd = dir, .buffer = v->w->entries },
+				      .counting = v->w->counting,
+				      .last = -1 };
+	while ((r = fd_reader_next(&numbers, &s.name)) > 0) {
+		s.fd = numbers.last;
+		if (!visit_descriptor(v, &s))
+			fd_reader_missed(&numbers);
 	}
-	v->w->entries = entries.buffer; /* for the next directory */
+	v->w->entries = numbers.names.buffer; /* for the next directory */
 	close_fd(&s.info);
 	visit_failed(v, r);
 }
