@@ -166,6 +166,9 @@ static int take_rest(struct holders *h, struct walk *walk)
 		h->elsewhere += w->elsewhere;
 		h->arenas[t] = w->arena;
 		w->arena = (struct arena){ 0 };
+		/* Now: what comes next takes as much memory again. */
+		walker_free(w);
+		*w = (struct walker){ 0 };
 	}
 	return r;
 }
