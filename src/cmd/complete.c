@@ -238,7 +238,7 @@ static int load_groups(struct completion *c, struct option_groups *g)
 	if (c->kind)
 		c->groups[c->ngroups++] =
 			(struct opt_group){ .opts = c->kind->create_opts, .count = c->kind->ncreate_opts };
-	if (c->kind && c->kind->transient)
+	if (c->kind && c->kind->transient && !c->kind->waits)
 		c->groups[c->ngroups++] = (struct opt_group){ .opts = hold_opts, .count = nhold_opts };
 	return 0;
 }

@@ -101,14 +101,18 @@ static int make_and_hold(struct context *c, const struct kind *k, const struct c
 {
 	struct kind_list list = { .items = &k, .count = 1 };
 	struct report report = { 0 };
+	const struct opt_u64 forever = { .set = false };
 	struct listing l = { 0 };
 	struct hold hold;
 	int status = command ? -1 : listing_init(&l, c, &list, "objects", true);
 	int r = 0;
 
 	if (status < 0) {
-		hold_begin(&hold);
+		if (!k->waits)
+			hold_begin(&hold, k);
 		r = k->create(args, &report);
+		if (k->waits)
+			hold_begin(&hold, k);
 	}
 	if (r < 0) {
 		status = say_failure(c, k, args, r, &report);
@@ -119,8 +123,9 @@ static int make_and_hold(struct context *c, const struct kind *k, const struct c
 		/* Whoever waits for the reference must get it now. */
 		if (out_flush(&c->out) < 0)
 			status = EXIT_FAILED;
-		if (status == EXIT_DONE)
-			hold_wait(&hold, &args->timeout);
+		if (status == EXIT_DONE && hold_wait(&hold, k->waits ? &forever : &args->timeout) == SIGIO)
+			diag_note(&c->diag, "%.*s: given up, somebody wants the file", (int)report.ref.len,
+				  report.ref.ptr);
 	}
 	listing_free(&l);
 	report_free(&report);
@@ -165,7 +170,7 @@ static void print_kind_help(const struct kind *k, struct buf *b)
 	if (k->transient)
 		buf_puts(b, k->no_command ? only_held : with_command);
 	opt_help(&g, b);
-	if (k->transient)
+	if (k->transient && !k->waits)
 		opt_help(&holding, b);
 	buf_puts(b, "\n'ipcctl create --help' shows the options that all kinds take.\n");
 }
@@ -185,7 +190,7 @@ static int check_command(struct context *c, const struct kind *k, const struct c
 		return diag_usage(&c->diag, "create %s takes no COMMAND: it only holds the object", k->name);
 	if (!command[0])
 		return diag_usage(&c->diag, "create %s: a COMMAND is missing behind '--'", k->name);
-	if (args->timeout.set)
+	if (args->timeout.set && !k->waits)
 		return diag_usage(&c->diag, "--timeout and a COMMAND exclude each other: it is held until "
 					    "COMMAND ends");
 	if (wants_record(&c->options))
@@ -222,7 +227,7 @@ static int parse_rest(struct context *c, const struct kind *k, struct create_arg
 	if (option_groups_init(&g, command_create.options, &c->options) < 0)
 		return out_of_memory(c);
 	g.groups[g.count++] = (struct opt_group){ NULL, k->create_opts, k->ncreate_opts, args };
-	if (k->transient)
+	if (k->transient && !k->waits)
 		g.groups[g.count++] = (struct opt_group){ NULL, hold_opts, nhold_opts, args };
 	status = parse_with(
 		c,

@@ -29,7 +29,7 @@ static void add_unless_ignored(sigset_t *set, int number)
 		sigaddset(set, number);
 }
 
-void hold_begin(struct hold *h)
+void hold_begin(struct hold *h, const struct kind *k)
 {
 	const struct sigaction usual = { .sa_handler = SIG_DFL };
 
@@ -37,6 +37,8 @@ void hold_begin(struct hold *h)
 	add_unless_ignored(&h->ends, SIGINT);
 	add_unless_ignored(&h->ends, SIGTERM);
 	add_unless_ignored(&h->ends, SIGHUP);
+	if (k->asked)
+		sigaddset(&h->ends, SIGIO);
 	/* Ignored, it would take the exit status of COMMAND with it. */
 	sigaction(SIGCHLD, &usual, &h->child);
 	sigprocmask(SIG_BLOCK, &h->ends, &h->mask);
@@ -57,7 +59,7 @@ static bool time_left(const struct timespec *end, struct timespec *left)
 	return left->tv_sec >= 0;
 }
 
-void hold_wait(const struct hold *h, const struct opt_u64 *timeout)
+int hold_wait(const struct hold *h, const struct opt_u64 *timeout)
 {
 	const uint64_t longest = INT32_MAX; /* seconds; the clock of a 32-bit kernel bears it */
 	struct timespec end, left;
@@ -71,8 +73,9 @@ void hold_wait(const struct hold *h, const struct opt_u64 *timeout)
 		else if (time_left(&end, &left))
 			r = sigtimedwait(&h->ends, NULL, &left);
 		else
-			return;
+			return 0;
 	} while (r < 0 && errno == EINTR);
+	return r < 0 ? 0 : r;
 }
 
 static int set_number(const char *variable, uint64_t number)
@@ -170,7 +173,7 @@ static int exec_error(int errors)
  * Waits for COMMAND. A terminal sends SIGINT and SIGQUIT to it as well: they are its
  * business. SIGTERM and SIGHUP were meant for it, but came here.
  */
-static int wait_for(pid_t pid, const sigset_t *watched)
+static int wait_for(pid_t pid, const sigset_t *watched, const struct creation *made)
 {
 	pid_t ended;
 	int status, number;
@@ -179,6 +182,8 @@ static int wait_for(pid_t pid, const sigset_t *watched)
 		number = sigwaitinfo(watched, NULL);
 		if (number == SIGTERM || number == SIGHUP)
 			kill(pid, number);
+		if (number == SIGIO && made->give_up && made->nfds > 0)
+			made->give_up(made->fds[0].fd);
 	}
 	if (ended < 0)
 		return EXIT_FAILED;
@@ -216,11 +221,11 @@ int hold_run(struct context *c, const struct hold *h, const struct kind *k, stru
 	add_unless_ignored(&watched, SIGQUIT);
 	sigprocmask(SIG_BLOCK, &watched, NULL);
 	pid = start(c, h, report, command, &errors);
-	for (size_t i = 0; i < report->made.nfds; i++)
+	for (size_t i = 0; i < report->made.nfds && !report->made.stays; i++)
 		close_fd(&report->made.fds[i].fd);
 	if (pid > 0) {
 		e = exec_error(errors);
-		status = wait_for(pid, &watched);
+		status = wait_for(pid, &watched, &report->made);
 	} else {
 		e = pid;
 	}

@@ -94,6 +94,16 @@ void record_pid(struct projector *p, struct record *r, size_t field, uint32_t pi
 		record_unknown(r, field + 1, process->error);
 }
 
+void record_buf(struct record *r, size_t field, const struct buf *b)
+{
+	struct span text = b->failed ? (struct span){ 0 } : arena_span(r->arena, buf_span(b));
+
+	if (text.ptr)
+		record_str(r, field, text);
+	else
+		record_unknown(r, field, ENOMEM);
+}
+
 void record_state(struct projector *p, struct record *r, size_t state, const char *value, size_t reason,
 		  const char *fmt, ...)
 {

@@ -77,6 +77,8 @@ void record_time(struct record *r, size_t field, int64_t t);
  * is 0; the command is absent if that process is gone or was started after
  * `before` (then it is another process of the same number). */
 void record_pid(struct projector *p, struct record *r, size_t field, uint32_t pid, int64_t before);
+/* A copy of what was put together; unknown with ENOMEM if memory ran out. */
+void record_buf(struct record *r, size_t field, const struct buf *b);
 /* State, one of state_values, and the short phrase that gives the reason. */
 void record_state(struct projector *p, struct record *r, size_t state, const char *value, size_t reason,
 		  const char *fmt, ...) _printf_(6, 7);

@@ -143,23 +143,19 @@ int parse_file_key(struct span id, uint64_t *dev, uint64_t *ino)
 	return 0;
 }
 
-/* The device that maps shows for files of a mount: field 3 of its line in mountinfo. */
+/* The device that maps shows for files of a mount. */
 static int mount_device(uint64_t id, uint64_t *dev)
 {
-	_cleanup_(close_fd) int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
-	_cleanup_(line_reader_free) struct line_reader reader = { .fd = fd };
-	struct mount_line mount;
-	struct span line;
-	int r = fd < 0 ? -errno : 1;
+	_cleanup_(mounts_free) struct mounts mounts = { 0 };
+	int r = mounts_read(&mounts);
+	const struct mount *mount = r < 0 ? NULL : mounts_find(&mounts, id);
 
-	while (r > 0 && (r = line_reader_next(&reader, &line)) > 0)
-		if (mountinfo_parse(line, &mount) == 0 && mount.id == id) {
-			/* There stat(2) alone tells subvolumes apart: see mountinfo_ambiguous(). */
-			if (!span_is(mount.fstype, "btrfs"))
-				*dev = makedev((unsigned)mount.major, (unsigned)mount.minor);
-			return 0;
-		}
-	return r < 0 ? r : -ENOENT;
+	if (!mount)
+		return r < 0 ? r : -ENOENT;
+	/* Where that is one for all subvolumes, the walk tells them apart as stat(2) does. */
+	if (!(mount->flags & MOUNT_SUBVOLUMES))
+		*dev = mount->dev;
+	return 0;
 }
 
 /* What the kernel itself calls a file differs from stat(2) on overlay and btrfs: fdinfo

@@ -40,7 +40,8 @@ struct create_args {
 	const char *seals;
 	struct opt_u64 capacity, backlog;
 	struct opt_u64 timeout; /* seconds to hold it; see kind->transient */
-	bool exist_ok, packet, semaphore, listen, read_only;
+	const char *range;	/* "0-99" */
+	bool exist_ok, packet, semaphore, listen, read_only, shared, nonblock, ofd;
 };
 
 /* A descriptor that `create` made, and the variable that tells COMMAND its number. */
@@ -53,9 +54,11 @@ struct made_descriptor {
 struct creation {
 	struct made_descriptor fds[2];
 	size_t nfds;
-	const char *variable; /* beside those of the descriptors, or NULL */
-	struct span value;    /* of that; terminated */
-	bool listens;	      /* fds[0] is a listening socket: LISTEN_FDS goes with it */
+	const char *variable;	 /* beside those of the descriptors, or NULL */
+	struct span value;	 /* of that; terminated */
+	bool listens;		 /* fds[0] is a listening socket: LISTEN_FDS goes with it */
+	bool stays;		 /* this process has to keep its descriptors while COMMAND runs */
+	void (*give_up)(int fd); /* lets go of it when SIGIO says that somebody wants it, or NULL */
 	/* A socket file that was made, to be unlinked in the end unless another is there by
 	 * then: its name, terminated, or nothing. */
 	struct span leaf;
@@ -166,6 +169,8 @@ struct kind {
 	 * takes no COMMAND.
 	 */
 	bool transient, no_command;
+	bool waits; /* `create` may have to wait for it, as long as args->timeout; a signal ends that */
+	bool asked; /* the kernel may ask for it back, with SIGIO */
 	/* Makes one. 0 with report->ref, or -errno with or without report->text. */
 	int (*create)(const struct create_args *args, struct report *report);
 	/*

@@ -87,6 +87,11 @@ const struct hash_slot *hash_find(const struct hash *h, uint64_t key, const stru
 	return NULL;
 }
 
+void hash_set(struct hash *h, const struct hash_slot *slot, uint32_t value)
+{
+	h->slots[slot - h->slots].value = value;
+}
+
 void hash_prefetch(const struct hash *h, uint64_t key)
 {
 	if (h->slots)

@@ -25,6 +25,8 @@ int hash_reserve(struct hash *h, size_t count) _must_check_;
 int hash_add(struct hash *h, uint64_t key, uint32_t value) _must_check_;
 /* The first slot with this key, or the next after `after`; NULL at the end. */
 const struct hash_slot *hash_find(const struct hash *h, uint64_t key, const struct hash_slot *after);
+/* Gives a slot that was found another value. */
+void hash_set(struct hash *h, const struct hash_slot *slot, uint32_t value);
 /* Fetches the slot of a key that will soon be looked for into the processor's cache. */
 void hash_prefetch(const struct hash *h, uint64_t key);
 void hash_free(struct hash *h);

@@ -7,6 +7,17 @@
 
 #include "lib/parse.h"
 
+/* Inode number of the first PID namespace (PROC_PID_INIT_INO in include/linux/proc_ns.h). */
+#define INITIAL_PID_NAMESPACE "pid:[4026531836]"
+
+bool proc_is_initial(int proc)
+{
+	char link[sizeof(INITIAL_PID_NAMESPACE) + 8];
+	ssize_t n = readlinkat(proc, "self/ns/pid", link, sizeof(link));
+
+	return n > 0 && span_is((struct span){ link, (size_t)n }, INITIAL_PID_NAMESPACE);
+}
+
 /* A /proc that was mounted in another PID namespace calls us by another number, or
  * by none: then the numbers that the kernel tells us elsewhere mean others there. */
 static bool shows_own_pids(int proc)

@@ -15,4 +15,7 @@ struct scan_context {
  * 0 or -errno; -ENOTDIR also if it is no proc file system of any sort.
  */
 int scan_context_open(struct scan_context *context, const char *procfs) _must_check_;
+/* Whether a /proc (directory descriptor) is that of the first PID namespace: no process is without
+ * a number there. */
+bool proc_is_initial(int proc);
 void scan_context_close(struct scan_context *context);

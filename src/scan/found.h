@@ -16,6 +16,7 @@ enum object_class {
 	OBJECT_PTY,	     /* device of the devpts instance, number */
 	OBJECT_FILE_MAPPING, /* shared mapping of a file: device as maps shows it, inode */
 	OBJECT_ANON_MAPPING, /* shared anonymous memory: device, inode */
+	OBJECT_LOCK,	     /* lock of a file: 0, its number in the set of them */
 	OBJECT_CLASSES,
 };
 

@@ -11,9 +11,6 @@
 #include "scan/process.h"
 #include "scan/walk.h"
 
-/* Inode numbers of the first namespaces (PROC_PID_INIT_INO in include/linux/proc_ns.h). */
-#define INITIAL_PID_NAMESPACE "pid:[4026531836]"
-
 /* Items are processes, behind those of the other work. */
 static void visit(void *context, unsigned thread, size_t item)
 {
@@ -39,13 +36,11 @@ static void visit(void *context, unsigned thread, size_t item)
 static bool is_partial(int proc, uint64_t seen)
 {
 	_cleanup_(buf_free) struct buf text = { 0 };
-	char link[sizeof(INITIAL_PID_NAMESPACE) + 8];
-	ssize_t n = readlinkat(proc, "self/ns/pid", link, sizeof(link));
 	struct span rest, word;
 	const char *slash;
 	uint64_t all;
 
-	if (n < 0 || !span_is((struct span){ link, (size_t)n }, INITIAL_PID_NAMESPACE))
+	if (!proc_is_initial(proc))
 		return true;
 	/* "0.00 0.01 0.05 1/123 4567": of all threads of the kernel one runs. */
 	if (read_file_at(proc, "loadavg", &text) < 0)
@@ -68,19 +63,34 @@ static void read_link(const char *path, char *text, size_t size)
 	text[n > 0 ? n : 0] = '\0';
 }
 
+/* What the mounts say of files that are told by device and inode. 0 or -ENOMEM. */
+static int read_devices(struct walk *walk, const struct holders_request *request)
+{
+	_cleanup_(mounts_free) struct mounts mounts = { 0 };
+	int r = 0;
+
+	if (request->classes & (1 << OBJECT_FILE_MAPPING | 1 << OBJECT_LOCK))
+		r = mounts_read(&mounts);
+	/* Without /proc of our own nothing is known of mounts. */
+	if (r < 0)
+		return r == -ENOMEM ? r : 0;
+	r = mounts_devices(&mounts, MOUNT_SUBVOLUMES, MOUNT_SUBVOLUMES, &walk->ambiguous, &walk->nambiguous);
+	if (r == 0)
+		r = mounts_devices(&mounts, MOUNT_LOCAL, ~0U, &walk->plain, &walk->nplain);
+	return r;
+}
+
 static int prepare(struct walk *walk, int proc, const struct holders_request *request)
 {
 	bool counting = fd_positions_known(proc);
 	int64_t boot = boot_time();
-	int r = 0;
+	int r = read_devices(walk, request);
 
 	/* Our own, not that of another /proc's "self". */
 	read_link("/proc/self/ns/ipc", walk->ipc_namespace, sizeof(walk->ipc_namespace));
 	read_link("/proc/self/ns/mnt", walk->mount_namespace, sizeof(walk->mount_namespace));
 	read_link("/proc/self/ns/net", walk->net_namespace, sizeof(walk->net_namespace));
 	internal_devices_read(&walk->devices);
-	if (request->classes >> OBJECT_FILE_MAPPING & 1)
-		r = mountinfo_ambiguous(&walk->ambiguous, &walk->nambiguous);
 	for (size_t t = 0; t < MOST_THREADS; t++)
 		walk->walkers[t] = (struct walker){
 			.request = request,
@@ -93,9 +103,10 @@ static int prepare(struct walk *walk, int proc, const struct holders_request *re
 			.net_namespace = walk->net_namespace,
 			.ambiguous = walk->ambiguous,
 			.nambiguous = walk->nambiguous,
+			.plain = walk->plain,
+			.nplain = walk->nplain,
 		};
-	/* Without /proc of our own nothing is known of mounts. */
-	return r == -ENOMEM ? r : 0;
+	return r;
 }
 
 static int compare_pids(const void *pa, const void *pb)
@@ -174,6 +185,7 @@ static void walk_free(struct walk *walk)
 	free(walk->processes);
 	free(walk->slices);
 	free(walk->ambiguous);
+	free(walk->plain);
 	free(walk);
 }
 
@@ -225,6 +237,7 @@ void holders_free(struct holders *h)
 	for (size_t c = 0; c < OBJECT_CLASSES; c++)
 		free(h->classes[c].items);
 	free(h->files);
+	lock_set_free(&h->locks);
 	hash_free(&h->index);
 	hash_free(&h->file_index);
 	for (size_t t = 0; h->arenas && t < MOST_THREADS; t++)

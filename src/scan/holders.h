@@ -12,6 +12,7 @@
 #include "model/warnings.h"
 #include "scan/found.h"
 #include "scan/internal.h"
+#include "scan/proclocks.h"
 
 enum holding_access {
 	ACCESS_READ = 1 << 0,
@@ -77,6 +78,7 @@ struct holders {
 	struct object_list classes[OBJECT_CLASSES];
 	struct found_file *files;
 	size_t nfiles;
+	struct lock_set locks;		 /* those of OBJECT_LOCK, by their numbers */
 	struct hash file_index;		 /* key -> file */
 	struct arena *arenas;		 /* MOST_THREADS of them: they keep the strings */
 	struct internal_devices devices; /* of the kernel's own memory */
@@ -97,6 +99,8 @@ struct holders_request {
 	/* Mappings of these devices are no file mappings: they are objects of their own. */
 	const uint64_t *excluded;
 	size_t nexcluded;
+	/* OBJECT_LOCK: what /proc/locks says, which tells whose descriptors need no look. */
+	const struct proc_locks *locks;
 	bool access;	  /* what descriptors are open for, too */
 	bool own_proc;	  /* proc is of this system: its numbers mean something to kcmp(2) */
 	unsigned threads; /* at most; 0: as many as there are processors */

@@ -127,6 +127,26 @@ static int merge_ranges(struct holders *h, struct walk *walk)
 	return 0;
 }
 
+/* The locks that one thread met get the numbers that they have among those of all. 0 or -ENOMEM. */
+static int merge_locks(struct lock_set *all, struct walker *w)
+{
+	_cleanup_(free_ptr) uint32_t *numbers = calloc(w->locks.count + 1, sizeof(*numbers));
+
+	if (!numbers)
+		return -ENOMEM;
+	for (size_t i = 0; i < w->locks.count; i++) {
+		int64_t number = lock_set_add(all, &w->locks.items[i]);
+
+		if (number < 0)
+			return -ENOMEM;
+		numbers[i] = (uint32_t)number;
+	}
+	for (size_t i = 0; i < w->nholdings && w->locks.count > 0; i++)
+		if (w->holdings[i].class == OBJECT_LOCK)
+			w->holdings[i].ino = numbers[w->holdings[i].ino];
+	return 0;
+}
+
 /* Numbers the holdings. */
 static int take_holdings(struct holders *h, struct walk *walk)
 {
@@ -177,6 +197,8 @@ int walk_merge(struct holders *h, struct walk *walk)
 {
 	int r = merge_ranges(h, walk);
 
+	for (size_t t = 0; r == 0 && t < MOST_THREADS; t++)
+		r = merge_locks(&h->locks, &walk->walkers[t]);
 	if (r == 0)
 		r = take_holdings(h, walk);
 	if (r == 0)

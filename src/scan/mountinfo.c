@@ -193,20 +193,14 @@ bool mounts_in_layer(const struct mounts *m, struct span path)
 	return false;
 }
 
-int mountinfo_ambiguous(uint64_t **devices, size_t *count)
+int mounts_devices(const struct mounts *m, unsigned flags, unsigned mask, uint64_t **devices, size_t *count)
 {
-	_cleanup_(close_fd) int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
-	_cleanup_(line_reader_free) struct line_reader reader = { .fd = fd };
-	struct mount_line mount;
-	struct span line;
-	int r = fd < 0 ? -errno : 1;
-
-	while (r > 0 && (r = line_reader_next(&reader, &line)) > 0) {
-		if (mountinfo_parse(line, &mount) < 0 || !span_is(mount.fstype, "btrfs"))
+	for (size_t i = 0; i < m->count; i++) {
+		if ((m->items[i].flags & mask) != flags)
 			continue;
 		if (vec_reserve(devices, *count, sizeof(**devices)) < 0)
 			return -ENOMEM;
-		(*devices)[(*count)++] = makedev((unsigned)mount.major, (unsigned)mount.minor);
+		(*devices)[(*count)++] = m->items[i].dev;
 	}
-	return r;
+	return 0;
 }

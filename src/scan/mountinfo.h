@@ -19,10 +19,12 @@ int mountinfo_parse(struct span line, struct mount_line *out) _must_check_;
 void mountinfo_unescape(struct span path, struct buf *out);
 
 enum mount_flag {
-	MOUNT_LOCAL = 1 << 0,	   /* neither can it hang, nor do other machines use it */
-	MOUNT_STACKED = 1 << 1,	   /* it can't hang; what it shows may be another file below */
-	MOUNT_SUBVOLUMES = 1 << 2, /* inode numbers repeat; st_dev tells the files apart */
-	MOUNT_REPEATS = 1 << 3,	   /* inode numbers repeat under one st_dev, too */
+	MOUNT_LOCAL = 1 << 0,	/* neither can it hang, nor do other machines use it */
+	MOUNT_STACKED = 1 << 1, /* it can't hang; what it shows may be another file below */
+	/* Inode numbers repeat; st_dev tells the files apart: each subvolume of a btrfs has its own, but
+	 * maps, locks and mountinfo show one device for all. */
+	MOUNT_SUBVOLUMES = 1 << 2,
+	MOUNT_REPEATS = 1 << 3, /* inode numbers repeat under one st_dev, too */
 };
 
 struct mount {
@@ -49,9 +51,7 @@ const struct mount *mounts_find(const struct mounts *m, uint64_t id);
  * given relative to who knows what may lie anywhere. */
 bool mounts_in_layer(const struct mounts *m, struct span path);
 
-/*
- * Devices of the file systems that this process sees and whose inode numbers repeat: each
- * subvolume of a btrfs has its own, but maps and mountinfo show one device for all. Appends to
- * *devices (the caller's to free), makedev(3). 0 or -errno.
- */
-int mountinfo_ambiguous(uint64_t **devices, size_t *count) _must_check_;
+/* Appends the devices of the mounts with these flags, of those in mask, to *devices (the caller's to
+ * free). 0 or -ENOMEM. */
+int mounts_devices(const struct mounts *m, unsigned flags, unsigned mask, uint64_t **devices,
+		   size_t *count) _must_check_;

@@ -88,7 +88,8 @@ static int add(struct openers *o, const struct opening *t, const struct call *ca
 	if (vec_reserve(&o->items, o->count, sizeof(*o->items)) < 0)
 		return -ENOMEM;
 	o->items[o->count++] = (struct opener){
-		.key = { OBJECT_FIFO, makedev(stx->stx_dev_major, stx->stx_dev_minor), stx->stx_ino },
+		.key = { S_ISFIFO(stx->stx_mode) ? OBJECT_FIFO : OBJECT_FILE,
+			 makedev(stx->stx_dev_major, stx->stx_dev_minor), stx->stx_ino },
 		.pid = t->task->pid,
 		.tid = t->task->tid,
 		.uid = fstat(t->dir, &st) == 0 ? st.st_uid : 0,
@@ -108,13 +109,13 @@ static bool is_dead(const struct opening *t)
 }
 
 /*
- * Whether the kernel function that the task sleeps in is that of open(2) of a FIFO: 1, 0, or
+ * Whether the kernel function that the task sleeps in is that of open(2) of a FIFO or a leased file: 1, 0, or
  * -EACCES: it does not say. The name is a hint only, but one that also knows of calls that
  * are not understood here: those of 32-bit programs, open_by_handle_at(2).
  */
-static int sleeps_for_partner(const struct opening *t)
+static int sleeps_for_another(const struct opening *t)
 {
-	static const char *const names[] = { "wait_for_partner", "fifo_open" };
+	static const char *const names[] = { "wait_for_partner", "fifo_open", "__break_lease" };
 	_cleanup_(buf_free) struct buf text = { 0 };
 
 	if (read_file_at(t->dir, "wchan", &text) < 0 || span_is(buf_span(&text), "0"))
@@ -143,11 +144,11 @@ static int ask_opening(struct openers *o, const struct opening *t)
 	int r = ask_what(t, &call, &stx), sleeps;
 
 	if (r == 0)
-		return S_ISFIFO(stx.stx_mode) ? add(o, t, &call, &stx) : 0;
+		return S_ISFIFO(stx.stx_mode) || S_ISREG(stx.stx_mode) ? add(o, t, &call, &stx) : 0;
 	if (r == -ENOMEM)
 		return r;
 	/* What could not be understood or looked up may still be the opener of some FIFO. */
-	sleeps = sleeps_for_partner(t);
+	sleeps = sleeps_for_another(t);
 	if (sleeps > 0 || (sleeps < 0 && r != -ENOENT && r != -ESRCH && !is_dead(t)))
 		o->complete = false;
 	return 0;

@@ -10,7 +10,7 @@
 #include "scan/tasks.h"
 
 struct opener {
-	struct object_key key; /* OBJECT_FIFO */
+	struct object_key key; /* OBJECT_FIFO, or OBJECT_FILE: a regular file, as of stat(2) */
 	uint32_t pid, tid;
 	uint32_t uid;	/* effective, of the process */
 	uint8_t access; /* of enum holding_access: what it wants */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "lib/file.h"
@@ -120,6 +121,7 @@ static void read_process(struct process *p, const struct scan_context *context, 
 {
 	_cleanup_(buf_free) struct buf text = { 0 };
 	struct process_stat stat;
+	struct stat st;
 	char path[32];
 
 	if (!context->own_pids) {
@@ -134,6 +136,11 @@ static void read_process(struct process *p, const struct scan_context *context, 
 		p->error = process_stat_parse(buf_span(&text), &stat);
 	if (p->error < 0)
 		return;
+	snprintf(path, sizeof(path), "%u", p->pid);
+	p->error = fstatat(context->proc, path, &st, 0) < 0 ? -errno : 0;
+	if (p->error < 0)
+		return;
+	p->uid = st.st_uid;
 	p->state = stat.state;
 	p->start = process_start(stat.start_ticks, boot);
 	p->threads = stat.threads;

@@ -13,6 +13,7 @@ struct process {
 		       that of another PID namespace and cannot tell */
 	char state; /* R S D Z T ... */
 	uint32_t threads;
+	uint32_t uid;	     /* effective */
 	int64_t start;	     /* seconds since the epoch, as the clock is set now */
 	struct span command; /* the raw bytes of comm, at most 15 */
 };

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "lib/parallel.h"
+#include "scan/sources.h"
 
 void scan_request_free(struct scan_request *request)
 {
@@ -12,93 +13,6 @@ void scan_request_free(struct scan_request *request)
 	name_list_free(&request->directories);
 	name_list_free(&request->files);
 	arena_free(&request->arena);
-}
-
-static int take_sysv(struct snapshot *s, enum sysv_kind kind, struct warnings *warnings)
-{
-	static const char *const subjects[] = { "sysvipc/shm", "sysvipc/sem", "sysvipc/msg" };
-	struct sysv_table *t = &s->sysv[kind];
-	bool own = s->context->own_proc;
-	/* Only the text of shm tells rss and swap. */
-	int r = own && kind != SYSV_SHM ? sysv_table_stat(t, false) : -EOPNOTSUPP;
-
-	if (r < 0 && r != -ENOMEM)
-		r = s->context->proc < 0 ? -ENOENT : sysv_table_read(t, s->context->proc);
-	/* No /proc, or one without the tables (subset=pid). */
-	if (own && (r == -ENOENT || r == -EACCES) && sysv_table_stat(t, true) == 0)
-		r = 0;
-	if (r == -ENOMEM)
-		return r;
-	if (r == -ENOENT)
-		warnings_add(warnings, &(struct warning){ .subject = subjects[kind],
-							  .error = EACCES,
-							  .text = "not in this /proc (no System V IPC in the "
-								  "kernel, or mounted with subset=pid)" });
-	else if (r < 0)
-		warnings_add(warnings, &(struct warning){ .subject = subjects[kind], .error = -r });
-	if (t->bad_rows)
-		warnings_add(warnings,
-			     &(struct warning){ .subject = subjects[kind],
-						.error = EBADMSG,
-						.text = "rows that could not be understood are left out" });
-	return 0;
-}
-
-/* names: NULL if nothing in it is wanted. */
-static int take_shmtree(struct snapshot *s, const struct name_list *names, struct warnings *warnings)
-{
-	int r = names ? shmtree_read(&s->shm, names, warnings) : shmtree_open(&s->shm);
-
-	if (r == -ENOMEM)
-		return r;
-	/* Without /dev/shm there are no segments: nothing is hidden. */
-	if (r == -ENOENT)
-		warnings_add(warnings, &(struct warning){ .subject = "/dev/shm", .text = "does not exist" });
-	else if (r < 0)
-		warnings_add(warnings, &(struct warning){ .subject = "/dev/shm", .error = -r });
-	return 0;
-}
-
-static int take_mqueue(struct snapshot *s, const struct name_list *names, struct warnings *warnings)
-{
-	int r = mqueue_read(&s->queues, s->context->proc, names);
-
-	if (r == -ENOMEM)
-		return r;
-	if (r == -ENOSYS)
-		warnings_add(warnings, &(struct warning){ .subject = "posix-mq",
-							  .text = "the kernel has no POSIX queues" });
-	else if (r == -EPERM || r == -EACCES)
-		warnings_add(warnings,
-			     &(struct warning){ .subject = "posix-mq",
-						.error = EPERM,
-						.text = "message queues cannot be seen: that takes "
-							"CAP_SYS_ADMIN or a mounted mqueue file system" });
-	else if (r < 0)
-		warnings_add(warnings, &(struct warning){ .subject = "posix-mq", .error = -r });
-	else if (s->queues.uncertain)
-		warnings_add(
-			warnings,
-			&(struct warning){ .subject = "posix-mq",
-					   .error = EPERM,
-					   .text = "nothing proves that the mounted mqueue file system is "
-						   "that of this IPC namespace" });
-	return 0;
-}
-
-static int take_sockets(struct snapshot *s, enum source source, struct warnings *warnings)
-{
-	if (!s->context->own_proc) {
-		warnings_add(
-			warnings,
-			&(struct warning){ .subject = source == SOURCE_UNIX ? "unix-socket" : "inet-socket",
-					   .error = EPERM,
-					   .text = "sockets of another system cannot be listed" });
-		return 0;
-	}
-	return source == SOURCE_UNIX ?
-		       unix_sockets_read(&s->unix_sockets, s->sources & SOURCE_PEERS, warnings) :
-		       inet_sockets_read(&s->inet_sockets, warnings);
 }
 
 /* One source, gathered by whichever thread is free; its warnings are its own. */
@@ -112,7 +26,7 @@ struct job {
 struct gathering {
 	struct snapshot *snapshot;
 	const struct scan_request *request;
-	struct job first[3], rest[9];
+	struct job first[4], rest[9];
 	size_t nfirst, nrest;
 };
 
@@ -124,7 +38,7 @@ static unsigned threads_of(const struct scan_request *request)
 static void add_job(struct gathering *g, enum source source)
 {
 	if (g->snapshot->sources & SOURCES_WALKED &&
-	    source & (SOURCE_SHMTREE | SOURCE_MQUEUE | SOURCE_SHMROOT))
+	    source & (SOURCE_SHMTREE | SOURCE_MQUEUE | SOURCE_SHMROOT | SOURCE_LOCKS))
 		g->first[g->nfirst++].source = source;
 	else
 		g->rest[g->nrest++].source = source;
@@ -138,29 +52,32 @@ static void gather(struct gathering *g, struct job *job)
 
 	switch (job->source) {
 	case SOURCE_SYSV_SHM:
-		*r = take_sysv(s, SYSV_SHM, w);
+		*r = source_sysv(s, SYSV_SHM, w);
 		break;
 	case SOURCE_SYSV_SEM:
-		*r = take_sysv(s, SYSV_SEM, w);
+		*r = source_sysv(s, SYSV_SEM, w);
 		break;
 	case SOURCE_SYSV_MSG:
-		*r = take_sysv(s, SYSV_MSG, w);
+		*r = source_sysv(s, SYSV_MSG, w);
 		break;
 	case SOURCE_SHMTREE:
-		*r = take_shmtree(s, &g->request->shm_names, w);
+		*r = source_shmtree(s, &g->request->shm_names, w);
 		break;
 	case SOURCE_MQUEUE:
-		*r = take_mqueue(s, &g->request->queue_names, w);
+		*r = source_mqueue(s, &g->request->queue_names, w);
 		break;
 	case SOURCE_SHMROOT:
-		*r = take_shmtree(s, NULL, w);
+		*r = source_shmtree(s, NULL, w);
 		break;
 	case SOURCE_UNIX:
 	case SOURCE_INET:
-		*r = take_sockets(s, job->source, w);
+		*r = source_sockets(s, job->source, w);
 		break;
 	case SOURCE_PATHS:
 		*r = path_files_read(&s->paths, &g->request->directories, &g->request->files, w);
+		break;
+	case SOURCE_LOCKS:
+		*r = source_locks(s, w);
 		break;
 	default: /* the walk needs what the others found */
 		break;
@@ -238,6 +155,7 @@ static unsigned walk_classes(unsigned sources)
 		{ SOURCE_PTY, false, OBJECT_PTY },
 		{ SOURCE_FILE_MAPPING, false, OBJECT_FILE_MAPPING },
 		{ SOURCE_ANON_MAPPING, false, OBJECT_ANON_MAPPING },
+		{ SOURCE_LOCKS, true, OBJECT_LOCK },
 		{ SOURCE_UNIX, true, OBJECT_SOCKET },
 		{ SOURCE_INET, true, OBJECT_SOCKET },
 		{ SOURCE_SYSV_SHM, true, OBJECT_SYSV },
@@ -259,6 +177,7 @@ static int take_holders(struct snapshot *s, const struct scan_request *request,
 	struct holders_request walk = { .classes = walk_classes(s->sources),
 					.access = s->sources & SOURCE_ACCESS,
 					.own_proc = s->context->own_proc && s->context->own_pids,
+					.locks = &s->locks,
 					.threads = request->threads,
 					.beside = beside };
 	struct warnings found = { 0 };
@@ -315,6 +234,8 @@ static int take_tasks(struct snapshot *s, unsigned threads, struct warnings *war
 	}
 	if (r == 0 && wants_openers(s))
 		r = openers_find(&s->openers, s->context, &s->tasks);
+	if (r == 0 && s->sources & SOURCE_LOCKS && s->sources & SOURCE_TASKS)
+		r = lock_waits_find(&s->lock_waits, s->context, &s->tasks, &s->locks, &s->holders.locks);
 	return r;
 }
 
@@ -339,7 +260,7 @@ int snapshot_take(struct snapshot *s, const struct scan_context *context, const 
 	/* The slowest first, so that the last to finish is a short one. */
 	static const enum source order[] = { SOURCE_UNIX,     SOURCE_SHMTREE,  SOURCE_SYSV_MSG,
 					     SOURCE_SYSV_SEM, SOURCE_SYSV_SHM, SOURCE_INET,
-					     SOURCE_PATHS,    SOURCE_MQUEUE };
+					     SOURCE_PATHS,    SOURCE_MQUEUE,  SOURCE_LOCKS };
 	struct gathering g = { .snapshot = s, .request = request };
 	struct warnings found = { 0 };
 	struct parallel_work rest;
@@ -370,6 +291,8 @@ int snapshot_take(struct snapshot *s, const struct scan_context *context, const 
 	r = end_jobs(&g, r, warnings);
 	warnings_merge(warnings, &found);
 	warnings_free(&found);
+	if (r == 0 && s->locks.looked && s->holders.walked)
+		r = proc_locks_confirm(&s->locks, context, &s->holders.locks);
 	if (r == 0)
 		r = take_tasks(s, threads_of(request), warnings);
 	s->taken = time(NULL);
@@ -386,6 +309,8 @@ void snapshot_free(struct snapshot *s)
 	inet_sockets_free(&s->inet_sockets);
 	path_files_free(&s->paths);
 	tasks_free(&s->tasks);
+	proc_locks_free(&s->locks);
+	lock_waits_free(&s->lock_waits);
 	openers_free(&s->openers);
 	holders_free(&s->holders);
 }

@@ -15,6 +15,7 @@
 #include "scan/holders.h"
 #include "scan/hugepages.h"
 #include "scan/inetdiag.h"
+#include "scan/lockwaits.h"
 #include "scan/mqueue.h"
 #include "scan/openers.h"
 #include "scan/pathfiles.h"
@@ -47,6 +48,7 @@ enum source {
 	SOURCE_ANON_MAPPING = 1 << 18,
 	SOURCE_PEERS = 1 << 19, /* with unix sockets: who is at the other end of each */
 	SOURCE_TASKS = 1 << 20, /* what every task is blocked in */
+	SOURCE_LOCKS = 1 << 21, /* /proc/locks; with holders: what fdinfo tells of locks, too */
 };
 
 /* Objects that a walk over processes alone shows. */
@@ -96,6 +98,8 @@ struct snapshot {
 	struct path_files paths;
 	struct tasks tasks;
 	struct openers openers;
+	struct proc_locks locks;
+	struct lock_waits lock_waits;
 	struct holders holders;
 };
 

@@ -2,6 +2,7 @@
 /* What one process holds: its descriptors (visit_fds.c) and its mappings (visit_maps.c). */
 #pragma once
 
+#include <limits.h>
 #include <sys/stat.h>
 
 #include "scan/holders.h"
@@ -16,6 +17,8 @@ struct walker {
 	const char *net_namespace;		/* likewise */
 	const uint64_t *ambiguous;		/* devices on which an inode number is not enough */
 	size_t nambiguous;
+	const uint64_t *plain; /* on which stat(2) and /proc/locks show the same numbers */
+	size_t nplain;
 	int proc;
 	bool counting; /* of fd_positions_known() */
 	int64_t boot;  /* of boot_time() */
@@ -26,6 +29,7 @@ struct walker {
 	struct found_file *files;
 	size_t nfiles;
 	struct hash file_index; /* key -> file */
+	struct lock_set locks;	/* numbered as this thread met them */
 	struct arena arena;
 	struct buf text; /* of the maps under way */
 	char *entries;	 /* of the directory under way: buffer of its dir_reader */
@@ -51,6 +55,17 @@ struct visit {
 	struct terminals *terminals;		       /* once a pseudo-terminal's master was seen */
 };
 
+/* A descriptor under way. */
+struct seat {
+	int dir;  /* of its table: /proc/PID/fd */
+	int info; /* /proc/PID/fdinfo, once it was needed */
+	const char *table;
+	int fd;
+	const char *name;
+	char link[PATH_MAX];
+	ssize_t len; /* of link; negative: it is too long to be told */
+};
+
 /* Whether holdings of this class are looked for. */
 static inline bool visit_wants(const struct visit *v, enum object_class class)
 {
@@ -61,6 +76,17 @@ static inline bool visit_wants(const struct visit *v, enum object_class class)
  * at the mappings in the file `table`/maps. What is found goes into v->w. */
 void visit_descriptors(struct visit *v, const char *table);
 void visit_mappings(struct visit *v, const char *table);
+/* Looks at the locks that a descriptor holds. */
+void visit_locks(struct visit *v, struct seat *s);
+/* What the link of a descriptor says; empty: it is too long. */
+struct span seat_path(const struct seat *s);
+/* Whether the descriptor still leads where it led: its number may be given to another
+ * file between two calls. 0 or -errno; -ENOENT: no. */
+int seat_still_there(const struct seat *s) _must_check_;
+/* What it was opened for. 0 or -errno. */
+int seat_access(const struct seat *s, uint8_t *access) _must_check_;
+/* Opens the directory of the table's fdinfo: quicker than to go through it each time. 0 or -errno. */
+int seat_open_info(const struct visit *v, struct seat *s) _must_check_;
 /* Notes what an error (-errno, or 0) means for how complete the view is. */
 void visit_failed(struct visit *v, int error);
 void visit_free(struct visit *v);

@@ -13,20 +13,7 @@
 #include "scan/terminals.h"
 #include "scan/visit.h"
 
-/* A descriptor under way. */
-struct seat {
-	int dir;  /* of its table: /proc/PID/fd */
-	int info; /* /proc/PID/fdinfo, once it was needed */
-	const char *table;
-	int fd;
-	const char *name;
-	char link[PATH_MAX];
-	ssize_t len; /* of link; negative: it is too long to be told */
-};
-
-/* Whether the descriptor still leads where it led: its number may be given to another
- * file between two calls. 0 or -errno; -ENOENT: no. */
-static int still_there(const struct seat *s)
+int seat_still_there(const struct seat *s)
 {
 	char again[PATH_MAX];
 	ssize_t n = readlinkat(s->dir, s->name, again, sizeof(again));
@@ -36,9 +23,9 @@ static int still_there(const struct seat *s)
 	return n == s->len && memcmp(s->link, again, (size_t)n) == 0 ? 0 : -ENOENT;
 }
 
-/* What a descriptor was opened for: the permissions of its link say it
- * (tid_fd_update_inode() in fs/proc/fd.c), at a fraction of what fdinfo costs. 0 or -errno. */
-static int link_access(const struct seat *s, uint8_t *access)
+/* The permissions of its link say it (tid_fd_update_inode() in fs/proc/fd.c), at a fraction of what
+ * fdinfo costs. */
+int seat_access(const struct seat *s, uint8_t *access)
 {
 	struct stat st;
 
@@ -55,9 +42,9 @@ static void visit_pipe(struct visit *v, const struct seat *s, const struct objec
 	int r = 0;
 
 	if (v->w->request->access) {
-		r = link_access(s, &access);
+		r = seat_access(s, &access);
 		if (r == 0)
-			r = still_there(s);
+			r = seat_still_there(s);
 	}
 	if (r == 0)
 		visit_add(v, key, s->fd, access, NULL);
@@ -74,8 +61,7 @@ static void visit_socket(struct visit *v, const struct seat *s, const struct obj
 	visit_add(v, key, s->fd, ACCESS_READ | ACCESS_WRITE, NULL);
 }
 
-/* Opens the directory of the table's fdinfo: quicker than to go through it each time. */
-static int open_info(struct visit *v, struct seat *s)
+int seat_open_info(const struct visit *v, struct seat *s)
 {
 	char path[40];
 
@@ -91,7 +77,7 @@ static void visit_eventfd(struct visit *v, struct seat *s)
 {
 	struct object_key key = { .class = OBJECT_EVENTFD };
 	struct fdinfo info;
-	int r = open_info(v, s);
+	int r = seat_open_info(v, s);
 
 	if (r == 0)
 		r = fdinfo_read(&info, s->info, NULL, s->name);
@@ -100,12 +86,12 @@ static void visit_eventfd(struct visit *v, struct seat *s)
 	if (r == 0)
 		visit_add(v, &key, s->fd, ACCESS_READ | ACCESS_WRITE, NULL);
 	else if (r == -ENODATA)
-		v->w->unidentified += still_there(s) == 0; /* before Linux 5.2 */
+		v->w->unidentified += seat_still_there(s) == 0; /* before Linux 5.2 */
 	else
 		visit_failed(v, r);
 }
 
-static struct span seat_path(const struct seat *s)
+struct span seat_path(const struct seat *s)
 {
 	return (struct span){ s->link, s->len < 0 ? 0 : (size_t)s->len };
 }
@@ -125,7 +111,7 @@ static void visit_file(struct visit *v, const struct seat *s, const struct objec
 	bool news = is_news(v, key, stx);
 	struct object_key then = *key;
 	uint8_t access = 0;
-	int r = v->w->request->access ? link_access(s, &access) : 0;
+	int r = v->w->request->access ? seat_access(s, &access) : 0;
 
 	if (r == 0 && news) {
 		r = look_behind(s->dir, s->name, STATX_BASIC_STATS, stx);
@@ -134,7 +120,7 @@ static void visit_file(struct visit *v, const struct seat *s, const struct objec
 	if (r == 0 && !object_same(key, &then))
 		r = -ENOENT;
 	if (r == 0 && (news || v->w->request->access))
-		r = still_there(s);
+		r = seat_still_there(s);
 	if (r == 0) {
 		visit_add(v, key, s->fd, access, NULL);
 		if (news)
@@ -153,13 +139,13 @@ static void visit_terminal(struct visit *v, const struct seat *s, const struct s
 	if (stx->stx_rdev_major == PTY_SLAVE_MAJOR) {
 		key.dev = makedev(stx->stx_dev_major, stx->stx_dev_minor);
 		key.ino = stx->stx_rdev_minor;
-		r = v->w->request->access ? link_access(s, &access) : 0;
+		r = v->w->request->access ? seat_access(s, &access) : 0;
 	} else {
 		access |= ACCESS_MASTER;
 		r = terminals_master(&v->terminals, v->dir, s->table, s->name, stx, seat_path(s), &key);
 	}
 	if (r == 0)
-		r = still_there(s);
+		r = seat_still_there(s);
 	if (r == 0)
 		visit_add(v, &key, s->fd, access, NULL);
 	visit_failed(v, r == -ENODATA ? 0 : r);
@@ -227,6 +213,8 @@ static bool visit_descriptor(struct visit *v, struct seat *s)
 		return !missing;
 	}
 	text = seat_path(s);
+	if (visit_wants(v, OBJECT_LOCK))
+		visit_locks(v, s);
 	if (text.len == 0 || text.ptr[0] == '/') {
 		if (v->w->request->classes & paths)
 			visit_path(v, s);

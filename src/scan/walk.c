@@ -15,7 +15,7 @@
 /* Classes whose objects are held by descriptors, and by mappings. */
 #define WALK_DESCRIPTORS                                                                                     \
 	(1 << OBJECT_FILE | 1 << OBJECT_PIPE | 1 << OBJECT_FIFO | 1 << OBJECT_SOCKET | 1 << OBJECT_MEMFD |   \
-	 1 << OBJECT_EVENTFD | 1 << OBJECT_PTY)
+	 1 << OBJECT_EVENTFD | 1 << OBJECT_PTY | 1 << OBJECT_LOCK)
 #define WALK_MAPPINGS                                                                                        \
 	(1 << OBJECT_SYSV | 1 << OBJECT_MEMFD | 1 << OBJECT_FILE_MAPPING | 1 << OBJECT_ANON_MAPPING)
 
@@ -224,6 +224,7 @@ void walker_free(struct walker *w)
 	free(w->holdings);
 	free(w->ranges);
 	free(w->files);
+	lock_set_free(&w->locks);
 	hash_free(&w->file_index);
 	buf_free(&w->text);
 	free(w->entries);

@@ -21,8 +21,8 @@ struct slice {
 struct walk {
 	struct internal_devices devices;
 	char ipc_namespace[64], mount_namespace[64], net_namespace[64]; /* ours */
-	uint64_t *ambiguous;						/* of mountinfo_ambiguous() */
-	size_t nambiguous;
+	uint64_t *ambiguous, *plain; /* devices: see struct walker */
+	size_t nambiguous, nplain;
 	struct walker walkers[MOST_THREADS];
 	struct holder *processes; /* in the order of /proc, that of pids */
 	struct slice *slices;

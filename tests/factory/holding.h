@@ -48,6 +48,7 @@ struct subject {
 	char *memory;
 	int id;	       /* System V segment */
 	uint64_t size; /* bytes, of a mapping of it */
+	const void *more; /* what its open has to know */
 };
 
 /* A process while it does its actions. */

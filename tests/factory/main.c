@@ -47,6 +47,9 @@ static const struct thing {
 	{ "inet-listener", make_inet_listener, "type=tcp|udp family=4|6 any=1 port= backlog= pending=N holders=" },
 	{ "inet-pair", make_inet_pair, "type=tcp|udp family=4|6 port= queued=BYTES closed=1 holders=" },
 	{ "pty", make_pty, "instance=DIRECTORY typed=BYTES printed=BYTES session=1 holders=" },
+	{ "lock", make_lock,
+	  "name= (a path) type=flock|posix|ofd|lease lock=read|write[:START-END] waiters=MODE[:START-END],.. "
+	  "unlink=1 holders=" },
 	{ "storm", make_storm, "reuse=1" },
 };
 

@@ -33,7 +33,7 @@ static int set_up(void **state)
 	f->context.diag.fd = memfd_create("messages", MFD_CLOEXEC);
 	f->output = memfd_create("output", MFD_CLOEXEC);
 	f->report.ref = SPAN("toy:1");
-	hold_begin(&f->hold);
+	hold_begin(&f->hold, &toy);
 	*state = f;
 	return f->context.diag.fd < 0 || f->output < 0 ? -1 : 0;
 }
@@ -242,7 +242,7 @@ static void what_was_ignored_stays_ignored(void **state)
 
 	sigprocmask(SIG_SETMASK, &f->hold.mask, NULL);
 	signal(SIGHUP, SIG_IGN);
-	hold_begin(&hold);
+	hold_begin(&hold, &toy);
 	raise(SIGHUP);
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	hold_wait(&hold, &(struct opt_u64){ true, 1 });

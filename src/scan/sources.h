@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is gathered without a walk over processes: each fills its part of a snapshot. What cannot
+ * be read leaves that empty, and a warning. 0 or -ENOMEM.
+ */
+#pragma once
+
+#include "scan/scan.h"
+
+int source_sysv(struct snapshot *s, enum sysv_kind kind, struct warnings *warnings) _must_check_;
+/* names: those that are wanted; NULL: nothing in it is, but itself. */
+int source_shmtree(struct snapshot *s, const struct name_list *names, struct warnings *warnings) _must_check_;
+int source_mqueue(struct snapshot *s, const struct name_list *names, struct warnings *warnings) _must_check_;
+/* SOURCE_UNIX or SOURCE_INET. */
+int source_sockets(struct snapshot *s, enum source source, struct warnings *warnings) _must_check_;
+int source_locks(struct snapshot *s, struct warnings *warnings) _must_check_;

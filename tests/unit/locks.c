@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/* Lines of /proc/locks and fdinfo, and what waits for what. */
+#include "unit.h"
+
+#include <fcntl.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "kind/lock.h"
+#include "scan/lockwaits.h"
+#include "scan/proclocks.h"
+
+static struct lock_line parse(const char *text)
+{
+	struct span copy = exact(span_of(text));
+	struct lock_line line;
+
+	assert_int_equal(lock_parse(copy, &line), 0);
+	free((char *)(uintptr_t)copy.ptr);
+	return line;
+}
+
+static void lines_as_kernels_print_them(void **state _unused_)
+{
+	struct lock_line l = parse("1: POSIX  ADVISORY  WRITE 25014 fd:0a:1234 0 EOF");
+
+	assert_int_equal(l.type, LOCK_POSIX);
+	assert_true(l.write && !l.breaking && l.level == 0);
+	assert_int_equal(l.pid, 25014);
+	assert_int_equal(l.dev, makedev(0xfd, 0x0a));
+	assert_int_equal(l.ino, 1234);
+	assert_true(l.start == 0 && l.end == LOCK_EOF);
+
+	l = parse("\t12: OFDLCK ADVISORY  READ -1 00:29:2 10 4294967296");
+	assert_true(l.type == LOCK_OFD && !l.write && l.pid == -1);
+	assert_true(l.start == 10 && l.end == 4294967296);
+
+	l = parse("2: FLOCK  ADVISORY  WRITE 0 103:02:18446744073709551615 0 EOF");
+	assert_true(l.type == LOCK_FLOCK && l.pid == 0 && l.ino == UINT64_MAX);
+	assert_int_equal(l.dev, makedev(0x103, 2));
+
+	l = parse("4: LEASE  ACTIVE    READ 16 fe:00:10952762 0 EOF");
+	assert_true(l.type == LOCK_LEASE && !l.breaking && !l.write && !l.none);
+	l = parse("4: LEASE  BREAKING  UNLCK 16 fe:00:10952762 0 EOF");
+	assert_true(l.type == LOCK_LEASE && l.breaking && l.none);
+	l = parse("4: DELEG  BREAKING  READ 16 fe:00:10952762 0 EOF");
+	assert_true(l.type == LOCK_LEASE && l.breaking && !l.none);
+
+	assert_int_equal(parse("1: -> FLOCK  ADVISORY  WRITE 4 00:29:2 0 EOF").level, 1);
+	assert_int_equal(parse("1:  -> FLOCK  ADVISORY  WRITE 4 00:29:2 0 EOF").level, 2);
+	assert_int_equal(parse("1:    -> FLOCK  ADVISORY  WRITE 4 00:29:2 0 EOF").level, 4);
+	/* Columns that a later kernel adds are no concern of ours. */
+	assert_int_equal(parse("1: FLOCK ADVISORY READ 4 00:29:2 0 EOF more").ino, 2);
+}
+
+static void other_lines_are_refused(void **state _unused_)
+{
+	static const char *const lines[] = {
+		"",
+		":",
+		"1:",
+		"1: ",
+		"1: ->",
+		"x: FLOCK  ADVISORY  WRITE 4 00:29:2 0 EOF",
+		"1 FLOCK  ADVISORY  WRITE 4 00:29:2 0 EOF",
+		"1: FLOCK  ADVISORY  WRITE 4 00:29:2 0",
+		"1: FLOCK  ADVISORY  MAYBE 4 00:29:2 0 EOF",
+		"1: FLOCK  ADVISORY  WRITE x 00:29:2 0 EOF",
+		"1: FLOCK  ADVISORY  WRITE 4 00:29 0 EOF",
+		"1: FLOCK  ADVISORY  WRITE 4 00:zz:2 0 EOF",
+		"1: FLOCK  ADVISORY  WRITE 4 ffffffff1:00:2 0 EOF",
+		"1: FLOCK  ADVISORY  WRITE 4 00:29:2x 0 EOF",
+		"1: FLOCK  ADVISORY  WRITE 4 <none>:0 0 EOF",
+		"1: POSIX  ADVISORY  WRITE 4 00:29:2 9 8",
+		"1: POSIX  ADVISORY  WRITE 4 00:29:2 -1 8",
+		"1: POSIX  ADVISORY  WRITE 4 00:29:2 0 9223372036854775808",
+	};
+	struct lock_line line;
+
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		struct span copy = exact(span_of(lines[i]));
+
+		if (lock_parse(copy, &line) != -EINVAL)
+			fail_msg("'%s' is no lock", lines[i]);
+		free((char *)(uintptr_t)copy.ptr);
+	}
+	assert_int_equal(lock_parse(SPAN("1: LAYOUT ACTIVE READ 4 00:29:2 0 EOF"), &line), -ENOTSUP);
+	assert_int_equal(lock_parse(SPAN("1: ACCESS ADVISORY READ 4 00:29:2 0 EOF"), &line), -ENOTSUP);
+}
+
+/* Every prefix, and every byte another one: nothing is read beyond the end. */
+static void cut_and_broken_lines_do_no_harm(void **state _unused_)
+{
+	static const char text[] = "12:  -> POSIX  ADVISORY  WRITE 25014 fd:0a:1234 17 4096";
+	char bytes[sizeof(text)];
+	struct lock_line line;
+
+	for (size_t n = 0; n < sizeof(text); n++) {
+		struct span copy = exact((struct span){ text, n });
+
+		(void)!lock_parse(copy, &line);
+		free((char *)(uintptr_t)copy.ptr);
+	}
+	for (size_t at = 0; at + 1 < sizeof(text); at++)
+		for (int byte = 0; byte < 256; byte += 7) {
+			struct span copy;
+
+			memcpy(bytes, text, sizeof(text));
+			bytes[at] = (char)byte;
+			copy = exact((struct span){ bytes, sizeof(text) - 1 });
+			(void)!lock_parse(copy, &line);
+			free((char *)(uintptr_t)copy.ptr);
+		}
+}
+
+/* /proc/locks of a directory that looks like /proc. */
+static void read_locks(struct proc_locks *l, const char *text)
+{
+	char root[] = "/tmp/ipcctl-locks-XXXXXX";
+	struct scan_context context = { .own_proc = false };
+	int fd;
+
+	assert_non_null(mkdtemp(root));
+	context.proc = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = openat(context.proc, "locks", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+	assert_int_equal(proc_locks_read(l, &context), 0);
+	unlinkat(context.proc, "locks", 0);
+	close(context.proc);
+	rmdir(root);
+}
+
+static void rows_of_waiters(void **state _unused_)
+{
+	struct lock_line line = parse("1: FLOCK  ADVISORY  WRITE 4 00:29:2 0 EOF");
+	struct proc_locks l = { 0 };
+	const struct proc_lock *lock;
+
+	read_locks(&l, "1: FLOCK  ADVISORY  READ 3 00:29:9 0 EOF\n"
+		       "2: FLOCK  ADVISORY  WRITE 4 00:29:2 0 EOF\n"
+		       "2: -> FLOCK  ADVISORY  WRITE 5 00:29:2 0 EOF\n"
+		       "2:  -> FLOCK  ADVISORY  WRITE 6 00:29:2 0 EOF\n"
+		       "2:   -> FLOCK  ADVISORY  READ 7 00:29:2 0 EOF\n"
+		       "2:  -> FLOCK  ADVISORY  WRITE 8 00:29:2 0 EOF\n"
+		       "2: -> FLOCK  ADVISORY  WRITE 9 00:29:2 0 EOF\n"
+		       "3: FLOCK  ADVISORY  READ 3 00:29:9 0 EOF\n");
+	assert_int_equal(l.count, 3);
+	assert_int_equal(l.nwaiters, 5);
+	lock = proc_locks_find(&l, &line);
+	assert_non_null(lock);
+	assert_int_equal(lock->count, 5);
+	assert_null(proc_locks_next(&l, lock));
+	assert_int_equal(l.waiters[lock->first + 0].ahead, NO_WAITER);
+	assert_int_equal(l.waiters[l.waiters[lock->first + 1].ahead].line.pid, 5);
+	assert_int_equal(l.waiters[l.waiters[lock->first + 2].ahead].line.pid, 6);
+	assert_int_equal(l.waiters[l.waiters[lock->first + 3].ahead].line.pid, 5);
+	assert_int_equal(l.waiters[lock->first + 4].ahead, NO_WAITER);
+	/* Two lines of one shared lock. */
+	line = parse("1: FLOCK  ADVISORY  READ 3 00:29:9 0 EOF");
+	lock = proc_locks_find(&l, &line);
+	assert_ptr_equal(lock, &l.items[0]);
+	assert_ptr_equal(proc_locks_next(&l, lock), &l.items[2]);
+	assert_true(proc_locks_has_inode(&l, 9) && proc_locks_has_inode(&l, 2) &&
+		    !proc_locks_has_inode(&l, 3));
+	assert_false(l.all || l.cut);
+	proc_locks_free(&l);
+}
+
+/* The list may change between two pages of it: a waiter may come without what it waits for. */
+static void torn_rows(void **state _unused_)
+{
+	struct proc_locks l = { 0 };
+
+	read_locks(&l, "1: -> FLOCK  ADVISORY  WRITE 5 00:29:2 0 EOF\n"
+		       "2: FLOCK  ADVISORY  WRITE 4 00:29:2 0 EOF\n"
+		       "2:     -> FLOCK  ADVISORY  WRITE 6 00:29:2 0 EOF\n"
+		       "3: LAYOUT ACTIVE  READ 4 00:29:2 0 EOF\n"
+		       "3: -> FLOCK  ADVISORY  WRITE 7 00:29:2 0 EOF\n"
+		       "nonsense\n");
+	assert_int_equal(l.count, 1);
+	assert_int_equal(l.nwaiters, 1);
+	assert_int_equal(l.waiters[0].line.pid, 6);
+	assert_int_equal(l.waiters[0].ahead, NO_WAITER);
+	proc_locks_free(&l);
+}
+
+static void many_lines_are_cut(void **state _unused_)
+{
+	struct buf text = { 0 };
+	struct proc_locks l = { 0 };
+
+	for (int i = 0; i < PROC_LOCKS_MOST + 10; i++)
+		buf_printf(&text, "%d: FLOCK  ADVISORY  WRITE 4 00:29:%d 0 EOF\n", i, i % 7);
+	buf_putc(&text, '\0');
+	read_locks(&l, text.data);
+	assert_int_equal(l.count, PROC_LOCKS_MOST);
+	assert_true(l.cut && !l.all);
+	proc_locks_free(&l);
+	buf_free(&text);
+}
+
+static struct lock lock_of(const char *text, uint64_t subvolume)
+{
+	return (struct lock){ .line = parse(text), .subvolume = subvolume };
+}
+
+static void sets(void **state _unused_)
+{
+	struct lock_set set = { 0 };
+	struct lock a = lock_of("1: POSIX ADVISORY WRITE 4 00:29:2 0 9", 0);
+	struct lock lease = lock_of("1: LEASE ACTIVE READ 4 00:29:2 0 EOF", 0);
+	static const char *const others[] = {
+		"1: POSIX ADVISORY READ 4 00:29:2 0 9",	 "1: OFDLCK ADVISORY WRITE 4 00:29:2 0 9",
+		"1: POSIX ADVISORY WRITE 4 00:29:2 0 8", "1: POSIX ADVISORY WRITE 4 00:29:2 1 9",
+		"1: POSIX ADVISORY WRITE 4 00:29:3 0 9", "1: POSIX ADVISORY WRITE 4 00:2a:2 0 9",
+	};
+
+	assert_int_equal(lock_set_add(&set, &a), 0);
+	a.line.pid = 5; /* who has it does not make it another */
+	assert_int_equal(lock_set_add(&set, &a), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		struct lock other = lock_of(others[i], 0);
+
+		assert_int_equal(lock_set_find(&set, &other), -ENOENT);
+		assert_int_equal(lock_set_add(&set, &other), i + 1);
+	}
+	/* The same numbers in another subvolume. */
+	a.subvolume = 77;
+	assert_int_equal(lock_set_find(&set, &a), -ENOENT);
+	assert_int_equal(lock_set_add(&set, &a), 7);
+	assert_int_equal(lock_set_next(&set, &a.line, NULL)->value, 0);
+	assert_int_equal(lock_set_next(&set, &a.line, lock_set_next(&set, &a.line, NULL))->value, 7);
+	/* A lease that is being broken is the same. */
+	assert_int_equal(lock_set_add(&set, &lease), 8);
+	lease = lock_of("1: LEASE BREAKING UNLCK 4 00:29:2 0 EOF", 0);
+	assert_int_equal(lock_set_find(&set, &lease), 8);
+	/* What was seen of the file stays. */
+	a = lock_of("1: POSIX ADVISORY WRITE 4 00:29:2 0 9", 0);
+	a.looked = true;
+	a.path = SPAN("/x");
+	assert_int_equal(lock_set_add(&set, &a), 0);
+	a.looked = false;
+	assert_int_equal(lock_set_add(&set, &a), 0);
+	assert_true(set.items[0].looked);
+	assert_span(set.items[0].path, SPAN("/x"));
+	lock_set_free(&set);
+}
+
+static void conflicts(void **state _unused_)
+{
+	static const struct {
+		const char *held, *wanted;
+		bool conflict;
+	} pairs[] = {
+		{ "1: POSIX A WRITE 4 00:29:2 0 9", "1: POSIX A WRITE 5 00:29:2 9 9", true },
+		{ "1: POSIX A WRITE 4 00:29:2 0 9", "1: POSIX A WRITE 5 00:29:2 10 EOF", false },
+		{ "1: POSIX A READ 4 00:29:2 0 9", "1: POSIX A READ 5 00:29:2 0 9", false },
+		{ "1: POSIX A READ 4 00:29:2 0 9", "1: OFDLCK A WRITE 5 00:29:2 0 9", true },
+		{ "1: OFDLCK A WRITE 4 00:29:2 5 EOF", "1: POSIX A READ 5 00:29:2 0 5", true },
+		{ "1: FLOCK A WRITE 4 00:29:2 0 EOF", "1: POSIX A WRITE 5 00:29:2 0 EOF", false },
+		{ "1: FLOCK A READ 4 00:29:2 0 EOF", "1: FLOCK A READ 5 00:29:2 0 EOF", false },
+		{ "1: FLOCK A READ 4 00:29:2 0 EOF", "1: FLOCK A WRITE 5 00:29:2 0 EOF", true },
+		{ "1: LEASE ACTIVE WRITE 4 00:29:2 0 EOF", "1: POSIX A WRITE 5 00:29:2 0 EOF", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+		struct lock_line held = parse(pairs[i].held), wanted = parse(pairs[i].wanted);
+
+		assert_int_equal(lock_conflicts(&held, &wanted), pairs[i].conflict);
+	}
+}
+
+static void ranges(void **state _unused_)
+{
+	static const char *const bad[] = { "",
+					   "-",
+					   "1",
+					   "1-",
+					   "-1",
+					   "5-4",
+					   "a-b",
+					   "1-2-3",
+					   "0x1-",
+					   " 1-2",
+					   "1-eof",
+					   "9223372036854775808-EOF",
+					   "0-9223372036854775808" };
+	struct lock_range range;
+
+	assert_int_equal(lock_range_parse(SPAN("0-0"), &range), 0);
+	assert_true(range.start == 0 && range.end == 0);
+	assert_int_equal(lock_range_parse(SPAN("7-EOF"), &range), 0);
+	assert_true(range.start == 7 && range.end == LOCK_EOF);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		if (lock_range_parse(span_of(bad[i]), &range) != -EINVAL)
+			fail_msg("'%s' is no range", bad[i]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lines_as_kernels_print_them),
+		cmocka_unit_test(other_lines_are_refused),
+		cmocka_unit_test(cut_and_broken_lines_do_no_harm),
+		cmocka_unit_test(rows_of_waiters),
+		cmocka_unit_test(torn_rows),
+		cmocka_unit_test(many_lines_are_cut),
+		cmocka_unit_test(sets),
+		cmocka_unit_test(conflicts),
+		cmocka_unit_test(ranges),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
