@@ -2,11 +2,7 @@
 #include "kind/lock.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
-
-#include "scan/cached.h"
 
 const char *const lock_mode_values[] = { "read", "write", NULL };
 
@@ -43,17 +39,6 @@ bool lock_owns(const struct snapshot *s, size_t i, unsigned types)
 	       proc_locks_find(&s->locks, &lock.line) == line;
 }
 
-/* Whether its path leads to the file for us, too; no file system is waited for. */
-static bool leads_there(const struct lock *lock)
-{
-	struct statx stx;
-
-	return lock->looked && !lock->deleted && lock->path.len > 0 && lock->path.ptr[0] == '/' &&
-	       lookup_cached(AT_FDCWD, lock->path.ptr, false, false, &stx) == 0 &&
-	       makedev(stx.stx_dev_major, stx.stx_dev_minor) == lock->file_dev &&
-	       stx.stx_ino == lock->file_ino;
-}
-
 bool lock_has_range(enum lock_type type)
 {
 	return type == LOCK_POSIX || type == LOCK_OFD;
@@ -74,7 +59,7 @@ static void project_ref(struct record *r, size_t field, const struct lock *lock)
 
 	buf_puts(&ref, r->schema->name);
 	buf_putc(&ref, ':');
-	if (leads_there(lock))
+	if (lock->leads)
 		buf_put_span(&ref, lock->path);
 	else
 		buf_printf(&ref, "%u:%u:%llu", major(lock->line.dev), minor(lock->line.dev),

@@ -47,6 +47,7 @@ struct lock {
 	/* Of the file, where a descriptor told: */
 	struct span path; /* as the kernel shows it, without " (deleted)"; empty: not known */
 	bool deleted;
+	bool leads;		     /* the path leads to it for us, too */
 	bool looked;		     /* these are known: */
 	uint64_t file_dev, file_ino; /* of stat(2) */
 };

@@ -5,6 +5,7 @@
 
 #include "lib/file.h"
 #include "lib/parse.h"
+#include "scan/cached.h"
 #include "scan/visit.h"
 
 /* The number in "pipe:[4711]". */
@@ -42,25 +43,56 @@ static bool may_be_locked(const struct visit *v, const struct seat *s)
 	       !(memfd || device_is_among(v->w->plain, v->w->nplain, file_key(OBJECT_LOCK, &stx).dev));
 }
 
-/* What a file is called, and whether it is still there. 0 or -errno. */
+/* Whether its path leads to that file for us, too; no file system is waited for. */
+static bool leads_to(struct span text, uint64_t dev, uint64_t ino)
+{
+	struct object_key found;
+	char path[PATH_MAX];
+	struct statx stx;
+
+	if (text.len == 0 || text.len >= sizeof(path) || text.ptr[0] != '/')
+		return false;
+	memcpy(path, text.ptr, text.len);
+	path[text.len] = '\0';
+	if (lookup_cached(AT_FDCWD, path, false, false, &stx) < 0)
+		return false;
+	found = file_key(OBJECT_LOCK, &stx);
+	return found.dev == dev && found.ino == ino;
+}
+
+/*
+ * What a file is called, and whether it is still there. 0 or -errno. Where the numbers in the lock's
+ * line are those of stat(2), and its path leads to them, all is known: most files cost no more.
+ */
 static int look_at_file(const struct visit *v, const struct seat *s, struct lock *lock)
 {
-	struct object_key file;
+	const struct lock_line *line = &lock->line;
+	struct span text = seat_path(s);
+	struct object_key file = { .dev = line->dev, .ino = line->ino };
+	bool plain = device_is_among(v->w->plain, v->w->nplain, line->dev);
 	struct statx stx;
-	int r = look_behind(s->dir, s->name, STATX_BASIC_STATS, &stx);
+	int r;
 
-	if (r == 0)
-		r = seat_still_there(s);
-	if (r < 0)
-		return r;
-	file = file_key(OBJECT_LOCK, &stx);
-	if (device_is_among(v->w->ambiguous, v->w->nambiguous, lock->line.dev))
-		lock->subvolume = file.dev;
 	lock->looked = true;
-	lock->deleted = stx.stx_nlink == 0;
+	lock->path = text;
+	lock->leads = plain && leads_to(text, file.dev, file.ino);
+	if (!lock->leads) {
+		r = look_behind(s->dir, s->name, STATX_BASIC_STATS, &stx);
+		if (r == 0)
+			r = seat_still_there(s);
+		if (r < 0)
+			return r;
+		file = file_key(OBJECT_LOCK, &stx);
+		lock->deleted = stx.stx_nlink == 0;
+		if (lock->deleted)
+			lock->path = without_deleted(text);
+		else
+			lock->leads = leads_to(text, file.dev, file.ino);
+	}
+	if (device_is_among(v->w->ambiguous, v->w->nambiguous, line->dev))
+		lock->subvolume = file.dev;
 	lock->file_dev = file.dev;
 	lock->file_ino = file.ino;
-	lock->path = lock->deleted ? without_deleted(seat_path(s)) : seat_path(s);
 	return 0;
 }
 
@@ -87,13 +119,44 @@ static int note_lock(struct visit *v, const struct seat *s, const struct lock_li
 	return 0;
 }
 
-void visit_locks(struct visit *v, struct seat *s)
+static int take_line(struct visit *v, const struct seat *s, struct span line, uint8_t *access)
 {
-	struct line_reader reader = { .text = v->w->text };
-	_cleanup_(close_fd) int fd = -1;
 	struct lock_line lock;
+	int r = 0;
+
+	if (!span_starts(line, "lock:") || lock_parse(span_from(line, 5), &lock) < 0)
+		return 0;
+	if (v->w->request->access && *access == 0)
+		r = seat_access(s, access);
+	return r < 0 ? r : note_lock(v, s, &lock, *access);
+}
+
+/* There may be any number of locks. */
+static int read_long(struct visit *v, const struct seat *s, int fd)
+{
+	struct line_reader reader = { .fd = fd, .text = v->w->text };
 	struct span line;
 	uint8_t access = 0;
+	int r = lseek(fd, 0, SEEK_SET) < 0 ? -errno : 1;
+
+	buf_reset(&reader.text);
+	while (r > 0 && (r = line_reader_next(&reader, &line)) > 0) {
+		int e = take_line(v, s, line, &access);
+
+		if (e < 0)
+			r = e;
+	}
+	v->w->text = reader.text;
+	return r;
+}
+
+void visit_locks(struct visit *v, struct seat *s)
+{
+	_cleanup_(close_fd) int fd = -1;
+	char text[2048]; /* the kernel tells a short one in one go */
+	struct span rest, line;
+	uint8_t access = 0;
+	ssize_t n = 0;
 	int r;
 
 	if (!may_be_locked(v, s))
@@ -101,18 +164,14 @@ void visit_locks(struct visit *v, struct seat *s)
 	r = seat_open_info(v, s);
 	if (r == 0) {
 		fd = openat(s->info, s->name, O_RDONLY | O_CLOEXEC);
-		r = fd < 0 ? -errno : 0;
+		n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+		r = n < 0 ? -errno : 0;
 	}
-	reader.fd = fd;
-	buf_reset(&reader.text);
-	while (r >= 0 && (r = line_reader_next(&reader, &line)) > 0) {
-		if (!span_starts(line, "lock:") || lock_parse(span_from(line, 5), &lock) < 0)
-			continue;
-		if (v->w->request->access && access == 0)
-			r = seat_access(s, &access);
-		if (r >= 0)
-			r = note_lock(v, s, &lock, access);
-	}
-	v->w->text = reader.text;
+	rest = (struct span){ text, n > 0 ? (size_t)n : 0 };
+	if (n == (ssize_t)sizeof(text))
+		r = read_long(v, s, fd);
+	else
+		while (r == 0 && next_line(&rest, &line))
+			r = take_line(v, s, line, &access);
 	visit_failed(v, r);
 }
