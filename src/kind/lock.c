@@ -130,5 +130,5 @@ int lock_project(struct projector *p, size_t i, struct record *r, const struct l
 	project_mode(r, at->lock_mode, &lock.line);
 	if (wants_any(p->want, at->locker, at->command))
 		project_locker(p, r, at, &lock.line, first);
-	return wants_any(p->want, at->nwaiters, at->waiters) ? lock_project_waiters(p, r, at, &lock) : 0;
+	return wants_any(p->want, at->waiters, at->waiting) ? lock_project_waiters(p, r, at, &lock) : 0;
 }

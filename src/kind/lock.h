@@ -7,7 +7,7 @@
 /* Which fields of a kind's table the common ones are. */
 struct lock_fields {
 	struct held_fields held;
-	size_t path, device, inode, deleted, lock_mode, locker, command, nwaiters, waiters;
+	size_t path, device, inode, deleted, lock_mode, locker, command, waiters, waiting;
 };
 
 extern const char *const lock_mode_values[];
@@ -42,12 +42,12 @@ extern const struct schema lock_waiter_schema;
 			       .type = FIELD_STR,                                                            \
 			       .flags = FIELD_DEFAULT | FIELD_SHRINK,                                        \
 			       .help = "its command" },                                                      \
-	[prefix##_NWAITERS] = { .name = "nwaiters",                                                          \
+	[prefix##_WAITERS] = { .name = "waiters",                                                          \
 				.type = FIELD_U64,                                                           \
 				.flags = FIELD_DEFAULT | FIELD_GAUGE,                                        \
 				.sources = SOURCE_TASKS | (more),                                            \
-				.help = "who waits for it" },                                                \
-	[prefix##_WAITERS] = { .name = "waiters",                                                            \
+				.help = "tasks that wait for it" },                                                \
+	[prefix##_WAITING] = { .name = "waiting",                                                            \
 			       .type = FIELD_LIST,                                                           \
 			       .sources = SOURCE_TASKS | (more),                                             \
 			       .items = &lock_waiter_schema,                                                 \
@@ -63,8 +63,8 @@ extern const struct schema lock_waiter_schema;
 		  prefix##_STATE,                                                                            \
 		  prefix##_REASON },                                                                         \
 			prefix##_PATH, prefix##_DEVICE, prefix##_INODE, prefix##_DELETED,                    \
-			prefix##_LOCK_MODE, prefix##_LOCKER, prefix##_COMMAND, prefix##_NWAITERS,            \
-			prefix##_WAITERS                                                                     \
+			prefix##_LOCK_MODE, prefix##_LOCKER, prefix##_COMMAND, prefix##_WAITERS,            \
+			prefix##_WAITING                                                                     \
 	}
 
 /* As kind->count and kind->held. Indices: first the locks that somebody holds, then the lines of

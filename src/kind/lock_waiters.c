@@ -34,7 +34,7 @@ static const struct field waiter_fields[] = {
 			     .help = "process that it waits for: it has the lock, or waits before it" },
 };
 
-const struct schema lock_waiter_schema = { "waiters", waiter_fields, ARRAY_SIZE(waiter_fields) };
+const struct schema lock_waiter_schema = { "waiting", waiter_fields, ARRAY_SIZE(waiter_fields) };
 
 /* One that waits, from whichever source. */
 struct waiter {
@@ -198,8 +198,8 @@ int lock_project_waiters(struct projector *p, struct record *r, const struct loc
 	bool known;
 	int e;
 
-	if (wants(p->want, at->waiters)) {
-		waiting.list = record_list(r, at->waiters);
+	if (wants(p->want, at->waiting)) {
+		waiting.list = record_list(r, at->waiting);
 		if (!waiting.list)
 			return -ENOMEM;
 	}
@@ -210,10 +210,10 @@ int lock_project_waiters(struct projector *p, struct record *r, const struct loc
 		return e;
 	known = knows_all(p->snapshot, lock, waiting.count);
 	if (known)
-		record_u64(r, at->nwaiters, waiting.count);
+		record_u64(r, at->waiters, waiting.count);
 	else
-		record_unknown_why(r, at->nwaiters, WHY_TOLD);
-	if (!known && waiting.count == 0)
 		record_unknown_why(r, at->waiters, WHY_TOLD);
+	if (!known && waiting.count == 0)
+		record_unknown_why(r, at->waiting, WHY_TOLD);
 	return 0;
 }

@@ -136,8 +136,8 @@ def test_waiters(ipcctl, factory, path, kind):
     truth = make(factory, path, kind, lock=lock, holders="rw", waiters=",".join(waiters))
     span = lock.partition(":")[2] or "0-EOF"
     for o in views(ipcctl, ref_of(path, kind, span)):
-        assert o["nwaiters"] == len(waiters)
-        got = {row["pid"]: row for row in o["waiters"]}
+        assert o["waiters"] == len(waiters)
+        got = {row["pid"]: row for row in o["waiting"]}
         assert sorted(got) == sorted(truth["waiters"])
         for pid, text in zip(truth["waiters"], waiters):
             mode, _, wanted = text.partition(":")
@@ -150,14 +150,14 @@ def test_waiters(ipcctl, factory, path, kind):
 def test_waiters_in_their_order(ipcctl, factory, path):
     """All that wait for one lock, as they came."""
     truth = make(factory, path, "flock", holders="rw", waiters="write,write,write,write")
-    assert [row["pid"] for row in ipcctl.describe(f"flock:{path}")["waiters"]] == truth["waiters"]
+    assert [row["pid"] for row in ipcctl.describe(f"flock:{path}")["waiting"]] == truth["waiters"]
 
 
 def test_a_broken_lease(ipcctl, factory, path):
     truth = make(factory, path, "lease", holders="r", waiters="write")
     for o in views(ipcctl, f"lease:{path}"):
-        assert o["breaking"] is True and o["nwaiters"] == 1
-        assert o["waiters"][0]["pid"] == truth["waiters"][0]
+        assert o["breaking"] is True and o["waiters"] == 1
+        assert o["waiting"][0]["pid"] == truth["waiters"][0]
 
 
 @pytest.mark.parametrize("kind", ["flock", "ofd"])
@@ -326,7 +326,7 @@ def test_create_waits(ipcctl, factory, path, background):
     truth = make(factory, path, "flock", holders="rw")
     process = background(*ipcctl.command("create", "flock", path, "--timeout", "1m", "--", "echo", "got it"),
                          stdout=subprocess.PIPE)
-    while not any(row["pid"] == process.pid for row in ipcctl.describe(f"flock:{path}")["waiters"] or []):
+    while not any(row["pid"] == process.pid for row in ipcctl.describe(f"flock:{path}")["waiting"] or []):
         assert process.poll() is None
     truth["let_go"]()
     assert process.communicate(timeout=60)[0] == b"got it\n" and process.returncode == 0
@@ -335,7 +335,7 @@ def test_create_waits(ipcctl, factory, path, background):
 def test_create_can_be_interrupted(ipcctl, factory, path, background):
     make(factory, path, "flock", holders="rw")
     process = background(*ipcctl.command("create", "flock", path))
-    while not any(row["pid"] == process.pid for row in ipcctl.describe(f"flock:{path}")["waiters"] or []):
+    while not any(row["pid"] == process.pid for row in ipcctl.describe(f"flock:{path}")["waiting"] or []):
         assert process.poll() is None
     process.terminate()
     assert process.wait(60) == -15
