@@ -6,6 +6,7 @@
 
 #include "kind/held.h"
 #include "kind/registry.h"
+#include "kind/waiting.h"
 #include "scan/fdinfo.h"
 
 enum {
@@ -14,6 +15,8 @@ enum {
 	EVENT_ID,
 	EVENT_COUNT,
 	EVENT_SEMAPHORE,
+	EVENT_WAITERS,
+	EVENT_WAITING,
 	EVENT_NHOLDERS,
 	EVENT_HOLDERS,
 	EVENT_STATE,
@@ -31,6 +34,8 @@ static const struct field fields[] = {
 	[EVENT_SEMAPHORE] = { .name = "semaphore",
 			      .type = FIELD_BOOL,
 			      .help = "reads take one from it, not all (EFD_SEMAPHORE)" },
+	[EVENT_WAITERS] = COMMON_WAITERS,
+	[EVENT_WAITING] = COMMON_WAITING,
 	[EVENT_NHOLDERS] = COMMON_NHOLDERS,
 	[EVENT_HOLDERS] = COMMON_HOLDERS,
 	[EVENT_STATE] = COMMON_STATE,
@@ -75,10 +80,13 @@ static int project_counter(struct projector *p, const struct holding *first, str
 static int project(struct projector *p, size_t i, struct record *r)
 {
 	static const struct holding_roles roles = { "open", "open", "open", NULL, NULL };
+	static const struct waiting_fields waiting = { EVENT_WAITERS, EVENT_WAITING };
 	const struct holding *first = held(p->snapshot, i);
+	struct object_key key = holding_key(first);
 	struct holding_count found;
 
-	if (held_project(p, r, &held_fields, first, &roles, &found) < 0)
+	if (held_project(p, r, &held_fields, first, &roles, &found) < 0 ||
+	    record_waiting(p, r, &waiting, &key) < 0)
 		return -ENOMEM;
 	record_number_ref(r, EVENT_REF, first->ino);
 	record_u64(r, EVENT_ID, first->ino);

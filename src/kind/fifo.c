@@ -8,6 +8,7 @@
 #include "kind/path.h"
 #include "kind/pipe_end.h"
 #include "kind/registry.h"
+#include "kind/waiting.h"
 #include "scan/cached.h"
 
 enum {
@@ -34,6 +35,8 @@ enum {
 	FIFO_ENDS,
 	FIFO_NOPENERS,
 	FIFO_OPENERS,
+	FIFO_WAITERS,
+	FIFO_WAITING,
 	FIFO_NHOLDERS,
 	FIFO_HOLDERS,
 	FIFO_STATE,
@@ -89,6 +92,8 @@ static const struct field fields[] = {
 			   .sources = SOURCE_OPENERS,
 			   .items = &opener_schema,
 			   .help = "each of those" },
+	[FIFO_WAITERS] = COMMON_WAITERS,
+	[FIFO_WAITING] = COMMON_WAITING,
 	[FIFO_NHOLDERS] = COMMON_NHOLDERS,
 	[FIFO_HOLDERS] = COMMON_HOLDERS,
 	[FIFO_STATE] = COMMON_STATE,
@@ -237,13 +242,15 @@ static void project_state(struct projector *p, struct record *r, const struct ob
 
 static int project(struct projector *p, size_t i, struct record *r)
 {
+	static const struct waiting_fields waiting = { FIFO_WAITERS, FIFO_WAITING };
 	const struct snapshot *s = p->snapshot;
 	const struct holding *first = held(s, i);
 	struct object_key key = key_at(s, i);
 	const struct found_file *file = first ? holders_file(&s->holders, &key) : NULL;
 	struct holding_count found;
 
-	if (held_project(p, r, &held_fields, first, &pipe_roles, &found) < 0)
+	if (held_project(p, r, &held_fields, first, &pipe_roles, &found) < 0 ||
+	    record_waiting(p, r, &waiting, &key) < 0)
 		return -ENOMEM;
 	project_names(p, r, &key, file);
 	if (first)

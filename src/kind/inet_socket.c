@@ -10,6 +10,7 @@
 #include "kind/inet_resolve.h"
 #include "kind/registry.h"
 #include "kind/unix_peers.h"
+#include "kind/waiting.h"
 
 enum {
 	SOCK_KIND,
@@ -34,6 +35,8 @@ enum {
 	SOCK_INTERFACE,
 	SOCK_CGROUP_ID,
 	SOCK_CGROUP,
+	SOCK_WAITERS,
+	SOCK_WAITING,
 	SOCK_NHOLDERS,
 	SOCK_HOLDERS,
 	SOCK_PEERS,
@@ -113,6 +116,8 @@ static const struct field fields[] = {
 			  .type = FIELD_STR,
 			  .flags = FIELD_ON_DEMAND | FIELD_SHRINK,
 			  .help = "path of that" },
+	[SOCK_WAITERS] = COMMON_WAITERS,
+	[SOCK_WAITING] = COMMON_WAITING,
 	[SOCK_NHOLDERS] = COMMON_NHOLDERS,
 	[SOCK_HOLDERS] = COMMON_HOLDERS,
 	[SOCK_PEERS] = { .name = "peers",
@@ -239,6 +244,7 @@ static void project_state(struct projector *p, struct record *r, const struct in
 static int project_holders(struct projector *p, size_t i, struct record *r)
 {
 	static const struct holding_fields at = { SOCK_NHOLDERS, SOCK_HOLDERS };
+	static const struct waiting_fields waiting = { SOCK_WAITERS, SOCK_WAITING };
 	const struct inet_socket *x = &p->snapshot->inet_sockets.items[i];
 	const struct holding *first = held(p->snapshot, i);
 	struct holding_count found = holding_count_from(p, first);
@@ -246,8 +252,13 @@ static int project_holders(struct projector *p, size_t i, struct record *r)
 						  inet_is_connected(x)	  ? "connected" :
 									    "bound");
 
+	struct object_key key = { OBJECT_SOCKET, 0, x->inode };
+
 	if (wants_any(p->want, SOCK_STATE, SOCK_REASON))
 		project_state(p, r, x, &found);
+	/* Without an inode number no process has it. */
+	if (x->inode && record_waiting(p, r, &waiting, &key) < 0)
+		return -ENOMEM;
 	if (!wants_any(p->want, SOCK_NHOLDERS, SOCK_HOLDERS))
 		return 0;
 	if (x->inode)

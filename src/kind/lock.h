@@ -42,11 +42,11 @@ extern const struct schema lock_waiter_schema;
 			       .type = FIELD_STR,                                                            \
 			       .flags = FIELD_DEFAULT | FIELD_SHRINK,                                        \
 			       .help = "its command" },                                                      \
-	[prefix##_WAITERS] = { .name = "waiters",                                                          \
-				.type = FIELD_U64,                                                           \
-				.flags = FIELD_DEFAULT | FIELD_GAUGE,                                        \
-				.sources = SOURCE_TASKS | (more),                                            \
-				.help = "tasks that wait for it" },                                                \
+	[prefix##_WAITERS] = { .name = "waiters",                                                            \
+			       .type = FIELD_U64,                                                            \
+			       .flags = FIELD_DEFAULT | FIELD_GAUGE,                                         \
+			       .sources = SOURCE_TASKS | (more),                                             \
+			       .help = "tasks that wait for it" },                                           \
 	[prefix##_WAITING] = { .name = "waiting",                                                            \
 			       .type = FIELD_LIST,                                                           \
 			       .sources = SOURCE_TASKS | (more),                                             \
@@ -63,7 +63,7 @@ extern const struct schema lock_waiter_schema;
 		  prefix##_STATE,                                                                            \
 		  prefix##_REASON },                                                                         \
 			prefix##_PATH, prefix##_DEVICE, prefix##_INODE, prefix##_DELETED,                    \
-			prefix##_LOCK_MODE, prefix##_LOCKER, prefix##_COMMAND, prefix##_WAITERS,            \
+			prefix##_LOCK_MODE, prefix##_LOCKER, prefix##_COMMAND, prefix##_WAITERS,             \
 			prefix##_WAITING                                                                     \
 	}
 

@@ -181,7 +181,7 @@ static int add_openers(struct waiting *waiting, const struct lock *lock)
 /* Whether all of them were found: the kernel's own list has those of every PID namespace. */
 static bool knows_all(const struct snapshot *s, const struct lock *lock, uint64_t found)
 {
-	bool in_sight = found > 0 || !s->holders.hidden;
+	bool in_sight = found > 0 || !s->tasks.hidden;
 
 	if (lock->line.type == LOCK_LEASE)
 		return !lock->line.breaking ||

@@ -5,6 +5,7 @@
 
 #include "kind/pipe_end.h"
 #include "kind/registry.h"
+#include "kind/waiting.h"
 #include "scan/inspect.h"
 
 enum {
@@ -26,6 +27,8 @@ enum {
 	PIPE_MTIME,
 	PIPE_CTIME,
 	PIPE_AGE,
+	PIPE_WAITERS,
+	PIPE_WAITING,
 	PIPE_NHOLDERS,
 	PIPE_HOLDERS,
 	PIPE_STATE,
@@ -43,6 +46,8 @@ static const struct field fields[] = {
 	[PIPE_CAPACITY_FIELD] = PIPE_CAPACITY,
 	[PIPE_ENDS_FIELD] = PIPE_ENDS,
 	HELD_STAT_FIELDS(PIPE, FIELD_ON_DEMAND),
+	[PIPE_WAITERS] = COMMON_WAITERS,
+	[PIPE_WAITING] = COMMON_WAITING,
 	[PIPE_NHOLDERS] = COMMON_NHOLDERS,
 	[PIPE_HOLDERS] = COMMON_HOLDERS,
 	[PIPE_STATE] = COMMON_STATE,
@@ -81,13 +86,16 @@ static void project_reason(struct projector *p, struct record *r, const struct h
 
 static int project(struct projector *p, size_t i, struct record *r)
 {
+	static const struct waiting_fields waiting = { PIPE_WAITERS, PIPE_WAITING };
 	const struct holding *first = held(p->snapshot, i);
+	struct object_key key = holding_key(first);
 	struct holding_count found;
 	struct statx stx;
-	int e = held_project(p, r, &held_fields, first, &pipe_roles, &found);
+	int e;
 
-	if (e < 0)
-		return e;
+	if (held_project(p, r, &held_fields, first, &pipe_roles, &found) < 0 ||
+	    record_waiting(p, r, &waiting, &key) < 0)
+		return -ENOMEM;
 	record_number_ref(r, PIPE_REF, first->ino);
 	record_u64(r, PIPE_INODE, first->ino);
 	project_reason(p, r, &found);

@@ -12,6 +12,7 @@
 #include "kind/posix_mq_limits.h"
 #include "kind/registry.h"
 #include "kind/shmfile.h"
+#include "kind/waiting.h"
 
 enum {
 	MQ_KIND,
@@ -30,6 +31,8 @@ enum {
 	MQ_MTIME,
 	MQ_CTIME,
 	MQ_DELETED,
+	MQ_WAITERS,
+	MQ_WAITING,
 	MQ_NHOLDERS,
 	MQ_HOLDERS,
 	MQ_AGE,
@@ -80,6 +83,8 @@ static const struct field fields[] = {
 			 .type = FIELD_BOOL,
 			 .sources = SOURCE_HOLDERS,
 			 .help = "unlinked, and kept by its holders only" },
+	[MQ_WAITERS] = COMMON_WAITERS,
+	[MQ_WAITING] = COMMON_WAITING,
 	[MQ_NHOLDERS] = COMMON_NHOLDERS,
 	[MQ_HOLDERS] = COMMON_HOLDERS,
 	[MQ_AGE] = COMMON_AGE,
@@ -212,7 +217,9 @@ static int64_t newest(const struct mqueue_entry *e)
 static int project(struct projector *p, size_t i, struct record *r)
 {
 	static const struct owner_fields owner = { MQ_OWNER, MQ_GROUP, MQ_UID, MQ_GID, MQ_MODE };
+	static const struct waiting_fields waiting = { MQ_WAITERS, MQ_WAITING };
 	const struct mqueue_entry *e = &p->snapshot->queues.items[i];
+	struct object_key key = { OBJECT_FILE, e->dev, e->ino };
 
 	record_text(r, MQ_KIND, schema.name);
 	project_names(r, e);
@@ -227,6 +234,8 @@ static int project(struct projector *p, size_t i, struct record *r)
 		record_printf(r, MQ_REF, "posix-mq:inode=%llu", (unsigned long long)e->ino);
 	if ((wants_any(p->want, MQ_NHOLDERS, MQ_HOLDERS) || wants_any(p->want, MQ_STATE, MQ_REASON)) &&
 	    project_holders(p, e, r) < 0)
+		return -ENOMEM;
+	if (record_waiting(p, r, &waiting, &key) < 0)
 		return -ENOMEM;
 	if (wants_any(p->want, MQ_MAXMSG, MQ_CURMSGS) || wants_any(p->want, MQ_BYTES, MQ_NOTIFY_METHOD))
 		return project_open(p, e, r);

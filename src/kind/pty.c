@@ -9,6 +9,7 @@
 
 #include "kind/held.h"
 #include "kind/registry.h"
+#include "kind/waiting.h"
 #include "lib/parse.h"
 #include "scan/terminals.h"
 
@@ -42,6 +43,8 @@ enum {
 	PTY_MTIME,
 	PTY_CTIME,
 	PTY_AGE,
+	PTY_WAITERS,
+	PTY_WAITING,
 	PTY_NHOLDERS,
 	PTY_HOLDERS,
 	PTY_STATE,
@@ -89,6 +92,8 @@ static const struct field fields[] = {
 				.flags = FIELD_ON_DEMAND | FIELD_GAUGE,
 				.help = "bytes that the master's side may read" },
 	HELD_STAT_FIELDS(PTY, FIELD_DEFAULT | FIELD_MIXED),
+	[PTY_WAITERS] = COMMON_WAITERS,
+	[PTY_WAITING] = COMMON_WAITING,
 	[PTY_NHOLDERS] = COMMON_NHOLDERS,
 	[PTY_HOLDERS] = COMMON_HOLDERS,
 	[PTY_STATE] = COMMON_STATE,
@@ -219,6 +224,7 @@ static void project_queue(struct projector *p, struct record *r, size_t field, c
 static int project(struct projector *p, size_t i, struct record *r)
 {
 	static const struct holding_roles roles = { "slave", "slave", "slave", NULL, "master" };
+	static const struct waiting_fields waiting = { PTY_WAITERS, PTY_WAITING };
 	const struct snapshot *s = p->snapshot;
 	const struct holding *first = held(s, i);
 	const struct holding *master = find_side(s, first, ACCESS_MASTER), *slave = find_side(s, first, 0);
@@ -226,7 +232,8 @@ static int project(struct projector *p, size_t i, struct record *r)
 	struct holding_count found;
 	uint64_t masters = 0, slaves = 0;
 
-	if (held_project(p, r, &held_fields, first, &roles, &found) < 0)
+	if (held_project(p, r, &held_fields, first, &roles, &found) < 0 ||
+	    record_waiting(p, r, &waiting, &key) < 0)
 		return -ENOMEM;
 	project_names(r, &key);
 	for (const struct holding *g = first; g; g = holding_next(&s->holders, g))

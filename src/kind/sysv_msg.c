@@ -4,6 +4,7 @@
 
 #include "kind/registry.h"
 #include "kind/sysv.h"
+#include "kind/waiting.h"
 #include "scan/sysv_abi.h"
 
 enum {
@@ -18,6 +19,8 @@ enum {
 	MSG_RTIME,
 	MSG_CTIME,
 	MSG_AGE,
+	MSG_WAITERS,
+	MSG_WAITING,
 	MSG_STATE,
 	MSG_REASON,
 	MSG_CONTENT,
@@ -65,6 +68,8 @@ static const struct field fields[] = {
 	[MSG_RTIME] = { .name = "rtime", .type = FIELD_TIME, .help = "last msgrcv(2)" },
 	[MSG_CTIME] = { .name = "ctime", .type = FIELD_TIME, .help = "creation or last change by IPC_SET" },
 	[MSG_AGE] = COMMON_AGE,
+	[MSG_WAITERS] = COMMON_WAITERS,
+	[MSG_WAITING] = COMMON_WAITING,
 	[MSG_STATE] = COMMON_STATE,
 	[MSG_REASON] = COMMON_REASON,
 	[MSG_CONTENT] = { .name = "content",
@@ -168,9 +173,13 @@ static int project_qbytes(struct projector *p, const struct sysv_msg_row *row, s
 
 static int project(struct projector *p, size_t i, struct record *r)
 {
+	static const struct waiting_fields waiting = { MSG_WAITERS, MSG_WAITING };
 	const struct sysv_msg_row *row = sysv_msg_at(&p->snapshot->sysv[SYSV_MSG], i);
+	struct object_key key = { OBJECT_SYSV_MSG, 0, row->perm.id };
 
 	sysv_project(p, r, &row->perm);
+	if (record_waiting(p, r, &waiting, &key) < 0)
+		return -ENOMEM;
 	record_u64(r, MSG_BYTES, row->cbytes);
 	record_u64(r, MSG_MESSAGES, row->qnum);
 	if (wants(p->want, MSG_QBYTES) && project_qbytes(p, row, r) == PROJECT_SKIP)

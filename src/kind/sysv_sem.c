@@ -5,6 +5,7 @@
 #include "kind/registry.h"
 #include "kind/sysv.h"
 #include "kind/sysv_sem_create.h"
+#include "kind/waiting.h"
 #include "scan/sysv_abi.h"
 
 enum {
@@ -15,6 +16,7 @@ enum {
 	SEM_STATE,
 	SEM_REASON,
 	SEM_WAITERS,
+	SEM_WAITING,
 	SEM_SEMAPHORES,
 };
 
@@ -54,6 +56,7 @@ static const struct field fields[] = {
 			  .type = FIELD_U64,
 			  .flags = FIELD_ON_DEMAND | FIELD_GAUGE,
 			  .help = "tasks blocked on it, as the kernel counts them" },
+	[SEM_WAITING] = COMMON_WAITING,
 	[SEM_SEMAPHORES] = { .name = "semaphores",
 			     .type = FIELD_LIST,
 			     .flags = FIELD_ON_DEMAND,
@@ -179,9 +182,26 @@ static int project_semaphores(struct projector *p, const struct sysv_sem_row *ro
 	return 0;
 }
 
+/* The kernel counts those who wait, whoever they are; some of them may be out of our sight. */
+static int project_waiting(struct projector *p, const struct sysv_sem_row *row, struct record *r)
+{
+	const struct object_key key = { OBJECT_SYSV_SEM, 0, row->perm.id };
+	const struct value *count = &r->values[SEM_WAITERS];
+	int e = record_waiting_list(p, r, SEM_WAITING, &key);
+
+	if (e == 0 && count->state == VALUE_SET && count->u64 > 0 &&
+	    !blocked_next(&p->snapshot->blocked, &key, NULL))
+		record_unknown_why(r, SEM_WAITING, WHY_TOLD);
+	/* None, as the kernel knows for sure. */
+	if (e == 0 && count->state == VALUE_SET && count->u64 == 0 && wants(p->want, SEM_WAITING))
+		e = record_list(r, SEM_WAITING) ? 0 : -ENOMEM;
+	return e;
+}
+
 static int project(struct projector *p, size_t i, struct record *r)
 {
 	const struct sysv_sem_row *row = sysv_sem_at(&p->snapshot->sysv[SYSV_SEM], i);
+	int e = 0;
 
 	sysv_project(p, r, &row->perm);
 	record_u64(r, SEM_NSEMS, row->nsems);
@@ -190,9 +210,9 @@ static int project(struct projector *p, size_t i, struct record *r)
 	record_age(p, r, SEM_AGE, newer(row->otime, row->ctime));
 	if (wants_any(p->want, SEM_STATE, SEM_REASON))
 		record_state(p, r, SEM_STATE, "unknown", SEM_REASON, "the kernel keeps no list of users");
-	if (wants_any(p->want, SEM_WAITERS, SEM_SEMAPHORES))
-		return project_semaphores(p, row, r);
-	return 0;
+	if (wants(p->want, SEM_WAITERS) || wants(p->want, SEM_SEMAPHORES))
+		e = project_semaphores(p, row, r);
+	return e ? e : project_waiting(p, row, r);
 }
 
 static int resolve(struct snapshot *s, struct span id, struct matches *m, struct report *report)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "kind/unix_fields.h"
+#include "kind/waiting.h"
 
 #include "kind/unix_peers.h"
 
@@ -70,6 +71,8 @@ static const struct field fields[] = {
 	[UNIX_MTIME] = PLAIN("mtime", FIELD_TIME, "when that was made"),
 	[UNIX_CTIME] = PLAIN("ctime", FIELD_TIME, "last change of its inode"),
 	[UNIX_AGE] = PLAIN("age", FIELD_DURATION, "time since the newest of those"),
+	[UNIX_WAITERS] = COMMON_WAITERS,
+	[UNIX_WAITING] = COMMON_WAITING,
 	[UNIX_NHOLDERS] = COMMON_NHOLDERS,
 	/* What a socket is to its holder depends on whether it has a peer. */
 	[UNIX_HOLDERS] = { .name = "holders",

@@ -10,6 +10,7 @@
 #include "kind/unix_fields.h"
 #include "kind/unix_file.h"
 #include "kind/unix_peers.h"
+#include "kind/waiting.h"
 #include "lib/parse.h"
 
 #ifndef SO_COOKIE
@@ -122,11 +123,13 @@ static const char *role(const struct unix_socket *u)
 static int project_socket(struct projector *p, size_t i, struct record *r)
 {
 	static const struct holding_fields at = { UNIX_NHOLDERS, UNIX_HOLDERS };
+	static const struct waiting_fields waiting = { UNIX_WAITERS, UNIX_WAITING };
 	static const struct credential_fields credentials = { UNIX_PEER_PID, UNIX_PEER_UID, UNIX_PEER_GID };
 	const struct unix_socket *u = &p->snapshot->unix_sockets.items[i];
 	struct holding_roles roles = socket_roles(role(u));
 	const struct holding *first = held(p->snapshot, i);
 	struct holding_count found = holding_count_from(p, first);
+	struct object_key key = { OBJECT_SOCKET, 0, u->inode };
 
 	record_number_ref(r, UNIX_REF, u->inode);
 	project_endpoint(p, r, u);
@@ -135,6 +138,8 @@ static int project_socket(struct projector *p, size_t i, struct record *r)
 		project_state(p, r, u, &found);
 	if (wants_any(p->want, UNIX_NHOLDERS, UNIX_HOLDERS) &&
 	    record_holders_from(p, r, &at, first, &found, &roles) < 0)
+		return -ENOMEM;
+	if (record_waiting(p, r, &waiting, &key) < 0)
 		return -ENOMEM;
 	if (wants(p->want, UNIX_PEERS) && record_peers(p, r, UNIX_PEERS, u->peer) < 0)
 		return -ENOMEM;

@@ -3,12 +3,23 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "lib/parse.h"
 
 /* Inode number of the first PID namespace (PROC_PID_INIT_INO in include/linux/proc_ns.h). */
 #define INITIAL_PID_NAMESPACE "pid:[4026531836]"
+
+void read_own_link(const char *name, char *text, size_t size)
+{
+	char path[32];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/self/%s", name);
+	n = readlink(path, text, size - 1);
+	text[n > 0 ? n : 0] = '\0';
+}
 
 bool proc_is_initial(int proc)
 {

@@ -15,6 +15,8 @@ struct scan_context {
  * 0 or -errno; -ENOTDIR also if it is no proc file system of any sort.
  */
 int scan_context_open(struct scan_context *context, const char *procfs) _must_check_;
+/* The text of a link of this process, such as "ns/ipc"; "" if it cannot be read. */
+void read_own_link(const char *name, char *text, size_t size);
 /* Whether a /proc (directory descriptor) is that of the first PID namespace: no process is without
  * a number there. */
 bool proc_is_initial(int proc);

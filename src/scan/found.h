@@ -17,6 +17,8 @@ enum object_class {
 	OBJECT_FILE_MAPPING, /* shared mapping of a file: device as maps shows it, inode */
 	OBJECT_ANON_MAPPING, /* shared anonymous memory: device, inode */
 	OBJECT_LOCK,	     /* lock of a file: 0, its number in the set of them */
+	OBJECT_SYSV_SEM,     /* semaphore set: 0, id; nobody holds one, but tasks wait for it */
+	OBJECT_SYSV_MSG,     /* message queue: 0, id; likewise */
 	OBJECT_CLASSES,
 };
 

@@ -28,41 +28,6 @@ static void visit(void *context, unsigned thread, size_t item)
 	walk->slices[item] = (struct slice){ thread, before, w->nholdings - before };
 }
 
-/*
- * Whether processes may exist that this /proc does not show: it is that of a
- * PID namespace inside another, or it shows fewer threads than the kernel counts
- * (hidepid). Some may have come or gone since they were counted.
- */
-static bool is_partial(int proc, uint64_t seen)
-{
-	_cleanup_(buf_free) struct buf text = { 0 };
-	struct span rest, word;
-	const char *slash;
-	uint64_t all;
-
-	if (!proc_is_initial(proc))
-		return true;
-	/* "0.00 0.01 0.05 1/123 4567": of all threads of the kernel one runs. */
-	if (read_file_at(proc, "loadavg", &text) < 0)
-		return true;
-	rest = buf_span(&text);
-	for (int i = 0; i < 4; i++)
-		if (!next_word(&rest, &word))
-			return true;
-	slash = memchr(word.ptr, '/', word.len);
-	if (!slash || parse_u64(span_from(word, (size_t)(slash - word.ptr) + 1), &all) < 0)
-		return true;
-	return all > seen + 16 + all / 32;
-}
-
-/* The text of a link; "" if it cannot be read. */
-static void read_link(const char *path, char *text, size_t size)
-{
-	ssize_t n = readlink(path, text, size - 1);
-
-	text[n > 0 ? n : 0] = '\0';
-}
-
 /* What the mounts say of files that are told by device and inode. 0 or -ENOMEM. */
 static int read_devices(struct walk *walk, const struct holders_request *request)
 {
@@ -87,9 +52,9 @@ static int prepare(struct walk *walk, int proc, const struct holders_request *re
 	int r = read_devices(walk, request);
 
 	/* Our own, not that of another /proc's "self". */
-	read_link("/proc/self/ns/ipc", walk->ipc_namespace, sizeof(walk->ipc_namespace));
-	read_link("/proc/self/ns/mnt", walk->mount_namespace, sizeof(walk->mount_namespace));
-	read_link("/proc/self/ns/net", walk->net_namespace, sizeof(walk->net_namespace));
+	read_own_link("ns/ipc", walk->ipc_namespace, sizeof(walk->ipc_namespace));
+	read_own_link("ns/mnt", walk->mount_namespace, sizeof(walk->mount_namespace));
+	read_own_link("ns/net", walk->net_namespace, sizeof(walk->net_namespace));
 	internal_devices_read(&walk->devices);
 	for (size_t t = 0; t < MOST_THREADS; t++)
 		walk->walkers[t] = (struct walker){
@@ -221,7 +186,7 @@ int holders_walk(struct holders *h, int proc, const struct holders_request *requ
 	if (r < 0)
 		return r;
 	h->devices = devices;
-	h->hidden = is_partial(proc, seen);
+	h->hidden = proc_hides_threads(proc, seen);
 	h->walked = true;
 	warn(h, warnings);
 	return 0;

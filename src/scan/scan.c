@@ -170,38 +170,52 @@ static unsigned walk_classes(unsigned sources)
 	return classes;
 }
 
+/* What processes are asked for, and the devices that the request points to. */
+struct quest {
+	struct holders_request request;
+	uint64_t devices[2], shm;
+};
+
+static void plan_quest(struct quest *q, const struct snapshot *s, const struct scan_request *request)
+{
+	struct holders_request *walk = &q->request;
+	struct stat st;
+
+	*walk = (struct holders_request){ .classes = walk_classes(s->sources),
+					  .access = s->sources & SOURCE_ACCESS,
+					  .own_proc = s->context->own_proc && s->context->own_pids,
+					  .locks = &s->locks,
+					  .threads = request->threads,
+					  .devices = q->devices };
+	q->shm = s->shm.dev;
+	if (s->sources & SOURCE_SHMTREE && s->shm.root >= 0)
+		q->devices[walk->ndevices++] = s->shm.dev;
+	walk->mapped_files = walk->ndevices > 0; /* a queue cannot be mapped */
+	if (s->sources & SOURCE_MQUEUE && s->queues.root >= 0 && fstat(s->queues.root, &st) == 0)
+		q->devices[walk->ndevices++] = st.st_dev;
+	if (walk->ndevices == 0)
+		walk->classes &= ~(1U << OBJECT_FILE);
+	if (s->shm.root >= 0 && s->shm.exact) {
+		walk->excluded = &q->shm;
+		walk->nexcluded = 1;
+	}
+}
+
 /* beside: what the walk does not need, and its threads are to gather too. */
 static int take_holders(struct snapshot *s, const struct scan_request *request,
 			const struct parallel_work *beside, struct warnings *warnings)
 {
-	struct holders_request walk = { .classes = walk_classes(s->sources),
-					.access = s->sources & SOURCE_ACCESS,
-					.own_proc = s->context->own_proc && s->context->own_pids,
-					.locks = &s->locks,
-					.threads = request->threads,
-					.beside = beside };
 	struct warnings found = { 0 };
-	uint64_t devices[2], shm = s->shm.dev;
-	struct stat st;
+	struct quest quest;
 	int r;
 
-	if (s->sources & SOURCE_SHMTREE && s->shm.root >= 0)
-		devices[walk.ndevices++] = s->shm.dev;
-	walk.mapped_files = walk.ndevices > 0; /* a queue cannot be mapped */
-	if (s->sources & SOURCE_MQUEUE && s->queues.root >= 0 && fstat(s->queues.root, &st) == 0)
-		devices[walk.ndevices++] = st.st_dev;
-	walk.devices = devices;
-	if (walk.ndevices == 0)
-		walk.classes &= ~(1U << OBJECT_FILE);
-	if (s->shm.root >= 0 && s->shm.exact) {
-		walk.excluded = &shm;
-		walk.nexcluded = 1;
-	}
-	if (walk.classes == 0) {
+	plan_quest(&quest, s, request);
+	quest.request.beside = beside;
+	if (quest.request.classes == 0) {
 		parallel_run(beside, threads_of(request));
 		return 0;
 	}
-	r = holders_walk(&s->holders, s->context->proc, &walk, &found);
+	r = holders_walk(&s->holders, s->context->proc, &quest.request, &found);
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0)
@@ -219,13 +233,43 @@ static bool wants_openers(const struct snapshot *s)
 	return s->sources & SOURCE_OPENERS || (s->sources & SOURCE_FIFO && s->paths.nfifos > 0);
 }
 
+/* Of the walk over processes, the same is said there. */
+static void warn_of_tasks(const struct snapshot *s, struct warnings *warnings)
+{
+	if (s->tasks.unreadable && s->holders.unreadable == 0)
+		warnings_add(warnings,
+			     &(struct warning){ .subject = "/proc",
+						.error = EACCES,
+						.text = "task(s) could not be asked what they wait for",
+						.count = s->tasks.unreadable });
+	if (s->tasks.hidden && !s->holders.walked)
+		warnings_add(warnings, &(struct warning){
+					       .subject = "/proc",
+					       .error = EACCES,
+					       .text = "there may be tasks that are not shown here" });
+}
+
+/* What the blocked tasks wait for. */
+static int take_blocked(struct snapshot *s, const struct scan_request *request)
+{
+	struct internal_devices devices;
+	struct quest quest;
+
+	plan_quest(&quest, s, request);
+	/* Locks and openers are looked at elsewhere; what a descriptor is open for does not matter. */
+	quest.request.classes &= ~(1U << OBJECT_LOCK);
+	quest.request.access = false;
+	internal_devices_read(&devices);
+	return blocked_find(&s->blocked, s->context, &s->tasks, &quest.request, &devices);
+}
+
 /* What tasks are blocked in, and what comes of it. */
-static int take_tasks(struct snapshot *s, unsigned threads, struct warnings *warnings)
+static int take_tasks(struct snapshot *s, const struct scan_request *request, struct warnings *warnings)
 {
 	int r = 0;
 
-	if (s->sources & SOURCE_TASKS || wants_openers(s))
-		r = tasks_read(&s->tasks, s->context, threads);
+	if (s->sources & (SOURCE_TASKS | SOURCE_BLOCKED) || wants_openers(s))
+		r = tasks_read(&s->tasks, s->context, threads_of(request));
 	if (r < 0 && r != -ENOMEM) {
 		s->tasks.complete = false;
 		s->failed |= SOURCE_TASKS;
@@ -236,6 +280,10 @@ static int take_tasks(struct snapshot *s, unsigned threads, struct warnings *war
 		r = openers_find(&s->openers, s->context, &s->tasks);
 	if (r == 0 && s->sources & SOURCE_LOCKS && s->sources & SOURCE_TASKS)
 		r = lock_waits_find(&s->lock_waits, s->context, &s->tasks, &s->locks, &s->holders.locks);
+	if (r == 0 && s->sources & SOURCE_BLOCKED) {
+		r = take_blocked(s, request);
+		warn_of_tasks(s, warnings);
+	}
 	return r;
 }
 
@@ -260,7 +308,7 @@ int snapshot_take(struct snapshot *s, const struct scan_context *context, const 
 	/* The slowest first, so that the last to finish is a short one. */
 	static const enum source order[] = { SOURCE_UNIX,     SOURCE_SHMTREE,  SOURCE_SYSV_MSG,
 					     SOURCE_SYSV_SEM, SOURCE_SYSV_SHM, SOURCE_INET,
-					     SOURCE_PATHS,    SOURCE_MQUEUE,  SOURCE_LOCKS };
+					     SOURCE_PATHS,    SOURCE_MQUEUE,   SOURCE_LOCKS };
 	struct gathering g = { .snapshot = s, .request = request };
 	struct warnings found = { 0 };
 	struct parallel_work rest;
@@ -294,7 +342,7 @@ int snapshot_take(struct snapshot *s, const struct scan_context *context, const 
 	if (r == 0 && s->locks.looked && s->holders.walked)
 		r = proc_locks_confirm(&s->locks, context, &s->holders.locks);
 	if (r == 0)
-		r = take_tasks(s, threads_of(request), warnings);
+		r = take_tasks(s, request, warnings);
 	s->taken = time(NULL);
 	return r;
 }
@@ -309,6 +357,7 @@ void snapshot_free(struct snapshot *s)
 	inet_sockets_free(&s->inet_sockets);
 	path_files_free(&s->paths);
 	tasks_free(&s->tasks);
+	blocked_free(&s->blocked);
 	proc_locks_free(&s->locks);
 	lock_waits_free(&s->lock_waits);
 	openers_free(&s->openers);

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "model/warnings.h"
+#include "scan/blocked.h"
 #include "scan/context.h"
 #include "scan/holders.h"
 #include "scan/hugepages.h"
@@ -46,9 +47,10 @@ enum source {
 	SOURCE_PTY = 1 << 16,
 	SOURCE_FILE_MAPPING = 1 << 17,
 	SOURCE_ANON_MAPPING = 1 << 18,
-	SOURCE_PEERS = 1 << 19, /* with unix sockets: who is at the other end of each */
-	SOURCE_TASKS = 1 << 20, /* what every task is blocked in */
-	SOURCE_LOCKS = 1 << 21, /* /proc/locks; with holders: what fdinfo tells of locks, too */
+	SOURCE_PEERS = 1 << 19,	  /* with unix sockets: who is at the other end of each */
+	SOURCE_TASKS = 1 << 20,	  /* what every task is blocked in */
+	SOURCE_LOCKS = 1 << 21,	  /* /proc/locks; with holders: what fdinfo tells of locks, too */
+	SOURCE_BLOCKED = 1 << 22, /* which objects tasks are blocked on */
 };
 
 /* Objects that a walk over processes alone shows. */
@@ -57,7 +59,8 @@ enum source {
 	 SOURCE_ANON_MAPPING)
 
 /* What takes a walk over processes. */
-#define SOURCES_WALKED (SOURCES_HELD | SOURCE_HOLDERS | SOURCE_ACCESS | SOURCE_OPENERS | SOURCE_TASKS)
+#define SOURCES_WALKED                                                                                       \
+	(SOURCES_HELD | SOURCE_HOLDERS | SOURCE_ACCESS | SOURCE_OPENERS | SOURCE_TASKS | SOURCE_BLOCKED)
 
 /* How closely to look; all off is the harmless look that leaves no trace. */
 struct scan_depth {
@@ -98,6 +101,7 @@ struct snapshot {
 	struct path_files paths;
 	struct tasks tasks;
 	struct openers openers;
+	struct blocked_tasks blocked;
 	struct proc_locks locks;
 	struct lock_waits lock_waits;
 	struct holders holders;

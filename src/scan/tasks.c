@@ -272,6 +272,7 @@ int tasks_read(struct tasks *t, const struct scan_context *context, unsigned thr
 	parallel_run(&(struct parallel_work){ ask_process, asking, asking->count },
 		     threads ? threads : processor_count());
 	r = merge(t, asking);
+	t->hidden = proc_hides_threads(context->proc, t->seen);
 	for (size_t i = 0; i < MOST_THREADS; i++)
 		free(asking->askers[i].items);
 	return r;

@@ -63,6 +63,7 @@ struct tasks {
 	uint64_t unreadable; /* that refused to tell */
 	uint64_t foreign;    /* among the items: TASK_FOREIGN */
 	uint64_t restarted;  /* among the items: TASK_RESTARTED */
+	bool hidden;	     /* there may be tasks that /proc does not show */
 	bool looked;	     /* /proc is that of this PID namespace: they were asked */
 	bool complete;	     /* and every one in sight answered; what it said may still be WAIT_UNKNOWN */
 };

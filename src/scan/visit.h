@@ -76,6 +76,9 @@ static inline bool visit_wants(const struct visit *v, enum object_class class)
  * at the mappings in the file `table`/maps. What is found goes into v->w. */
 void visit_descriptors(struct visit *v, const char *table);
 void visit_mappings(struct visit *v, const char *table);
+/* Looks at one descriptor of the table v->dir/`table`; what it refers to is noted as in visit_descriptors().
+ * False: there is none of that number. */
+bool visit_one_descriptor(struct visit *v, const char *table, int fd);
 /* Looks at the locks that a descriptor holds. */
 void visit_locks(struct visit *v, struct seat *s);
 /* What the link of a descriptor says; empty: it is too long. */

@@ -232,6 +232,27 @@ static bool visit_descriptor(struct visit *v, struct seat *s)
 	return true;
 }
 
+bool visit_one_descriptor(struct visit *v, const char *table, int fd)
+{
+	_cleanup_(close_fd) int dir = -1;
+	struct seat s = { .table = table, .info = -1, .fd = fd };
+	char path[40], name[12];
+	bool there;
+
+	snprintf(path, sizeof(path), "%s/fd", table);
+	snprintf(name, sizeof(name), "%d", fd);
+	dir = openat(v->dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0) {
+		visit_failed(v, -errno);
+		return false;
+	}
+	s.dir = dir;
+	s.name = name;
+	there = visit_descriptor(v, &s);
+	close_fd(&s.info);
+	return there;
+}
+
 void visit_descriptors(struct visit *v, const char *table)
 {
 	_cleanup_(close_fd) int dir = -1;

@@ -37,11 +37,13 @@ static void start_idle_thread(void)
 		die("pthread_create");
 }
 
-/* A process and how it is to end up: 'T' stopped, 'Z' only its threads live on, or 0. */
+/* A process and how it is to end up: 'T' stopped, 'Z' only its threads live on, or 0; or blocked
+ * in a call. */
 struct plan {
 	const struct subject *subject;
 	char *text;
 	char state;
+	const struct wait_call *call;
 };
 
 static void carry_out(const void *argument)
@@ -60,21 +62,24 @@ static void carry_out(const void *argument)
 		raise(SIGSTOP);
 	if (plan->state == 'Z')
 		pthread_exit(NULL);
+	if (plan->call)
+		plan->call->wait(p.last_fd);
 	wait_forever();
 }
 
-/* "+stop" and "+leave" at the end of a process say how it ends up. */
-static char cut_state(char *text)
+/* "+stop", "+leave" and "+in-CALL" at the end of a process say how it ends up. */
+static void cut_end(struct plan *plan)
 {
-	char *plus = strrchr(text, '+');
-	const char *last = plus ? plus + 1 : text;
-	char state = strcmp(last, "stop") == 0 ? 'T' : strcmp(last, "leave") == 0 ? 'Z' : '\0';
+	char *plus = strrchr(plan->text, '+');
+	const char *last = plus ? plus + 1 : plan->text;
 
-	if (state && !plus)
-		wrong("%s: what should it hold?", text);
-	if (state)
-		*plus = '\0';
-	return state;
+	plan->state = strcmp(last, "stop") == 0 ? 'T' : strcmp(last, "leave") == 0 ? 'Z' : '\0';
+	plan->call = wait_call_find(last);
+	if (!plan->state && !plan->call)
+		return;
+	if (!plus)
+		wrong("%s: what should it hold?", plan->text);
+	*plus = '\0';
 }
 
 static uint64_t is_ready(const void *argument)
@@ -88,6 +93,7 @@ static uint64_t is_ready(const void *argument)
 struct wanted_state {
 	pid_t pid;
 	char state;
+	const struct wait_call *call;
 };
 
 static uint64_t has_state(const void *argument)
@@ -113,19 +119,28 @@ static void start_processes(struct job *job, const struct subject *subject)
 	size_t nwanted = 0;
 
 	while ((text = next_item(&rest))) {
-		struct plan plan = { .subject = subject, .text = text, .state = cut_state(text) };
+		struct plan plan = { .subject = subject, .text = text };
 
+		cut_end(&plan);
 		atomic_fetch_add(&subject->board->expected, 1);
 		wanted = realloc(wanted, (nwanted + 1) * sizeof(*wanted));
 		if (!wanted)
 			die("memory");
 		wanted[nwanted].pid = task_start(&job->tasks, carry_out, &plan);
+		wanted[nwanted].call = plan.call;
 		wanted[nwanted++].state = plan.state;
 	}
 	wait_until(is_ready, subject->board, 1, "holders");
-	for (size_t i = 0; i < nwanted; i++)
+	truth_list(&job->truth, "blocked");
+	for (size_t i = 0; i < nwanted; i++) {
 		if (wanted[i].state)
 			wait_until(has_state, &wanted[i], 1, "states of processes");
+		if (!wanted[i].call)
+			continue;
+		task_wait_blocked(wanted[i].pid, wanted[i].call->number, wanted[i].call->alternative);
+		truth_item(&job->truth, (uint64_t)wanted[i].pid);
+	}
+	truth_list_end(&job->truth);
 	free(wanted);
 	free(list);
 }

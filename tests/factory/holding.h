@@ -93,3 +93,12 @@ void hold_end(struct job *job, struct subject *subject);
 /* Lets a process of holders= go on living, with nothing to do. */
 void wait_forever(void) __attribute__((noreturn));
 void let_go(const struct holding_process *p);
+
+/* wait_calls.c: calls that a process may be blocked in, on the descriptor that it opened last */
+struct wait_call {
+	const char *name;
+	void (*wait)(int fd);
+	long number, alternative; /* of the system call */
+};
+
+const struct wait_call *wait_call_find(const char *name);

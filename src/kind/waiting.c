@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#include "kind/waiting.h"
+
+#include <errno.h>
+
+enum {
+	WAITING_PID,
+	WAITING_START,
+	WAITING_COMMAND,
+	WAITING_USER,
+	WAITING_TID,
+	WAITING_FD,
+	WAITING_CALL,
+	WAITING_OPERATION,
+};
+
+static const struct field fields[] = {
+	[WAITING_PID] = { .name = "pid", .type = FIELD_PID, .help = "process" },
+	[WAITING_START] = { .name = "start_time", .type = FIELD_TIME, .help = "when it was started" },
+	[WAITING_COMMAND] = { .name = "command",
+			      .type = FIELD_STR,
+			      .flags = FIELD_SHRINK,
+			      .help = "its command" },
+	[WAITING_USER] = { .name = "user", .type = FIELD_STR, .flags = FIELD_SHRINK, .help = "its user" },
+	[WAITING_TID] = { .name = "tid", .type = FIELD_PID, .help = "the thread that waits" },
+	[WAITING_FD] = { .name = "fd", .type = FIELD_U64, .help = "its descriptor; absent: it has none" },
+	[WAITING_CALL] = { .name = "call", .type = FIELD_STR, .help = "system call that it is blocked in" },
+	[WAITING_OPERATION] = { .name = "operation",
+				.type = FIELD_STR,
+				.help = "what that is to do, where the call says more" },
+};
+
+const struct schema waiting_schema = { "waiting", fields, ARRAY_SIZE(fields) };
+
+static int add_row(struct projector *p, struct record *r, struct list *list, const struct blocked *b)
+{
+	const struct process *process = process_get(&p->processes, p->snapshot->context, b->pid);
+	struct record row;
+
+	if (!process || list_append(r, list, &row) < 0)
+		return -ENOMEM;
+	record_u64(&row, WAITING_PID, b->pid);
+	record_u64(&row, WAITING_TID, b->tid);
+	if (b->fd >= 0)
+		record_u64(&row, WAITING_FD, (uint64_t)b->fd);
+	record_text(&row, WAITING_CALL, task_wait_name(b->wait));
+	if (b->detail.len > 0)
+		record_str(&row, WAITING_OPERATION, b->detail);
+	if (process->error < 0)
+		return 0;
+	record_i64(&row, WAITING_START, process->start);
+	record_str(&row, WAITING_COMMAND, process->command);
+	record_user(p, &row, WAITING_USER, process->uid);
+	return 0;
+}
+
+/* Whether all that wait were found. Whoever is hidden may wait, too; but as with holders, those who
+ * are found count. */
+static bool found_all(const struct snapshot *s, uint64_t found)
+{
+	return s->blocked.looked && s->blocked.complete && (found > 0 || !s->tasks.hidden);
+}
+
+int record_waiting_list(struct projector *p, struct record *r, size_t field, const struct object_key *key)
+{
+	const struct blocked_tasks *blocked = &p->snapshot->blocked;
+	const struct blocked *b = NULL;
+	struct list *list;
+
+	if (!wants(p->want, field))
+		return 0;
+	if (!blocked->looked || (!blocked_next(blocked, key, NULL) && !found_all(p->snapshot, 0))) {
+		record_unknown_why(r, field, WHY_TOLD);
+		return 0;
+	}
+	list = record_list(r, field);
+	if (!list)
+		return -ENOMEM;
+	while ((b = blocked_next(blocked, key, b)) != NULL)
+		if (add_row(p, r, list, b) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+int record_waiting(struct projector *p, struct record *r, const struct waiting_fields *at,
+		   const struct object_key *key)
+{
+	const struct blocked *b = NULL;
+	uint64_t n = 0;
+
+	if (wants(p->want, at->waiters)) {
+		while ((b = blocked_next(&p->snapshot->blocked, key, b)) != NULL)
+			n++;
+		if (found_all(p->snapshot, n))
+			record_u64(r, at->waiters, n);
+		else
+			record_unknown_why(r, at->waiters, WHY_TOLD);
+	}
+	return record_waiting_list(p, r, at->waiting, key);
+}

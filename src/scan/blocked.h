@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which objects the blocked tasks wait for: what their system calls mean by descriptors and
+ * identifiers. Locks have a file of their own (lockwaits.h), and so has open(2) (openers.h).
+ */
+#pragma once
+
+#include "scan/holders.h"
+#include "scan/tasks.h"
+
+struct blocked {
+	uint32_t pid, tid;
+	uint8_t wait;	       /* of enum task_wait */
+	bool among;	       /* it waits for several at a time: poll(2), select(2), epoll_wait(2) */
+	int fd;		       /* its descriptor of it, or -1 */
+	struct object_key key; /* as holdings have it; or OBJECT_SYSV_SEM and OBJECT_SYSV_MSG: 0, id */
+	struct span detail;    /* "semaphore 3: -1", or empty */
+	uint32_t next;	       /* the next of the same object, or NO_BLOCKED */
+};
+
+#define NO_BLOCKED UINT32_MAX
+
+struct blocked_tasks {
+	struct blocked *items;
+	size_t count;
+	struct hash index; /* digest of a key -> the first */
+	struct arena arena;
+	bool looked;
+	bool complete; /* every task could be asked, and was understood */
+};
+
+/* What is to be found: as of a walk; its threads and `beside` do not matter. 0 or -ENOMEM. */
+int blocked_find(struct blocked_tasks *b, const struct scan_context *context, const struct tasks *tasks,
+		 const struct holders_request *request, const struct internal_devices *devices) _must_check_;
+/* The next task that waits for an object behind `after` (NULL: the first): in the order of pids. */
+const struct blocked *blocked_next(const struct blocked_tasks *b, const struct object_key *key,
+				   const struct blocked *after);
+/* The call as the manual names it: "read", "semop". */
+const char *task_wait_name(enum task_wait wait);
+void blocked_free(struct blocked_tasks *b);
