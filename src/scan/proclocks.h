@@ -44,7 +44,7 @@ struct proc_locks {
  * again for each page, so that the whole takes the square of their number. fdinfo tells of
  * the others, too. 0 or -errno; -ENOENT: this /proc has none (subset=pid).
  */
-#define PROC_LOCKS_MOST 8192
+#define PROC_LOCKS_MOST 4096
 int proc_locks_read(struct proc_locks *locks, const struct scan_context *context) _must_check_;
 /* The first line of that lock, or NULL; and the next of the same lock. */
 const struct proc_lock *proc_locks_find(const struct proc_locks *locks, const struct lock_line *lock);

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <sys/stat.h>
 
+#include "scan/cached.h"
 #include "scan/holders.h"
 #include "scan/process.h"
 
@@ -28,8 +29,9 @@ struct walker {
 	size_t nranges;
 	struct found_file *files;
 	size_t nfiles;
-	struct hash file_index; /* key -> file */
-	struct lock_set locks;	/* numbered as this thread met them */
+	struct hash file_index;	   /* key -> file */
+	struct lock_set locks;	   /* numbered as this thread met them */
+	struct lookup_place place; /* where files were looked up last */
 	struct arena arena;
 	struct buf text; /* of the maps under way */
 	char *entries;	 /* of the directory under way: buffer of its dir_reader */

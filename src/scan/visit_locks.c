@@ -44,20 +44,23 @@ static bool may_be_locked(const struct visit *v, const struct seat *s)
 }
 
 /* Whether its path leads to that file for us, too; no file system is waited for. */
-static bool leads_to(struct span text, uint64_t dev, uint64_t ino)
+static bool leads_to(const struct visit *v, struct span text, uint64_t dev, uint64_t ino)
 {
 	struct object_key found;
 	char path[PATH_MAX];
 	struct statx stx;
+	int r;
 
 	if (text.len == 0 || text.len >= sizeof(path) || text.ptr[0] != '/')
 		return false;
-	memcpy(path, text.ptr, text.len);
-	path[text.len] = '\0';
-	if (lookup_cached(AT_FDCWD, path, false, false, &stx) < 0)
-		return false;
+	r = lookup_in_place(&v->w->place, text, v->w->plain, v->w->nplain, &stx);
+	if (r == -EAGAIN) {
+		memcpy(path, text.ptr, text.len);
+		path[text.len] = '\0';
+		r = lookup_cached(AT_FDCWD, path, false, false, &stx);
+	}
 	found = file_key(OBJECT_LOCK, &stx);
-	return found.dev == dev && found.ino == ino;
+	return r == 0 && found.dev == dev && found.ino == ino;
 }
 
 /*
@@ -75,7 +78,7 @@ static int look_at_file(const struct visit *v, const struct seat *s, struct lock
 
 	lock->looked = true;
 	lock->path = text;
-	lock->leads = plain && leads_to(text, file.dev, file.ino);
+	lock->leads = plain && leads_to(v, text, file.dev, file.ino);
 	if (!lock->leads) {
 		r = look_behind(s->dir, s->name, STATX_BASIC_STATS, &stx);
 		if (r == 0)
@@ -87,7 +90,7 @@ static int look_at_file(const struct visit *v, const struct seat *s, struct lock
 		if (lock->deleted)
 			lock->path = without_deleted(text);
 		else
-			lock->leads = leads_to(text, file.dev, file.ino);
+			lock->leads = leads_to(v, text, file.dev, file.ino);
 	}
 	if (device_is_among(v->w->ambiguous, v->w->nambiguous, line->dev))
 		lock->subvolume = file.dev;

@@ -225,6 +225,7 @@ void walker_free(struct walker *w)
 	free(w->ranges);
 	free(w->files);
 	lock_set_free(&w->locks);
+	lookup_place_free(&w->place);
 	hash_free(&w->file_index);
 	buf_free(&w->text);
 	free(w->entries);

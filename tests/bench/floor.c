@@ -94,6 +94,32 @@ static long floor_shm(void)
 	return total;
 }
 
+/* Returns the number of files in one /proc/PID/fdinfo, each of them read once. */
+static long read_infos(int directory)
+{
+	static _Alignas(struct dirent64) char entries[64 * 1024];
+	static char text[4096];
+	ssize_t got;
+	long infos = 0;
+
+	while ((got = syscall(SYS_getdents64, directory, entries, sizeof(entries))) > 0) {
+		for (ssize_t at = 0; at < got;) {
+			const struct dirent64 *entry = (const struct dirent64 *)(entries + at);
+			int fd;
+
+			at += entry->d_reclen;
+			if (entry->d_name[0] == '.')
+				continue;
+			fd = openat(directory, entry->d_name, O_RDONLY | O_CLOEXEC);
+			if (fd < 0)
+				continue;
+			infos += read(fd, text, sizeof(text)) > 0;
+			close(fd);
+		}
+	}
+	return infos;
+}
+
 /* Returns the number of descriptors in one /proc/PID/fd, each link of it read once. */
 static long read_links(int directory)
 {
@@ -116,30 +142,30 @@ static long read_links(int directory)
 	return links;
 }
 
-static long scan_processes(int proc, const char *entries, ssize_t length)
+static long scan_processes(int proc, const char *entries, ssize_t length, const char *table,
+			   long (*read_table)(int directory))
 {
 	long links = 0;
 
 	for (ssize_t at = 0; at < length;) {
 		const struct dirent64 *entry = (const struct dirent64 *)(entries + at);
-		char path[32];
+		char path[40];
 		int fd;
 
 		at += entry->d_reclen;
 		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
 			continue;
-		snprintf(path, sizeof(path), "%.20s/fd", entry->d_name);
+		snprintf(path, sizeof(path), "%.20s/%s", entry->d_name, table);
 		fd = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (fd < 0)
 			continue;
-		links += read_links(fd);
+		links += read_table(fd);
 		close(fd);
 	}
 	return links;
 }
 
-/* What any program pays that asks who holds what: the names of all descriptors of all processes. */
-static long floor_scan(void)
+static long each_table(const char *table, long (*read_table)(int directory))
 {
 	static _Alignas(struct dirent64) char entries[64 * 1024];
 	ssize_t got;
@@ -149,11 +175,23 @@ static long floor_scan(void)
 	if (proc < 0)
 		return fail("/proc");
 	while ((got = syscall(SYS_getdents64, proc, entries, sizeof(entries))) > 0)
-		total += scan_processes(proc, entries, got);
+		total += scan_processes(proc, entries, got, table, read_table);
 	if (got < 0)
 		return fail("/proc");
 	close(proc);
 	return total;
+}
+
+/* What any program pays that asks who holds what: the names of all descriptors of all processes. */
+static long floor_scan(void)
+{
+	return each_table("fd", read_links);
+}
+
+/* What it pays that asks what they are: /proc/PID/fdinfo of all of them. */
+static long floor_fdinfo(void)
+{
+	return each_table("fdinfo", read_infos);
 }
 
 static const struct {
@@ -164,6 +202,7 @@ static const struct {
 	{ "sysv", "bytes", floor_sysv },
 	{ "shm", "files", floor_shm },
 	{ "scan", "descriptors", floor_scan },
+	{ "fdinfo", "descriptors", floor_fdinfo },
 };
 
 int main(int argc, char **argv)
@@ -179,6 +218,6 @@ int main(int argc, char **argv)
 		printf("%ld %s\n", total, floors[i].unit);
 		return 0;
 	}
-	fputs("usage: floor sysv|shm|scan\n", stderr);
+	fputs("usage: floor sysv|shm|scan|fdinfo\n", stderr);
 	return 2;
 }

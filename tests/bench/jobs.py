@@ -50,11 +50,14 @@ LOADS = {
     "sysv": Load("--queues 32000 --sets 32000 --segments 4096"),
     "shm": Load("--shm-files 50000"),
     "machine": Load(""),
+    "locks": Load("--lockers 200"),
+    "locks-double": Load("--lockers 400"),
 }
 
 SYSV_RAW = "ipcctl list sysv --no-holders --raw"
 SYSV_JSON = "ipcctl list sysv --no-holders --json"
 SHM_RAW = "ipcctl list posix-shm --no-holders --raw"
+LOCKS_RAW = "ipcctl list flock record-lock --raw"
 
 JOBS = [
     Job("sysv", SYSV_RAW, "floor sysv", at_most=1.5),
@@ -65,6 +68,9 @@ JOBS = [
     Job("sysv", SYSV_RAW, mebibytes=32),
     Job("sysv", SYSV_JSON, mebibytes=32),
     Job("shm", SHM_RAW, "floor shm", at_most=1.5),
+    Job("locks", LOCKS_RAW, "floor fdinfo", at_most=2),
+    Job("locks", LOCKS_RAW, "lslocks", quicker=20, rounds=3),
+    Job("locks-double", LOCKS_RAW, growth=2.2, base="locks"),
     # Whatever runs here, and no more. The pattern has /proc/self and /proc/thread-self too: two of all.
     Job("machine", "ipcctl list all", "sh -c 'ls -l /proc/*/fd'", at_most=2, any_status=True),
 ]

@@ -101,6 +101,7 @@ static const struct load {
 	{ "shm-files", POSIX_SHM, make_shm_file, NULL },
 	{ "typical-groups", NKINDS, NULL, make_typical_group },
 	{ "even-groups", NKINDS, NULL, make_even_group },
+	{ "lockers", NKINDS, NULL, make_locker },
 };
 
 #define NLOADS (sizeof(loads) / sizeof(loads[0]))
@@ -181,7 +182,7 @@ static void tell_numbers(const char *variable, const char *totals, const unsigne
 		[SYSV_MSG] = "sysv-msg",	 [SYSV_SEM] = "sysv-sem", [SYSV_SHM] = "sysv-shm",
 		[POSIX_SHM] = "posix-shm",	 [PIPE] = "pipe",	  [UNIX_SOCKET] = "unix-socket",
 		[EVENTFD] = "eventfd",		 [MEMFD] = "memfd",	  [FILE_MAPPING] = "file-mapping",
-		[ANON_MAPPING] = "anon-mapping",
+		[ANON_MAPPING] = "anon-mapping", [FLOCK] = "flock",	  [RECORD_LOCK] = "record-lock",
 	};
 	char text[1024];
 	int length = snprintf(text, sizeof(text), "%s", totals);

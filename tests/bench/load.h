@@ -14,6 +14,8 @@ enum kind {
 	MEMFD,
 	FILE_MAPPING,
 	ANON_MAPPING,
+	FLOCK,
+	RECORD_LOCK,
 	NKINDS
 };
 
@@ -32,6 +34,10 @@ struct made {
  */
 int make_typical_group(unsigned int index, const char *directory, struct made *made);
 int make_even_group(unsigned int index, const char *directory, struct made *made);
+
+/* The same of a process that holds LOCKS locks of files in `directory`. */
+#define LOCKS 100U
+int make_locker(unsigned int index, const char *directory, struct made *made);
 
 /* Prints the table of compositions, as it is compiled in. */
 void print_compositions(void);
