@@ -106,6 +106,12 @@ static void project_mode(struct record *r, size_t field, const struct lock_line 
 		record_text(r, field, "write");
 }
 
+/* What was never in a directory has not been deleted either: a pipe, memory. */
+static bool has_path(struct span path)
+{
+	return span_starts(path, "/") && !span_starts(path, "/memfd:");
+}
+
 int lock_project(struct projector *p, size_t i, struct record *r, const struct lock_fields *at)
 {
 	static const struct holding_roles roles = { "holder", "holder", "holder", NULL, NULL };
@@ -121,9 +127,9 @@ int lock_project(struct projector *p, size_t i, struct record *r, const struct l
 		record_str(r, at->path, lock.path);
 	else
 		record_unknown_why(r, at->path, lock.looked ? WHY_TOO_LONG : WHY_NO_NAME);
-	if (lock.looked)
+	if (lock.looked && has_path(lock.path))
 		record_bool(r, at->deleted, lock.deleted);
-	else
+	else if (!lock.looked)
 		record_unknown_why(r, at->deleted, WHY_NO_NAME);
 	record_device(r, at->device, lock.line.dev);
 	record_u64(r, at->inode, lock.line.ino);

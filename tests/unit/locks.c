@@ -3,10 +3,15 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "kind/lock.h"
+#include "scan/holders.h"
 #include "scan/lockwaits.h"
 #include "scan/proclocks.h"
 
@@ -297,6 +302,63 @@ static void ranges(void **state _unused_)
 			fail_msg("'%s' is no range", bad[i]);
 }
 
+/* What a walk over our own /proc finds of our own locks, by their inodes. */
+static size_t find_own(const struct proc_locks *told, const uint64_t *inodes, size_t count)
+{
+	struct holders_request request = { .classes = 1 << OBJECT_LOCK, .locks = told, .threads = 1 };
+	struct warnings warnings = { 0 };
+	struct holders h = { 0 };
+	int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	size_t found = 0;
+
+	assert_int_equal(holders_walk(&h, proc, &request, &warnings), 0);
+	for (size_t i = 0; i < h.locks.count; i++)
+		for (size_t n = 0; n < count; n++)
+			found += h.locks.items[i].line.ino == inodes[n];
+	holders_free(&h);
+	warnings_free(&warnings);
+	close(proc);
+	return found;
+}
+
+/*
+ * In the first PID namespace /proc/locks says which files are worth a look; elsewhere whatever has
+ * a path is. The tests run in one of their own, so that it is said here which it is.
+ */
+static void only_locked_files_are_looked_at(void **state _unused_)
+{
+	struct scan_context context = { .own_proc = true, .own_pids = true };
+	struct proc_locks told = { 0 }, nothing = { .looked = true };
+	int ends[2], memory = memfd_create("locked", MFD_CLOEXEC);
+	FILE *file = tmpfile();
+	uint64_t inodes[3];
+	struct stat st;
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	assert_true(file && memory >= 0);
+	for (int i = 0; i < 3; i++) {
+		int fd = i == 0 ? fileno(file) : i == 1 ? ends[0] : memory;
+
+		assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+		assert_int_equal(fstat(fd, &st), 0);
+		inodes[i] = st.st_ino;
+	}
+	context.proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(proc_locks_read(&told, &context), 0);
+	for (int all = 0; all < 2; all++) {
+		told.all = nothing.all = all;
+		assert_int_equal(find_own(&told, inodes, 3), 3);
+		/* Nothing is locked, it says: what has a path is looked at where others may hide. */
+		assert_int_equal(find_own(&nothing, inodes, 3), all ? 0 : 1);
+	}
+	proc_locks_free(&told);
+	close(context.proc);
+	close(memory);
+	close(ends[0]);
+	close(ends[1]);
+	fclose(file);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -309,6 +371,7 @@ int main(void)
 		cmocka_unit_test(sets),
 		cmocka_unit_test(conflicts),
 		cmocka_unit_test(ranges),
+		cmocka_unit_test(only_locked_files_are_looked_at),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
