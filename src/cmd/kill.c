@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <sys/syscall.h>
 
-#include "cmd/pids.h"
 #include "lib/escape.h"
 #include "lib/signals.h"
+#include "scan/pids.h"
 
 #define MOST_NAMED 8 /* holders in a message, descriptors of a holder */
 

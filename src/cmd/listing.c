@@ -7,8 +7,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-#include "cmd/pids.h"
 #include "lib/parallel.h"
+#include "scan/pids.h"
 
 /* Records that one thread renders at a time: their text stays in its cache. */
 #define BATCH 128

@@ -4,15 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#include "lib/file.h"
-#include "lib/parse.h"
 #include "scan/fdtable.h"
 #include "scan/mountinfo.h"
+#include "scan/pids.h"
 #include "scan/process.h"
 #include "scan/walk.h"
-
-/* Inode numbers of the first namespaces (PROC_PID_INIT_INO in include/linux/proc_ns.h). */
-#define INITIAL_PID_NAMESPACE "pid:[4026531836]"
 
 /* Items are processes, behind those of the other work. */
 static void visit(void *context, unsigned thread, size_t item)
@@ -29,35 +25,6 @@ static void visit(void *context, unsigned thread, size_t item)
 	item -= beside ? beside->count : 0;
 	walk_process(w, &walk->processes[item], (uint32_t)item);
 	walk->slices[item] = (struct slice){ thread, before, w->nholdings - before };
-}
-
-/*
- * Whether processes may exist that this /proc does not show: it is that of a
- * PID namespace inside another, or it shows fewer threads than the kernel counts
- * (hidepid). Some may have come or gone since they were counted.
- */
-static bool is_partial(int proc, uint64_t seen)
-{
-	_cleanup_(buf_free) struct buf text = { 0 };
-	char link[sizeof(INITIAL_PID_NAMESPACE) + 8];
-	ssize_t n = readlinkat(proc, "self/ns/pid", link, sizeof(link));
-	struct span rest, word;
-	const char *slash;
-	uint64_t all;
-
-	if (n < 0 || !span_is((struct span){ link, (size_t)n }, INITIAL_PID_NAMESPACE))
-		return true;
-	/* "0.00 0.01 0.05 1/123 4567": of all threads of the kernel one runs. */
-	if (read_file_at(proc, "loadavg", &text) < 0)
-		return true;
-	rest = buf_span(&text);
-	for (int i = 0; i < 4; i++)
-		if (!next_word(&rest, &word))
-			return true;
-	slash = memchr(word.ptr, '/', word.len);
-	if (!slash || parse_u64(span_from(word, (size_t)(slash - word.ptr) + 1), &all) < 0)
-		return true;
-	return all > seen + 16 + all / 32;
 }
 
 /* The text of a link; "" if it cannot be read. */
@@ -209,7 +176,7 @@ int holders_walk(struct holders *h, int proc, const struct holders_request *requ
 	if (r < 0)
 		return r;
 	h->devices = devices;
-	h->hidden = is_partial(proc, seen);
+	h->hidden = pids_may_hide(proc, seen);
 	h->walked = true;
 	warn(h, warnings);
 	return 0;
