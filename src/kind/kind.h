@@ -38,6 +38,8 @@ struct create_args {
 	const char *owner;  /* USER[:GROUP] */
 	const char *type;   /* of a socket */
 	const char *seals;
+	const char *signal;
+	struct opt_i64 sigval; /* value that goes with a signal */
 	struct opt_u64 capacity, backlog;
 	struct opt_u64 timeout; /* seconds to hold it; see kind->transient */
 	bool exist_ok, packet, semaphore, listen, read_only;

@@ -20,6 +20,7 @@
 #include "scan/pathfiles.h"
 #include "scan/process.h"
 #include "scan/shmtree.h"
+#include "scan/signals.h"
 #include "scan/sysvipc.h"
 #include "scan/unixdiag.h"
 #include "scan/users.h"
@@ -44,7 +45,8 @@ enum source {
 	SOURCE_PTY = 1 << 16,
 	SOURCE_FILE_MAPPING = 1 << 17,
 	SOURCE_ANON_MAPPING = 1 << 18,
-	SOURCE_PEERS = 1 << 19, /* with unix sockets: who is at the other end of each */
+	SOURCE_PEERS = 1 << 19,	  /* with unix sockets: who is at the other end of each */
+	SOURCE_SIGNALS = 1 << 20, /* /proc/PID/task/TID/status: processes with pending signals */
 };
 
 /* Objects that a walk over processes alone shows. */
@@ -55,13 +57,17 @@ enum source {
 /* What takes a walk over processes. */
 #define SOURCES_WALKED (SOURCES_HELD | SOURCE_HOLDERS | SOURCE_ACCESS | SOURCE_OPENERS)
 
+/* What takes a look at processes, and objects that it alone shows. */
+#define SOURCES_PROCESSES (SOURCES_WALKED | SOURCE_SIGNALS)
+#define SOURCES_SHOWN (SOURCES_HELD | SOURCE_SIGNALS)
+
 /* How closely to look; all off is the harmless look that leaves no trace. */
 struct scan_depth {
 	bool content;	      /* contents too (--content) */
 	uint64_t content_max; /* at most so many bytes of each object */
 	bool attach;	      /* shmat(2) is allowed: moves times and lpid (--attach) */
 	bool status;	      /* a queue's status line is read: moves atime and ctime (--status) */
-	bool no_processes;    /* processes are not looked at (--no-holders): no SOURCES_WALKED */
+	bool no_processes;    /* processes are not looked at (--no-holders): no SOURCES_PROCESSES */
 };
 
 struct scan_request {
@@ -74,6 +80,8 @@ struct scan_request {
 	/* FIFOs and socket files: below these directories, and these very files. */
 	struct name_list directories;
 	struct name_list files;
+	/* Signals: of these processes alone, by number, unless count is 0. */
+	struct name_list processes;
 	unsigned threads;   /* at most, for the walk over processes; 0: one a processor */
 	struct arena arena; /* for names that have to be made up */
 };
@@ -93,6 +101,7 @@ struct snapshot {
 	struct inet_sockets inet_sockets;
 	struct path_files paths;
 	struct openers openers;
+	struct process_signals signals;
 	struct holders holders;
 };
 
@@ -118,3 +127,5 @@ void projector_free(struct projector *p);
 int snapshot_take(struct snapshot *snapshot, const struct scan_context *context,
 		  const struct scan_request *request, struct warnings *warnings) _must_check_;
 void snapshot_free(struct snapshot *snapshot);
+/* How many processes could not be read, as far as it is known. */
+uint64_t snapshot_unreadable(const struct snapshot *snapshot);

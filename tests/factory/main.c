@@ -47,6 +47,9 @@ static const struct thing {
 	{ "inet-listener", make_inet_listener, "type=tcp|udp family=4|6 any=1 port= backlog= pending=N holders=" },
 	{ "inet-pair", make_inet_pair, "type=tcp|udp family=4|6 port= queued=BYTES closed=1 holders=" },
 	{ "pty", make_pty, "instance=DIRECTORY typed=BYTES printed=BYTES session=1 holders=" },
+	{ "signals", make_signals,
+	  "blocked=SIGNAL,.. thread_blocked= ignored= caught= threads=N wait=epoll|semop|sleep|pause|vfork "
+	  "kill=SIGNAL,.. queue=SIGNAL:VALUE,.. thread=INDEX:SIGNAL[:VALUE],.. name= stop=1 leave=1 end=1" },
 	{ "storm", make_storm, "reuse=1" },
 };
 
