@@ -67,7 +67,7 @@ static int init_view(struct sheet *s, const struct sheet_plan *plan)
 {
 	const struct options *o = &s->context->options;
 	bool all = plan->detail || o->json || o->jsonl;
-	enum view_default detail = o->content.set ? VIEW_CONTENTS : VIEW_EVERYTHING;
+	enum view_default detail = o->content.set || o->queue ? VIEW_CONTENTS : VIEW_EVERYTHING;
 	enum view_default start = plan->detail ? detail : all ? VIEW_LISTING : VIEW_TABLE;
 	const char *spec = o->output ? o->output : o->null ? "ref" : NULL;
 	struct field_error error = { 0 };

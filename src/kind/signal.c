@@ -9,6 +9,7 @@
 #include "kind/registry.h"
 #include "kind/signal_create.h"
 #include "kind/signal_pending.h"
+#include "kind/signal_queue.h"
 #include "lib/file.h"
 #include "lib/parse.h"
 
@@ -34,6 +35,8 @@ enum {
 	SIG_THREADS,
 	SIG_QUEUE_USED,
 	SIG_QUEUE_LIMIT,
+	SIG_QUEUE,
+	SIG_QUEUE_CUT,
 };
 
 enum { THREAD_TID, THREAD_COMMAND, THREAD_RUN_STATE, THREAD_PENDING, THREAD_BLOCKED };
@@ -122,6 +125,15 @@ static const struct field fields[] = {
 			      .type = FIELD_U64,
 			      .help = "how many there may be before queuing one to it fails "
 				      "(RLIMIT_SIGPENDING)" },
+	[SIG_QUEUE] = { .name = "queue",
+			.type = FIELD_LIST,
+			.flags = FIELD_ON_DEMAND | FIELD_EXPLICIT | FIELD_STOPS,
+			.items = &signal_queue_schema,
+			.help = "each queued entry: who sent it, with which value (--queue)" },
+	[SIG_QUEUE_CUT] = { .name = "queue_cut",
+			    .type = FIELD_BOOL,
+			    .flags = FIELD_ON_DEMAND | FIELD_EXPLICIT | FIELD_STOPS,
+			    .help = "whether there are more entries than are shown (--queue)" },
 };
 
 static const struct schema schema = { "signal", fields, ARRAY_SIZE(fields) };
@@ -212,6 +224,8 @@ static int project(struct projector *p, size_t i, struct record *r)
 		return -ENOMEM;
 	if (wants(p->want, SIG_THREADS) && project_threads(process, r) < 0)
 		return -ENOMEM;
+	if (wants_any(p->want, SIG_QUEUE, SIG_QUEUE_CUT))
+		return signal_queue_project(p, r, process, SIG_QUEUE, SIG_QUEUE_CUT);
 	return 0;
 }
 

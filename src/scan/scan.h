@@ -67,6 +67,7 @@ struct scan_depth {
 	uint64_t content_max; /* at most so many bytes of each object */
 	bool attach;	      /* shmat(2) is allowed: moves times and lpid (--attach) */
 	bool status;	      /* a queue's status line is read: moves atime and ctime (--status) */
+	bool queue;	      /* a process may be stopped to read its queue of signals (--queue) */
 	bool no_processes;    /* processes are not looked at (--no-holders): no SOURCES_PROCESSES */
 };
 

@@ -104,7 +104,7 @@ def test_fields(ipcctl, factory):
     expect.matches(o, {
         "kind": "signal", "pid": pid, "command": "factory", "owner": expect.user(truth["uid"]), "uid": truth["uid"],
         "real_uid": truth["uid"], "run_state": "sleeping", "process_pending": f"SIGUSR1 {name(RT)}",
-        "why": "blocked", "nthreads": 1}, "thread_pending", "tracer", "state", "holders")
+        "why": "blocked", "nthreads": 1}, "thread_pending", "tracer", "queue", "state", "holders")
     with open(f"/proc/{pid}/stat", "rb") as f:
         assert o["start_time"] in starts(int(f.read().rsplit(b")", 1)[1].split()[19]))
     assert o["queue_limit"] == limit and used >= 3
@@ -153,7 +153,7 @@ def test_threads(ipcctl, factory):
     assert pending_rows(o) == {("SIGUSR2", None): "blocked", ("SIGUSR1", others[0]): "blocked",
                                ("SIGUSR1", others[1]): "blocked", ("SIGTERM", others[1]): "blocked",
                                ("SIGTERM", others[2]): "blocked"}
-    left_out(ipcctl, "signal", truth["ref"], "threads")
+    left_out(ipcctl, "signal", truth["ref"], "threads", "queue", "queue_cut")
     for o in views(ipcctl, truth["ref"])[:2]:
         assert [row["tid"] for row in o["threads"]] == truth["threads"] and o["nthreads"] == 4
         for row in o["threads"]:
@@ -260,6 +260,11 @@ def test_traced(ipcctl, factory):
         os.kill(pid, TERM)
         o = listed(ipcctl, "signal")[truth["ref"]]
         assert (o["run_state"], o["why"], o["tracer"]) == ("traced", "traced", os.getpid())
+        # Nobody but its tracer can ask it for more.
+        result = ipcctl("describe", "--queue", truth["ref"], "--json", status=0)
+        o = only(result.json())
+        assert o["queue"] is None and o["queue_cut"] is None and result.json()["complete"] is False
+        assert any("traces" in text for text in result.json()["warnings"])
     finally:
         os.waitpid(pid, 0x40000000)  # __WALL
         ptrace(PTRACE_DETACH, pid)
@@ -351,6 +356,7 @@ def test_completion(ipcctl, factory):
     assert truth["ref"] in ipcctl("__complete", "--", "describe", "signal:").lines
     assert "signal:" in [line.split("\t")[0] for line in ipcctl("__complete", "--", "describe", "").lines]
     assert "USR1" in ipcctl("__complete", "--", "create", "signal", "1", "--signal", "").lines
+    assert "--queue" in [line.split("\t")[0] for line in ipcctl("__complete", "--", "describe", "--").lines]
 
 
 def test_schema(ipcctl, factory):
@@ -360,7 +366,7 @@ def test_schema(ipcctl, factory):
     document = ipcctl.json("list", "signal")
     refs = [o["ref"] for o in document["objects"]]
     for document in (document, ipcctl.json("list", "signal", "-o", "all"),
-                     ipcctl.json("describe", f"signal:{pid}", *refs)):
+                     ipcctl.json("describe", "--queue", f"signal:{pid}", *refs)):
         jsonschema.Draft202012Validator(schema).validate(document)
 
 
@@ -445,12 +451,12 @@ def test_processes_are_not_looked_at(ipcctl, factory):
 
 
 def test_another_proc(ipcctl, factory):
-    """Masks are in the files."""
+    """Masks are in the files; what only calls tell is unknown."""
     truth = make(factory, blocked=[USR1], kill=[USR1])
     o = listed(ipcctl, "signal", "--procfs", "/proc")[truth["ref"]]
     assert o["process_pending"] == "SIGUSR1"
-    o = only(ipcctl.json("describe", "--procfs", "/proc", truth["ref"]))
-    assert o["blocked"] == "SIGUSR1"
+    o = only(ipcctl.json("describe", "--queue", "--procfs", "/proc", truth["ref"]))
+    assert o["queue"] is None and o["blocked"] == "SIGUSR1"
 
 
 def test_in_a_namespace_of_processes_something_may_hide(ipcctl):
@@ -670,7 +676,7 @@ def test_nobody_is_disturbed(ipcctl, factory, call):
     before = facts()
     for arguments in (["list", "signal"], ["list", "signal", "--json", "-o", "all"], ["list", "all"],
                       ["describe", truth["ref"], other["ref"]], ["describe", "--json", truth["ref"]], ["summary"],
-                      ["remove", "--dry-run", truth["ref"]], ["describe", other["ref"]]):
+                      ["remove", "--dry-run", truth["ref"]], ["describe", "--queue", other["ref"]]):
         ipcctl(*arguments, "--quiet", status=None)
         assert facts() == before, arguments
 

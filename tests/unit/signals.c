@@ -4,10 +4,14 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include "scan/signals.h"
+#include "kind/registry.h"
+#include "scan/sigqueue.h"
 
 static const char sample[] = "Name:\tsleep\n"
 			     "Umask:\t0022\n"
@@ -299,6 +303,162 @@ static void named(void **state)
 	name_list_free(&numbers);
 }
 
+/* Why a signal is pending, as it follows from the threads: SIGUSR1 for the process. */
+static void reasons(void **state)
+{
+	const uint64_t usr1 = SIGNAL_BIT(SIGUSR1);
+	const struct {
+		struct signal_thread threads[3];
+		size_t nthreads;
+		const char *why;
+	} cases[] = {
+		{ { { .state = 'S', .blocked = usr1 } }, 1, "blocked" },
+		{ { { .state = 'S', .blocked = ~usr1 } }, 1, "unblocked" },
+		{ { { .state = 'R' } }, 1, "unblocked" },
+		{ { { .state = 'T' } }, 1, "stopped" },
+		{ { { .state = 't' } }, 1, "traced" },
+		{ { { .state = 'D' } }, 1, "uninterruptible" },
+		{ { { .state = 'Z' } }, 1, "ended" },
+		{ { { .state = 'Z' }, { .state = 'X' } }, 2, "ended" },
+		/* A stopped process whose threads all block it: going on would not help. */
+		{ { { .state = 'T', .blocked = usr1 } }, 1, "blocked" },
+		{ { { .state = 'S', .blocked = usr1 }, { .state = 'S', .blocked = usr1 } }, 2, "blocked" },
+		{ { { .state = 'S', .blocked = usr1 }, { .state = 'D' } }, 2, "uninterruptible" },
+		{ { { .state = 'T', .blocked = usr1 }, { .state = 'T' } }, 2, "stopped" },
+		{ { { .state = 'D' }, { .state = 'S', .blocked = usr1 }, { .state = 'S' } }, 3, "unblocked" },
+		/* What a dead thread blocks or does not counts for nothing. */
+		{ { { .state = 'Z' }, { .state = 'S', .blocked = usr1 } }, 2, "blocked" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct signal_process process = { .pid = 1,
+						  .leader = 1,
+						  .state = cases[i].threads[0].state,
+						  .command = SPAN("x"),
+						  .pending = usr1,
+						  .threads = (struct signal_thread *)cases[i].threads,
+						  .nthreads = cases[i].nthreads };
+		struct snapshot snapshot = { .signals = { .items = &process, .count = 1 } };
+		struct projector p = { .snapshot = &snapshot };
+		int why = schema_find(kind_signal.schema, SPAN("why"));
+		struct arena arena = { 0 };
+		struct record r;
+
+		p.want.bits = (uint64_t)1 << why;
+		assert_int_equal(record_init(&r, kind_signal.schema, &arena), 0);
+		assert_int_equal(kind_signal.project(&p, 0, &r), 0);
+		assert_int_equal(r.values[why].state, VALUE_SET);
+		assert_span(r.values[why].str, span_of(cases[i].why));
+		projector_free(&p);
+		arena_free(&arena);
+	}
+}
+
+/* A child that blocks SIGUSR1 and is sent it once. */
+static pid_t start_child(void)
+{
+	sigset_t set, before;
+	pid_t pid;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, &before);
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		while (true)
+			pause();
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	assert_true(pid > 0);
+	assert_int_equal(kill(pid, SIGUSR1), 0);
+	return pid;
+}
+
+/* How often it has gone to sleep; once it sleeps. */
+static long sleeps(pid_t pid)
+{
+	char path[40], line[200], sleeping = 0;
+	long n = -1;
+
+	for (int i = 0; i < 10000 && sleeping != 'S'; i++) {
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+		f = fopen(path, "re");
+		assert_non_null(f);
+		while (fgets(line, sizeof(line), f)) {
+			sscanf(line, "State: %c", &sleeping);
+			sscanf(line, "voluntary_ctxt_switches: %ld", &n);
+		}
+		fclose(f);
+		usleep(1000);
+	}
+	assert_int_equal(sleeping, 'S');
+	return n;
+}
+
+static struct process_signals read_child(const struct scan_context *context, pid_t pid)
+{
+	struct process_signals signals = { 0 };
+	struct warnings warnings = { 0 };
+	struct name_list numbers = { 0 };
+	char text[12];
+
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	assert_int_equal(name_list_add(&numbers, span_of(text)), 0);
+	assert_int_equal(signals_read(&signals, context, &numbers, 1, &warnings), 0);
+	assert_int_equal(signals.count, 1);
+	name_list_free(&numbers);
+	warnings_free(&warnings);
+	return signals;
+}
+
+/* A process or thread that was given the number of the one that was found is not stopped. */
+static void reused_numbers(void **state)
+{
+	pid_t child = start_child(), other = start_child();
+	struct scan_context context;
+	struct process_signals signals;
+	struct signal_queue queue;
+	long before, others;
+	int r;
+
+	(void)state;
+	assert_int_equal(scan_context_open(&context, NULL), 0);
+	before = sleeps(child);
+	others = sleeps(other);
+	signals = read_child(&context, child);
+	signals.items[0].start_ticks++;
+	assert_int_equal(signal_queue_read(&queue, &context, &signals.items[0]), -ESRCH);
+	signal_queue_free(&queue);
+	signals.items[0].start_ticks--;
+	signals.items[0].threads[0].tid = (uint32_t)other;
+	assert_true(signal_queue_read(&queue, &context, &signals.items[0]) < 0);
+	assert_int_equal(queue.count, 0);
+	signal_queue_free(&queue);
+	assert_int_equal(sleeps(child), before);
+	assert_int_equal(sleeps(other), others);
+	/* But the very process is: else the test would prove nothing. */
+	signals.items[0].threads[0].tid = (uint32_t)child;
+	r = signal_queue_read(&queue, &context, &signals.items[0]);
+	if (r != -EPERM) { /* a container may forbid it */
+		assert_int_equal(r, 0);
+		assert_int_equal(queue.count, 1);
+		assert_int_equal(queue.items[0].info.si_signo, SIGUSR1);
+		assert_int_equal(queue.items[0].info.si_pid, getpid());
+		assert_true(sleeps(child) > before);
+	}
+	signal_queue_free(&queue);
+	signals_free(&signals);
+	scan_context_close(&context);
+	kill(child, SIGKILL);
+	kill(other, SIGKILL);
+	waitpid(child, NULL, 0);
+	waitpid(other, NULL, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -307,6 +467,8 @@ int main(void)
 		cmocka_unit_test(status_of_anything),
 		cmocka_unit_test_setup_teardown(tree, make_tree, end_tree),
 		cmocka_unit_test_setup_teardown(named, make_tree, end_tree),
+		cmocka_unit_test(reasons),
+		cmocka_unit_test(reused_numbers),
 	};
 
 	return cmocka_run_group_tests_name("signals", tests, NULL, NULL);
