@@ -162,6 +162,19 @@ finally:
     assert (outside["signal"], "sender_pid" in outside, outside["sender_uid"]) == ("SIGUSR1", False, os.getuid())
 
 
+def test_every_field_is_seen(ipcctl, factory):
+    """No field of the schema, nor of a list's rows, was never filled in; those of a timer, a descriptor and
+    a tracer are seen in tests of their own."""
+    properties = ipcctl("kinds", "--json-schema").json()["$defs"]["signal"]["properties"]
+    truth = make(factory, threads=2, blocked=[USR1, RT], ignored=[USR2], caught=[TERM], kill=[USR1],
+                 queue=[(RT, 1)], thread=[(1, RT, 2)])
+    o = only(ipcctl.json("describe", "--queue", truth["ref"]))
+    assert set(properties) - set(o) == {"tracer"}
+    for field, rare in (("signals", set()), ("threads", set()), ("queue", {"timer", "fd"})):
+        seen = set().union(*(row.keys() for row in o[field]))
+        assert set(properties[field]["items"]["properties"]) - seen == rare, field
+
+
 def test_what_has_no_entry(ipcctl, factory):
     """With a full queue kill(2) goes without: the signal is pending all the same."""
     import resource
