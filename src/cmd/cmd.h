@@ -38,7 +38,7 @@ struct options {
 	struct opt_words paths; /* directories */
 	/* describe */
 	struct opt_u64 content;
-	bool attach;
+	bool attach, queue;
 	/* remove */
 	struct opt_words targets; /* -m ID, -M KEY, ... */
 	bool all, dry_run, yes, missing_ok;

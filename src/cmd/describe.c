@@ -66,6 +66,24 @@ static int show_targets(struct listing *l, const struct targets *targets)
 	return status;
 }
 
+/* --queue: says beforehand what it does, and that nothing has such a queue. -1 or the exit status. */
+static int announce_stop(struct listing *l)
+{
+	struct context *c = l->context;
+	bool any = false;
+
+	if (!c->options.queue)
+		return -1;
+	for (size_t i = 0; i < l->nkinds; i++)
+		for (size_t f = 0; f < l->schemas[i]->nfields; f++)
+			any |= l->schemas[i]->fields[f].flags & FIELD_STOPS;
+	if (!any)
+		return diag_usage(&c->diag, "--queue: nothing of what is named has a queue of signals");
+	diag_note(&c->diag, "--queue stops a process that has pending signals for a moment; "
+			    "epoll_wait(2) and semop(2) in it may return EINTR");
+	return -1;
+}
+
 static int run(struct context *c, int argc, char **argv)
 {
 	struct scan_request request = { 0 };
@@ -85,6 +103,8 @@ static int run(struct context *c, int argc, char **argv)
 		status = out_of_memory(c);
 	if (status < 0)
 		status = listing_init(&l, c, &list, "objects", true);
+	if (status < 0)
+		status = announce_stop(&l);
 	if (status < 0)
 		status = listing_take(&l, &request);
 	if (status < 0)

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <sys/syscall.h>
 
-#include "cmd/pids.h"
 #include "lib/escape.h"
 #include "lib/signals.h"
+#include "scan/pids.h"
 
 #define MOST_NAMED 8 /* holders in a message, descriptors of a holder */
 
@@ -40,10 +40,16 @@ int kill_signal(struct context *c, int *number)
 
 int kill_check(struct context *c, const struct targets *targets)
 {
-	for (size_t i = 0; i < targets->count; i++)
-		if (!targets->items[i].kind->held)
-			return diag_usage(&c->diag, "--kill %s: who holds a %s cannot be told",
-					  targets->items[i].text, targets->items[i].kind->name);
+	for (size_t i = 0; i < targets->count; i++) {
+		const struct kind *k = targets->items[i].kind;
+		const char *text = targets->items[i].text;
+
+		if (!k->held && k->irremovable)
+			return diag_usage(&c->diag, "--kill %s: nobody holds it; %s", text, k->irremovable);
+		if (!k->held)
+			return diag_usage(&c->diag, "--kill %s: who holds a %s cannot be told", text,
+					  k->name);
+	}
 	return -1;
 }
 

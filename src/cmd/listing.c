@@ -7,8 +7,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-#include "cmd/pids.h"
 #include "lib/parallel.h"
+#include "scan/pids.h"
 
 /* Records that one thread renders at a time: their text stays in its cache. */
 #define BATCH 128
@@ -68,6 +68,15 @@ static int pid_error(struct context *c, const char *text)
 	return EXIT_FAILED;
 }
 
+/* Whether it takes the right to look into a process to tell what of it is listed. */
+static bool lists_holdings(const struct listing *l)
+{
+	for (size_t i = 0; i < l->nkinds; i++)
+		if (schema_find(l->schemas[i], SPAN("holders")) >= 0)
+			return true;
+	return false;
+}
+
 /* --pid: whether there is such a process, and may it be read? -1 or the exit status. */
 static int check_pid(struct listing *l)
 {
@@ -87,6 +96,8 @@ static int check_pid(struct listing *l)
 	r = pid_start_ticks(&c->scan, (uint32_t)pid, &l->pid_start);
 	if (r < 0)
 		return pid_error(c, r == -ENOENT || r == -ESRCH ? "no such process" : error_text(r));
+	if (!lists_holdings(l))
+		return -1;
 	snprintf(path, sizeof(path), "%llu/maps", (unsigned long long)pid);
 	fd = openat(c->scan.proc, path, O_RDONLY | O_CLOEXEC);
 	/* One without memory, such as a thread of the kernel, holds nothing. */
@@ -121,7 +132,8 @@ unsigned listing_threads(const struct context *c)
 static void tell_untold(struct listing *l)
 {
 	for (size_t i = 0; l->context->options.pid.set && i < l->nkinds; i++)
-		if (schema_find(l->schemas[i], SPAN("holders")) < 0)
+		if (schema_find(l->schemas[i], SPAN("holders")) < 0 &&
+		    schema_find(l->schemas[i], SPAN("pid")) < 0)
 			warnings_add(
 				&l->sheet.warnings,
 				&(struct warning){ .subject = l->kinds[i]->name,
@@ -142,7 +154,7 @@ int listing_take(struct listing *l, struct scan_request *request)
 	l->taken = true;
 	if (snapshot_take(&l->snapshot, &l->context->scan, request, &l->sheet.warnings) < 0)
 		return out_of_memory(l->context);
-	l->sheet.document.unreadable_processes = l->snapshot.holders.unreadable;
+	l->sheet.document.unreadable_processes = snapshot_unreadable(&l->snapshot);
 	tell_untold(l);
 	return check_pid_again(l);
 }

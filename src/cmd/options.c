@@ -154,6 +154,10 @@ static const struct opt describe_opts[] = {
 	  .type = OPT_FLAG,
 	  OPTION(attach),
 	  .help = "read a segment by attaching it: that moves its times and lpid" },
+	{ .name = "queue",
+	  .type = OPT_FLAG,
+	  OPTION(queue),
+	  .help = "read the queues of pending signals: that stops their process for a moment" },
 };
 
 static const struct opt remove_opts[] = {

@@ -72,8 +72,11 @@ static void carry_out(struct plan *p)
 				  (int)r->ref.len, r->ref.ptr);
 			continue;
 		}
-		/* Where nothing can be done, trying does nothing: it says why. */
-		if (o->dry_run && r->kind->remove != remove_impossible) {
+		if (r->kind->irremovable) {
+			say_refusal(p, r, span_of(r->kind->irremovable));
+			continue;
+		}
+		if (o->dry_run) {
 			say(p, "would remove ", r, report.text);
 			continue;
 		}
@@ -135,11 +138,8 @@ static int narrow_kinds(struct context *c, const struct opt_rest *rest, struct k
 		if (list->parts[i])
 			return diag_usage(&c->diag, "--all takes whole kinds; name %s, or single objects",
 					  k->name);
-		if (k->remove == remove_impossible)
-			return diag_usage(&c->diag,
-					  "--all: no %s can be ended from outside; --kill signals the "
-					  "holders of single ones",
-					  k->name);
+		if (k->irremovable)
+			return diag_usage(&c->diag, "--all %s: %s", k->name, k->irremovable);
 		list->items[kept++] = k;
 	}
 	list->count = kept;

@@ -67,7 +67,7 @@ static int init_view(struct sheet *s, const struct sheet_plan *plan)
 {
 	const struct options *o = &s->context->options;
 	bool all = plan->detail || o->json || o->jsonl;
-	enum view_default detail = o->content.set ? VIEW_CONTENTS : VIEW_EVERYTHING;
+	enum view_default detail = o->content.set || o->queue ? VIEW_CONTENTS : VIEW_EVERYTHING;
 	enum view_default start = plan->detail ? detail : all ? VIEW_LISTING : VIEW_TABLE;
 	const char *spec = o->output ? o->output : o->null ? "ref" : NULL;
 	struct field_error error = { 0 };
@@ -161,10 +161,13 @@ void sheet_free(struct sheet *s)
 	arena_free(&s->scratch);
 }
 
-/* The field of holders, or -1. */
-static int holders_field(const struct schema *schema)
+/* The field that tells whose an object is: its holders, or the process that it is part of; -1:
+ * nothing does. */
+static int process_field(const struct schema *schema)
 {
-	return schema_find(schema, SPAN("holders"));
+	int holders = schema_find(schema, SPAN("holders"));
+
+	return holders >= 0 ? holders : schema_find(schema, SPAN("pid"));
 }
 
 struct fieldset sheet_fields(const struct sheet *s, size_t i)
@@ -172,8 +175,8 @@ struct fieldset sheet_fields(const struct sheet *s, size_t i)
 	const struct schema *schema = s->view.schemas[i];
 	struct fieldset set = s->view.shown[i].set;
 
-	if (s->context->options.pid.set && holders_field(schema) >= 0)
-		set.bits |= (uint64_t)1 << holders_field(schema);
+	if (s->context->options.pid.set && process_field(schema) >= 0)
+		set.bits |= (uint64_t)1 << process_field(schema);
 	set.bits |= judged_fields(s, i).bits;
 	return set;
 }
@@ -192,11 +195,15 @@ void sheet_begin(struct sheet *s, int64_t time)
 
 static bool is_held_by(const struct record *r, uint64_t pid)
 {
-	int holders = holders_field(r->schema);
-	const struct value *v = holders < 0 ? NULL : &r->values[holders];
+	int field = process_field(r->schema);
+	const struct value *v = field < 0 ? NULL : &r->values[field];
 	struct record row;
 
-	for (size_t i = 0; v && v->state == VALUE_SET && i < v->list->count; i++) {
+	if (!v || v->state != VALUE_SET)
+		return false;
+	if (r->schema->fields[field].type == FIELD_PID)
+		return v->u64 == pid;
+	for (size_t i = 0; i < v->list->count; i++) {
 		int at = schema_find(v->list->schema, SPAN("pid"));
 
 		list_row(v->list, i, &row);

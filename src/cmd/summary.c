@@ -128,7 +128,7 @@ static int project(struct listing *l, size_t i, struct warnings *warnings, struc
 	record_text(r, SUM_KIND, k->name);
 	if (l->snapshot.failed & k->sources && t.objects == 0) {
 		for (size_t f = SUM_OBJECTS; f <= SUM_UNKNOWN; f++)
-			if (f != SUM_BYTES || t.bytes >= 0)
+			if (f == SUM_BYTES ? t.bytes >= 0 : f == SUM_OBJECTS || t.state >= 0)
 				record_unknown_why(r, f, WHY_TOLD);
 		nearest_limit(k, &l->snapshot, warnings, r);
 		return 0;
@@ -138,7 +138,7 @@ static int project(struct listing *l, size_t i, struct warnings *warnings, struc
 		record_unknown(r, SUM_BYTES, t.bytes_error);
 	else if (t.bytes >= 0)
 		record_u64(r, SUM_BYTES, t.total);
-	for (size_t s = 0; s < ARRAY_SIZE(states); s++)
+	for (size_t s = 0; t.state >= 0 && s < ARRAY_SIZE(states); s++)
 		record_u64(r, SUM_IN_USE + s, t.by_state[s]);
 	nearest_limit(k, &l->snapshot, warnings, r);
 	return 0;
@@ -163,7 +163,7 @@ static int show(struct listing *l, struct sheet *sheet)
 	struct record r;
 	int e = 0;
 
-	sheet->document.unreadable_processes = l->snapshot.holders.unreadable;
+	sheet->document.unreadable_processes = snapshot_unreadable(&l->snapshot);
 	sheet_begin(sheet, l->snapshot.taken);
 	for (size_t i = 0; e == 0 && i < l->nkinds; i++) {
 		e = record_init(&r, &schema, &arena);

@@ -165,6 +165,6 @@ const struct kind kind_eventfd = {
 	.ncreate_opts = ARRAY_SIZE(create_opts),
 	.transient = true,
 	.create = create,
-	.remove = remove_impossible,
+	.irremovable = only_holders_end_it,
 	.held = held,
 };

@@ -150,6 +150,6 @@ const struct kind kind_file_mapping = {
 	.transient = true,
 	.no_command = true,
 	.create = create,
-	.remove = remove_impossible,
+	.irremovable = only_holders_end_it,
 	.held = held,
 };

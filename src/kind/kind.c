@@ -8,6 +8,8 @@
 #include "kind/path.h"
 #include "lib/vec.h"
 
+const char only_holders_end_it[] = "it cannot be ended from outside; --kill signals its holders";
+
 const char *kind_alias_value(const struct kind *k, const char *word)
 {
 	int at = k->alias_field && k->schema ? schema_find(k->schema, span_of(k->alias_field)) : -1;
@@ -76,12 +78,6 @@ void creation_end(struct creation *made)
 		close_fd(&made->parent);
 	}
 	*made = (struct creation){ 0 };
-}
-
-int remove_impossible(struct snapshot *s _unused_, size_t i _unused_, struct report *report)
-{
-	report_text(report, "it cannot be ended from outside; --kill signals its holders");
-	return -ENOTSUP;
 }
 
 int matches_add(struct matches *m, size_t index)

@@ -38,6 +38,8 @@ struct create_args {
 	const char *owner;  /* USER[:GROUP] */
 	const char *type;   /* of a socket */
 	const char *seals;
+	const char *signal;
+	struct opt_i64 sigval; /* value that goes with a signal */
 	struct opt_u64 capacity, backlog;
 	struct opt_u64 timeout; /* seconds to hold it; see kind->transient */
 	const char *range;	/* "0-99" */
@@ -87,8 +89,8 @@ void report_free(struct report *report);
 void report_made(struct report *report, int fd, const char *variable);
 /* Closes the descriptors, and unlinks the file if it is still the one that was made. */
 void creation_end(struct creation *made);
-/* As kind->remove, of what nobody can end from outside: -ENOTSUP. */
-int remove_impossible(struct snapshot *s, size_t i, struct report *report);
+/* kind->irremovable of what lives as long as its holders. */
+extern const char only_holders_end_it[];
 
 /* Indices into a snapshot. */
 struct matches {
@@ -178,6 +180,8 @@ struct kind {
 	 * already), -ESTALE (another object has taken its place), or -errno.
 	 */
 	int (*remove)(struct snapshot *s, size_t i, struct report *report);
+	/* Why nobody can do that from outside, a short phrase; then there is no remove. */
+	const char *irremovable;
 	/* The first holding of index i, or NULL: nobody was found. NULL in a kind whose
 	 * holders cannot be told. */
 	const struct holding *(*held)(const struct snapshot *s, size_t i);

@@ -251,6 +251,6 @@ const struct kind kind_memfd = {
 	.name_optional = true,
 	.transient = true,
 	.create = create,
-	.remove = remove_impossible,
+	.irremovable = only_holders_end_it,
 	.held = held,
 };

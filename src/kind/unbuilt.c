@@ -19,17 +19,3 @@ const struct kind kind_futex = {
 	.remove_means = "cleared, if nobody holds it or waits",
 	.reference = "futex:posix-shm:/name+OFFSET, futex:PID@ADDRESS",
 };
-
-const struct kind kind_signal = {
-	.name = "signal",
-	.groups = GROUP_SYNC,
-	.title = "Pending signals of a process",
-	.identifier = "process",
-	.handle = "process",
-	.persistence = "until delivered",
-	.access = "same user, or CAP_KILL",
-	.source = "/proc/PID/task/TID/status",
-	.create_means = "queued through a pidfd",
-	.remove_means = "not possible from outside",
-	.reference = "signal:PID",
-};

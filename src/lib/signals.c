@@ -58,14 +58,14 @@ int parse_signal(struct span s, int *number)
 	uint64_t n;
 	int r;
 
+	if (starts_caseless(s, "SIG"))
+		s = span_from(s, 3);
 	if (s.len > 0 && s.ptr[0] >= '0' && s.ptr[0] <= '9') {
 		r = parse_u64_in(s, 1, (uint64_t)SIGRTMAX, &n);
 		if (r == 0)
 			*number = (int)n;
 		return r;
 	}
-	if (starts_caseless(s, "SIG"))
-		s = span_from(s, 3);
 	if (starts_caseless(s, "RTMIN"))
 		return parse_realtime(s, '+', SIGRTMIN, number);
 	if (starts_caseless(s, "RTMAX"))
@@ -90,7 +90,20 @@ void signal_name_into(struct buf *b, int number)
 	else if (number > SIGRTMIN && number <= SIGRTMAX)
 		buf_printf(b, "SIGRTMIN+%d", number - SIGRTMIN);
 	else
-		buf_printf(b, "%d", number);
+		buf_printf(b, "SIG%d", number);
+}
+
+void signal_names_into(struct buf *b, uint64_t mask)
+{
+	size_t start = b->len;
+
+	for (int number = 1; mask != 0; number++, mask >>= 1) {
+		if (!(mask & 1))
+			continue;
+		if (b->len > start)
+			buf_putc(b, ' ');
+		signal_name_into(b, number);
+	}
 }
 
 const char *signal_name_at(size_t i)

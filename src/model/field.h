@@ -35,6 +35,7 @@ enum field_flag {
 	FIELD_GAUGE = 1 << 3,	  /* a number worth monitoring */
 	FIELD_SHRINK = 1 << 4,	  /* a table on a terminal may cut it */
 	FIELD_EXPLICIT = 1 << 5,  /* needs an option of its own even in describe */
+	FIELD_STOPS = 1 << 6,	  /* with that: reading it stops a process for a moment (--queue) */
 };
 
 struct schema;

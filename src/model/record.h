@@ -15,6 +15,9 @@ enum why {
 	WHY_TOLD = 0,		 /* the warning about its source says it */
 	WHY_NEEDS_STATUS = -1,	 /* reading it moves time stamps */
 	WHY_NEEDS_CONTENT = -5,	 /* read by describe --content only */
+	WHY_NEEDS_QUEUE = -15,	 /* reading it stops a process */
+	WHY_TRACED = -16,	 /* hidden: another process traces this one */
+	WHY_NOT_STOPPED = -17,	 /* hidden: it sleeps so that nothing can stop it, or has ended */
 	WHY_NOT_ATTACHED = -2,	 /* only a process that has it attached could tell */
 	WHY_LEASED = -7,	 /* hidden: somebody holds a lease on the file */
 	WHY_OTHER_SYSTEM = -8,	 /* --procfs: only the other system could be asked */

@@ -9,7 +9,8 @@ static bool hides(int error)
 {
 	return error == EPERM || error == EACCES || error == WHY_MOVES_ATIME || error == WHY_OTHER_PIDS ||
 	       error == WHY_OTHER_MOUNTS || error == WHY_NOT_LOOKED || error == WHY_KERNEL_TOO_OLD ||
-	       error == WHY_TOO_QUICK || error == WHY_LEASED || error == WHY_OTHER_SYSTEM;
+	       error == WHY_TOO_QUICK || error == WHY_LEASED || error == WHY_OTHER_SYSTEM ||
+	       error == WHY_TRACED || error == WHY_NOT_STOPPED;
 }
 
 bool warning_hides(const struct warning *warning)
@@ -130,6 +131,12 @@ static const char *cause(int error)
 		return "read only with --status, which moves its atime and ctime";
 	case WHY_NEEDS_CONTENT:
 		return "read by describe --content only";
+	case WHY_NEEDS_QUEUE:
+		return "read by describe --queue only, which stops the process for a moment";
+	case WHY_TRACED:
+		return "another process traces it (ptrace(2))";
+	case WHY_NOT_STOPPED:
+		return "it cannot be stopped: it sleeps uninterruptibly, or has ended";
 	case WHY_NOT_ATTACHED:
 		return "only a process that has it attached could tell";
 	case WHY_LEASED:

@@ -4,10 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#include "lib/file.h"
-#include "lib/parse.h"
 #include "scan/fdtable.h"
 #include "scan/mountinfo.h"
+#include "scan/pids.h"
 #include "scan/process.h"
 #include "scan/walk.h"
 
@@ -186,7 +185,7 @@ int holders_walk(struct holders *h, int proc, const struct holders_request *requ
 	if (r < 0)
 		return r;
 	h->devices = devices;
-	h->hidden = proc_hides_threads(proc, seen);
+	h->hidden = pids_may_hide(proc, seen);
 	h->walked = true;
 	warn(h, warnings);
 	return 0;

@@ -195,25 +195,3 @@ int64_t read_numbers(int dir, uint32_t **numbers)
 	}
 	return r < 0 ? r : (int64_t)count;
 }
-
-bool proc_hides_threads(int proc, uint64_t seen)
-{
-	_cleanup_(buf_free) struct buf text = { 0 };
-	struct span rest, word;
-	const char *slash;
-	uint64_t all;
-
-	if (!proc_is_initial(proc))
-		return true;
-	/* "0.00 0.01 0.05 1/123 4567": of all threads of the kernel one runs. */
-	if (read_file_at(proc, "loadavg", &text) < 0)
-		return true;
-	rest = buf_span(&text);
-	for (int i = 0; i < 4; i++)
-		if (!next_word(&rest, &word))
-			return true;
-	slash = memchr(word.ptr, '/', word.len);
-	if (!slash || parse_u64(span_from(word, (size_t)(slash - word.ptr) + 1), &all) < 0)
-		return true;
-	return all > seen + 16 + all / 32;
-}

@@ -51,9 +51,3 @@ int process_stat_parse(struct span text, struct process_stat *out) _must_check_;
 /* Reads the numbers in a directory of /proc (processes, threads, descriptors)
  * into *numbers (the caller's to free). How many, or -errno. */
 int64_t read_numbers(int dir, uint32_t **numbers) _must_check_;
-/*
- * Whether processes may exist that a /proc (directory descriptor) does not show: it is that of a
- * PID namespace inside another, or it shows fewer threads (seen) than the kernel counts
- * (hidepid). Some may have come or gone since they were counted.
- */
-bool proc_hides_threads(int proc, uint64_t seen);

@@ -12,6 +12,7 @@ void scan_request_free(struct scan_request *request)
 	name_list_free(&request->queue_names);
 	name_list_free(&request->directories);
 	name_list_free(&request->files);
+	name_list_free(&request->processes);
 	arena_free(&request->arena);
 }
 
@@ -287,19 +288,32 @@ static int take_tasks(struct snapshot *s, const struct scan_request *request, st
 	return r;
 }
 
+static int take_signals(struct snapshot *s, const struct scan_request *request, struct warnings *warnings)
+{
+	struct warnings found = { 0 };
+	int r = signals_read(&s->signals, s->context, &request->processes, threads_of(request), &found);
+
+	if (found.incomplete)
+		s->failed |= SOURCE_SIGNALS;
+	if (!(request->incidental & SOURCE_SIGNALS))
+		warnings_merge(warnings, &found);
+	warnings_free(&found);
+	return r;
+}
+
 static unsigned wanted_sources(const struct scan_request *request)
 {
-	return request->depth.no_processes ? request->sources & ~(unsigned)SOURCES_WALKED : request->sources;
+	return request->depth.no_processes ? request->sources & ~(unsigned)SOURCES_PROCESSES :
+					     request->sources;
 }
 
 /* Objects that processes alone show are there, but were not to be looked for. */
 static void tell_not_looked(struct snapshot *s, const struct scan_request *request, struct warnings *warnings)
 {
-	warnings_add(warnings,
-		     &(struct warning){ .subject = "--no-holders",
-					.error = EPERM,
-					.text = "objects that only their holders show are left out" });
-	s->failed |= request->sources & SOURCES_HELD;
+	warnings_add(warnings, &(struct warning){ .subject = "--no-holders",
+						  .error = EPERM,
+						  .text = "objects that only processes show are left out" });
+	s->failed |= request->sources & SOURCES_SHOWN;
 }
 
 int snapshot_take(struct snapshot *s, const struct scan_context *context, const struct scan_request *request,
@@ -321,7 +335,7 @@ int snapshot_take(struct snapshot *s, const struct scan_context *context, const 
 		.shm.root = -1,
 		.queues.root = -1,
 	};
-	if (request->depth.no_processes && request->sources & SOURCES_HELD)
+	if (request->depth.no_processes && request->sources & SOURCES_SHOWN)
 		tell_not_looked(s, request, warnings);
 	for (enum sysv_kind kind = SYSV_SHM; kind <= SYSV_MSG; kind++)
 		s->sysv[kind].kind = kind;
@@ -343,6 +357,8 @@ int snapshot_take(struct snapshot *s, const struct scan_context *context, const 
 		r = proc_locks_confirm(&s->locks, context, &s->holders.locks);
 	if (r == 0)
 		r = take_tasks(s, request, warnings);
+	if (r == 0 && s->sources & SOURCE_SIGNALS)
+		r = take_signals(s, request, warnings);
 	s->taken = time(NULL);
 	return r;
 }
@@ -361,7 +377,14 @@ void snapshot_free(struct snapshot *s)
 	proc_locks_free(&s->locks);
 	lock_waits_free(&s->lock_waits);
 	openers_free(&s->openers);
+	signals_free(&s->signals);
 	holders_free(&s->holders);
+}
+
+uint64_t snapshot_unreadable(const struct snapshot *s)
+{
+	/* What refuses one of the two looks may refuse the other, too. */
+	return s->holders.unreadable > s->signals.unreadable ? s->holders.unreadable : s->signals.unreadable;
 }
 
 void projector_free(struct projector *p)

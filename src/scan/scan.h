@@ -22,6 +22,7 @@
 #include "scan/pathfiles.h"
 #include "scan/process.h"
 #include "scan/shmtree.h"
+#include "scan/signals.h"
 #include "scan/sysvipc.h"
 #include "scan/tasks.h"
 #include "scan/unixdiag.h"
@@ -51,6 +52,7 @@ enum source {
 	SOURCE_TASKS = 1 << 20,	  /* what every task is blocked in */
 	SOURCE_LOCKS = 1 << 21,	  /* /proc/locks; with holders: what fdinfo tells of locks, too */
 	SOURCE_BLOCKED = 1 << 22, /* which objects tasks are blocked on */
+	SOURCE_SIGNALS = 1 << 23, /* /proc/PID/task/TID/status: processes with pending signals */
 };
 
 /* Objects that a walk over processes alone shows. */
@@ -62,13 +64,18 @@ enum source {
 #define SOURCES_WALKED                                                                                       \
 	(SOURCES_HELD | SOURCE_HOLDERS | SOURCE_ACCESS | SOURCE_OPENERS | SOURCE_TASKS | SOURCE_BLOCKED)
 
+/* What takes a look at processes, and objects that it alone shows. */
+#define SOURCES_PROCESSES (SOURCES_WALKED | SOURCE_SIGNALS)
+#define SOURCES_SHOWN (SOURCES_HELD | SOURCE_SIGNALS)
+
 /* How closely to look; all off is the harmless look that leaves no trace. */
 struct scan_depth {
 	bool content;	      /* contents too (--content) */
 	uint64_t content_max; /* at most so many bytes of each object */
 	bool attach;	      /* shmat(2) is allowed: moves times and lpid (--attach) */
 	bool status;	      /* a queue's status line is read: moves atime and ctime (--status) */
-	bool no_processes;    /* processes are not looked at (--no-holders): no SOURCES_WALKED */
+	bool queue;	      /* a process may be stopped to read its queue of signals (--queue) */
+	bool no_processes;    /* processes are not looked at (--no-holders): no SOURCES_PROCESSES */
 };
 
 struct scan_request {
@@ -81,6 +88,8 @@ struct scan_request {
 	/* FIFOs and socket files: below these directories, and these very files. */
 	struct name_list directories;
 	struct name_list files;
+	/* Signals: of these processes alone, by number, unless count is 0. */
+	struct name_list processes;
 	unsigned threads;   /* at most, for the walk over processes; 0: one a processor */
 	struct arena arena; /* for names that have to be made up */
 };
@@ -104,6 +113,7 @@ struct snapshot {
 	struct blocked_tasks blocked;
 	struct proc_locks locks;
 	struct lock_waits lock_waits;
+	struct process_signals signals;
 	struct holders holders;
 };
 
@@ -129,3 +139,5 @@ void projector_free(struct projector *p);
 int snapshot_take(struct snapshot *snapshot, const struct scan_context *context,
 		  const struct scan_request *request, struct warnings *warnings) _must_check_;
 void snapshot_free(struct snapshot *snapshot);
+/* How many processes could not be read, as far as it is known. */
+uint64_t snapshot_unreadable(const struct snapshot *snapshot);

@@ -9,6 +9,7 @@
 #include "lib/file.h"
 #include "lib/parallel.h"
 #include "lib/vec.h"
+#include "scan/pids.h"
 #include "scan/process.h"
 
 #define LINE_MAX_BYTES 256 /* nine numbers of at most 20 characters */
@@ -272,7 +273,7 @@ int tasks_read(struct tasks *t, const struct scan_context *context, unsigned thr
 	parallel_run(&(struct parallel_work){ ask_process, asking, asking->count },
 		     threads ? threads : processor_count());
 	r = merge(t, asking);
-	t->hidden = proc_hides_threads(context->proc, t->seen);
+	t->hidden = pids_may_hide(context->proc, t->seen);
 	for (size_t i = 0; i < MOST_THREADS; i++)
 		free(asking->askers[i].items);
 	return r;

@@ -123,4 +123,5 @@ make_fn make_unix_pair, make_unix_listener, make_unix_dgram;
 make_fn make_inet_listener, make_inet_pair;
 make_fn make_pty;
 make_fn make_lock;
+make_fn make_signals;
 make_fn make_storm;

@@ -50,6 +50,9 @@ static const struct thing {
 	{ "lock", make_lock,
 	  "name= (a path) type=flock|posix|ofd|lease lock=read|write[:START-END] waiters=MODE[:START-END],.. "
 	  "unlink=1 holders=" },
+	{ "signals", make_signals,
+	  "blocked=SIGNAL,.. thread_blocked= ignored= caught= threads=N wait=epoll|semop|sleep|pause|vfork "
+	  "kill=SIGNAL,.. queue=SIGNAL:VALUE,.. thread=INDEX:SIGNAL[:VALUE],.. name= stop=1 leave=1 end=1" },
 	{ "storm", make_storm, "reuse=1" },
 };
 

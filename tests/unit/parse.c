@@ -245,11 +245,11 @@ static void signals(void **state)
 		int number;
 	} good[] = {
 		{ "TERM", SIGTERM }, { "SIGTERM", SIGTERM }, { "sigterm", SIGTERM }, { "Kill", SIGKILL },
-		{ "9", 9 }, { "1", 1 }, { "0x9", 9 }, { "IOT", SIGABRT }, { "POLL", SIGIO },
+		{ "9", 9 }, { "1", 1 }, { "0x9", 9 }, { "IOT", SIGABRT }, { "POLL", SIGIO }, { "SIG32", 32 },
 	};
 	static const char *const bad[] = { "", "SIG", "TER", "TERMS", "SIGSIGTERM", "-9", "+9", " 9", "9 ", "RTMI",
 					   "RTMIN-1", "RTMIN+", "RTMIN+x", "RTMIN1", "RTMAX+1", "RTMIN+01", "RTMIN+-1" };
-	static const char *const beyond[] = { "0", "65", "1000", "RTMIN+99", "RTMAX-99", "18446744073709551616" };
+	static const char *const beyond[] = { "0", "65", "1000", "SIG0", "SIG65", "RTMIN+99", "RTMAX-99", "18446744073709551616" };
 	int n;
 
 	(void)state;
@@ -298,6 +298,34 @@ static void signals_round_trip(void **state)
 		assert_int_equal(parse_signal(span_of(name), &n), 0);
 }
 
+static void signals_of_masks(void **state)
+{
+	static const struct {
+		uint64_t mask;
+		const char *names;
+	} masks[] = {
+		{ 0, "" }, { 1, "SIGHUP" }, { 1 << 8 | 1 << 14, "SIGKILL SIGTERM" }, { 1ULL << 31, "SIG32" },
+	};
+	struct buf b = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(masks); i++) {
+		buf_reset(&b);
+		signal_names_into(&b, masks[i].mask);
+		assert_buf(&b, masks[i].names);
+	}
+	/* Each bit is one word, the last one too; what stands before is no word of the mask's. */
+	buf_reset(&b);
+	buf_puts(&b, "x");
+	signal_names_into(&b, UINT64_MAX);
+	size_t blanks = 0;
+	for (size_t i = 0; i < b.len; i++)
+		blanks += b.data[i] == ' ';
+	assert_int_equal(blanks, 63);
+	assert_true(span_starts(buf_span(&b), "xSIGHUP SIGINT "));
+	buf_free(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,7 +334,7 @@ int main(void)
 		cmocka_unit_test(ages),		    cmocka_unit_test(modes),
 		cmocka_unit_test(hexadecimal),	    cmocka_unit_test(lines),
 		cmocka_unit_test(columns),	    cmocka_unit_test(signals),
-		cmocka_unit_test(signals_round_trip),
+		cmocka_unit_test(signals_round_trip), cmocka_unit_test(signals_of_masks),
 	};
 
 	return cmocka_run_group_tests_name("parse", tests, NULL, NULL);
