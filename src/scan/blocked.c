@@ -151,6 +151,9 @@ static int ask(struct asked *a)
 	/* The arguments of a restarted call are told, but not which call it was. */
 	if (a->task->flags & TASK_RESTARTED && a->task->wait == WAIT_UNKNOWN)
 		return -ENOTSUP;
+	/* Objects that descriptors lead to may not be asked for at all. */
+	if (a->task->wait >= WAIT_READ && a->walker->request->classes == 0)
+		return 0;
 	switch (a->task->wait) {
 	case WAIT_SEMOP:
 		return add_sysv(a, OBJECT_SYSV_SEM);

@@ -4,7 +4,9 @@
 #include <errno.h>
 
 #include "lib/parallel.h"
+#include "scan/quest.h"
 #include "scan/sources.h"
+#include "scan/take_tasks.h"
 
 void scan_request_free(struct scan_request *request)
 {
@@ -141,67 +143,6 @@ static int add_nameless(struct snapshot *s)
 	return 0;
 }
 
-/* What the walk is to look for, from the sources that were asked for. */
-static unsigned walk_classes(unsigned sources)
-{
-	static const struct {
-		enum source source; /* alone, or with SOURCE_HOLDERS */
-		bool holders;
-		enum object_class class;
-	} map[] = {
-		{ SOURCE_PIPE, false, OBJECT_PIPE },
-		{ SOURCE_FIFO, false, OBJECT_FIFO },
-		{ SOURCE_MEMFD, false, OBJECT_MEMFD },
-		{ SOURCE_EVENTFD, false, OBJECT_EVENTFD },
-		{ SOURCE_PTY, false, OBJECT_PTY },
-		{ SOURCE_FILE_MAPPING, false, OBJECT_FILE_MAPPING },
-		{ SOURCE_ANON_MAPPING, false, OBJECT_ANON_MAPPING },
-		{ SOURCE_LOCKS, true, OBJECT_LOCK },
-		{ SOURCE_UNIX, true, OBJECT_SOCKET },
-		{ SOURCE_INET, true, OBJECT_SOCKET },
-		{ SOURCE_SYSV_SHM, true, OBJECT_SYSV },
-		{ SOURCE_SHMTREE, true, OBJECT_FILE },
-		{ SOURCE_MQUEUE, true, OBJECT_FILE },
-	};
-	unsigned classes = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(map); i++)
-		if (sources & map[i].source && (!map[i].holders || sources & SOURCE_HOLDERS))
-			classes |= 1U << map[i].class;
-	return classes;
-}
-
-/* What processes are asked for, and the devices that the request points to. */
-struct quest {
-	struct holders_request request;
-	uint64_t devices[2], shm;
-};
-
-static void plan_quest(struct quest *q, const struct snapshot *s, const struct scan_request *request)
-{
-	struct holders_request *walk = &q->request;
-	struct stat st;
-
-	*walk = (struct holders_request){ .classes = walk_classes(s->sources),
-					  .access = s->sources & SOURCE_ACCESS,
-					  .own_proc = s->context->own_proc && s->context->own_pids,
-					  .locks = &s->locks,
-					  .threads = request->threads,
-					  .devices = q->devices };
-	q->shm = s->shm.dev;
-	if (s->sources & SOURCE_SHMTREE && s->shm.root >= 0)
-		q->devices[walk->ndevices++] = s->shm.dev;
-	walk->mapped_files = walk->ndevices > 0; /* a queue cannot be mapped */
-	if (s->sources & SOURCE_MQUEUE && s->queues.root >= 0 && fstat(s->queues.root, &st) == 0)
-		q->devices[walk->ndevices++] = st.st_dev;
-	if (walk->ndevices == 0)
-		walk->classes &= ~(1U << OBJECT_FILE);
-	if (s->shm.root >= 0 && s->shm.exact) {
-		walk->excluded = &q->shm;
-		walk->nexcluded = 1;
-	}
-}
-
 /* beside: what the walk does not need, and its threads are to gather too. */
 static int take_holders(struct snapshot *s, const struct scan_request *request,
 			const struct parallel_work *beside, struct warnings *warnings)
@@ -210,7 +151,7 @@ static int take_holders(struct snapshot *s, const struct scan_request *request,
 	struct quest quest;
 	int r;
 
-	plan_quest(&quest, s, request);
+	quest_plan(&quest, s, request);
 	quest.request.beside = beside;
 	if (quest.request.classes == 0) {
 		parallel_run(beside, threads_of(request));
@@ -226,66 +167,6 @@ static int take_holders(struct snapshot *s, const struct scan_request *request,
 	warnings_merge(warnings, &found);
 	warnings_free(&found);
 	return r < 0 ? 0 : add_nameless(s);
-}
-
-/* Whoever waits in open(2) decides over files that nobody has open. */
-static bool wants_openers(const struct snapshot *s)
-{
-	return s->sources & SOURCE_OPENERS || (s->sources & SOURCE_FIFO && s->paths.nfifos > 0);
-}
-
-/* Of the walk over processes, the same is said there. */
-static void warn_of_tasks(const struct snapshot *s, struct warnings *warnings)
-{
-	if (s->tasks.unreadable && s->holders.unreadable == 0)
-		warnings_add(warnings,
-			     &(struct warning){ .subject = "/proc",
-						.error = EACCES,
-						.text = "task(s) could not be asked what they wait for",
-						.count = s->tasks.unreadable });
-	if (s->tasks.hidden && !s->holders.walked)
-		warnings_add(warnings, &(struct warning){
-					       .subject = "/proc",
-					       .error = EACCES,
-					       .text = "there may be tasks that are not shown here" });
-}
-
-/* What the blocked tasks wait for. */
-static int take_blocked(struct snapshot *s, const struct scan_request *request)
-{
-	struct internal_devices devices;
-	struct quest quest;
-
-	plan_quest(&quest, s, request);
-	/* Locks and openers are looked at elsewhere; what a descriptor is open for does not matter. */
-	quest.request.classes &= ~(1U << OBJECT_LOCK);
-	quest.request.access = false;
-	internal_devices_read(&devices);
-	return blocked_find(&s->blocked, s->context, &s->tasks, &quest.request, &devices);
-}
-
-/* What tasks are blocked in, and what comes of it. */
-static int take_tasks(struct snapshot *s, const struct scan_request *request, struct warnings *warnings)
-{
-	int r = 0;
-
-	if (s->sources & (SOURCE_TASKS | SOURCE_BLOCKED) || wants_openers(s))
-		r = tasks_read(&s->tasks, s->context, threads_of(request));
-	if (r < 0 && r != -ENOMEM) {
-		s->tasks.complete = false;
-		s->failed |= SOURCE_TASKS;
-		warnings_add(warnings, &(struct warning){ .subject = "/proc", .error = -r });
-		r = 0;
-	}
-	if (r == 0 && wants_openers(s))
-		r = openers_find(&s->openers, s->context, &s->tasks);
-	if (r == 0 && s->sources & SOURCE_LOCKS && s->sources & SOURCE_TASKS)
-		r = lock_waits_find(&s->lock_waits, s->context, &s->tasks, &s->locks, &s->holders.locks);
-	if (r == 0 && s->sources & SOURCE_BLOCKED) {
-		r = take_blocked(s, request);
-		warn_of_tasks(s, warnings);
-	}
-	return r;
 }
 
 static int take_signals(struct snapshot *s, const struct scan_request *request, struct warnings *warnings)

@@ -25,7 +25,7 @@ enum task_wait {
 	WAIT_FLOCK,
 	WAIT_FCNTL, /* F_SETLKW and F_OFD_SETLKW */
 	WAIT_OPEN,  /* open(2), openat(2), openat2(2), creat(2), open_by_handle_at(2) */
-	WAIT_READ,  /* read(2) and its sisters */
+	WAIT_READ,  /* read(2) and its sisters; from here on: what descriptors lead to */
 	WAIT_WRITE,
 	WAIT_RECEIVE, /* recvfrom(2), recvmsg(2), recvmmsg(2) */
 	WAIT_SEND,

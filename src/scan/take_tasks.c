@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#include "scan/take_tasks.h"
+
+#include <errno.h>
+
+#include "lib/parallel.h"
+#include "scan/quest.h"
+
+/* Whoever waits in open(2) decides over files that nobody has open. */
+static bool wants_openers(const struct snapshot *s)
+{
+	return s->sources & SOURCE_OPENERS || (s->sources & SOURCE_FIFO && s->paths.nfifos > 0);
+}
+
+/* Of the walk over processes, the same is said there. */
+static void warn_of_tasks(const struct snapshot *s, struct warnings *warnings)
+{
+	if (s->tasks.unreadable && s->holders.unreadable == 0)
+		warnings_add(warnings,
+			     &(struct warning){ .subject = "/proc",
+						.error = EACCES,
+						.text = "task(s) could not be asked what they wait for",
+						.count = s->tasks.unreadable });
+	if (s->tasks.hidden && !s->holders.walked)
+		warnings_add(warnings,
+			     &(struct warning){ .subject = "/proc",
+						.error = EACCES,
+						.text = "there may be tasks that are not shown here" });
+}
+
+/* What the blocked tasks wait for. */
+static int take_blocked(struct snapshot *s, const struct scan_request *request)
+{
+	struct internal_devices devices;
+	struct quest quest;
+
+	quest_plan(&quest, s, request);
+	/* Locks and openers are looked at elsewhere; what a descriptor is open for does not matter. */
+	quest.request.classes &= ~(1U << OBJECT_LOCK);
+	quest.request.access = false;
+	internal_devices_read(&devices);
+	return blocked_find(&s->blocked, s->context, &s->tasks, &quest.request, &devices);
+}
+
+int take_tasks(struct snapshot *s, const struct scan_request *request, struct warnings *warnings)
+{
+	int r = 0;
+
+	if (s->sources & (SOURCE_TASKS | SOURCE_BLOCKED) || wants_openers(s))
+		r = tasks_read(&s->tasks, s->context,
+			       request->threads ? request->threads : processor_count());
+	if (r < 0 && r != -ENOMEM) {
+		s->tasks.complete = false;
+		s->failed |= SOURCE_TASKS;
+		warnings_add(warnings, &(struct warning){ .subject = "/proc", .error = -r });
+		r = 0;
+	}
+	if (r == 0 && wants_openers(s))
+		r = openers_find(&s->openers, s->context, &s->tasks);
+	if (r == 0 && s->sources & SOURCE_LOCKS && s->sources & SOURCE_TASKS)
+		r = lock_waits_find(&s->lock_waits, s->context, &s->tasks, &s->locks, &s->holders.locks);
+	if (r == 0 && s->sources & SOURCE_BLOCKED) {
+		r = take_blocked(s, request);
+		warn_of_tasks(s, warnings);
+	}
+	return r;
+}
