@@ -3,6 +3,7 @@
 files have devices of their own, and btrfs, whose subvolumes repeat each other's inodes."""
 
 import contextlib
+import fcntl
 import mmap
 import os
 import shutil
@@ -70,6 +71,40 @@ def test_overlay(ipcctl, overlay):
         os.close(fd)
 
 
+@contextlib.contextmanager
+def locked(path):
+    """All three sorts, by us; and who asks the kernel finds them."""
+    with open(path, "r+b") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        fcntl.lockf(f, fcntl.LOCK_EX, 10, 5)
+        yield f
+
+
+def lock_refs(path):
+    return {f"flock:{path}", f"record-lock:{path}:5-14"}
+
+
+def test_locks_on_overlay(ipcctl, overlay):
+    path = overlay / "file"
+    with locked(path):
+        assert {o["ref"] for o in ipcctl.json("list", "lock")["objects"]} == lock_refs(path)
+        for ref in lock_refs(path):
+            o = ipcctl.describe(ref)
+            assert (o["path"], o["deleted"]) == (str(path), False)
+            assert {h["pid"] for h in o["holders"]} == {os.getpid()} and o["locker"] == os.getpid()
+        waiter = subprocess.Popen(["flock", path, "true"])
+        try:
+            deadline = 200
+            while not (rows := ipcctl.describe(f"flock:{path}")["waiting"]):
+                deadline -= 1
+                assert deadline
+            assert [row["pid"] for row in rows] == [waiter.pid]
+        finally:
+            waiter.kill()
+            waiter.wait()
+    assert not ipcctl.json("list", "lock")["objects"]
+
+
 @pytest.fixture
 def btrfs(tmp_path):
     if not shutil.which("mkfs.btrfs"):
@@ -105,3 +140,18 @@ def test_subvolumes(ipcctl, btrfs):
             assert o["device"] == f"{os.major(device)}:{os.minor(device)}"
             refs.add(o["ref"])
         assert len(refs) == 2
+
+
+def test_locks_on_subvolumes(ipcctl, btrfs):
+    """The kernel shows the same numbers for both files."""
+    paths = [btrfs / name / "file" for name in ("one", "two")]
+    with locked(paths[0]), locked(paths[1]):
+        assert {o["ref"] for o in ipcctl.json("list", "lock")["objects"]} == lock_refs(paths[0]) | lock_refs(paths[1])
+        for path in paths:
+            for ref in lock_refs(path):
+                o = only(ipcctl.json("describe", ref))
+                assert o["path"] == str(path) and len(o["holders"]) == 1
+    with locked(paths[1]):
+        assert ipcctl("describe", f"flock:{paths[0]}", "--quiet", status=1).out == b""
+        ipcctl("remove", f"flock:{paths[1]}", clean=False)
+        assert {o["ref"] for o in ipcctl.json("list", "lock")["objects"]} == {f"record-lock:{paths[1]}:5-14"}
