@@ -154,11 +154,10 @@ static void print_kind_help(const struct kind *k, struct buf *b)
 	static const char with_command[] =
 		"\nIt lives only as long as it is held. COMMAND finds it in its environment:\n"
 		"IPCCTL_REF, and the numbers of its descriptors; the exit status is COMMAND's.\n"
-		"Without COMMAND the reference is printed, and it is held until SIGINT, SIGTERM,\n"
-		"SIGHUP or --timeout.\n";
+		"Without COMMAND the reference is printed, and it is held until SIGINT, SIGTERM\n";
 	static const char only_held[] =
 		"\nIt lives only as long as it is held. The reference is printed, and it is held\n"
-		"until SIGINT, SIGTERM, SIGHUP or --timeout.\n";
+		"until SIGINT, SIGTERM ";
 	struct opt_group g = { "Options of this kind", k->create_opts, k->ncreate_opts, NULL };
 	struct opt_group holding = { "Holding", hold_opts, nhold_opts, NULL };
 
@@ -168,7 +167,8 @@ static void print_kind_help(const struct kind *k, struct buf *b)
 	buf_printf(b, " [OPTION...]%s\n\n%s, made by %s.\n",
 		   k->transient && !k->no_command ? " [-- COMMAND...]" : "", k->title, k->create_means);
 	if (k->transient)
-		buf_puts(b, k->no_command ? only_held : with_command);
+		buf_printf(b, "%sor SIGHUP%s.\n", k->no_command ? only_held : with_command,
+			   k->waits ? "" : ", or for --timeout");
 	opt_help(&g, b);
 	if (k->transient && !k->waits)
 		opt_help(&holding, b);
