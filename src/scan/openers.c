@@ -8,18 +8,18 @@
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
-#include <sys/uio.h>
 
 #include "lib/file.h"
-#include "lib/parse.h"
 #include "lib/vec.h"
 #include "scan/cached.h"
 #include "scan/holders.h"
+#include "scan/memory.h"
 #include "scan/process.h"
 
 /* A task under way. */
-struct task {
-	uint32_t pid, tid;
+struct opening {
+	const struct task *task;
+	int proc;
 	int dir; /* /proc/PID/task/TID */
 };
 
@@ -30,108 +30,40 @@ struct call {
 	uint64_t flags;
 };
 
-/*
- * Whether the page at an address is in memory. Reading one that is not may wait for the
- * file system behind it (Documentation/admin-guide/mm/pagemap.rst: bit 63).
- */
-static bool is_resident(const struct task *t, uint64_t address)
+/* What a task calls that is blocked in open(2) or a sister of it. 0 or -errno. */
+static int read_call(const struct opening *t, struct call *call)
 {
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), entry = 0;
-	_cleanup_(close_fd) int fd = -1;
-	char path[40];
-
-	/* Below task there is no file of that name, but each thread has a directory among the
-	 * processes, too; that of a dead leader shows nothing. */
-	snprintf(path, sizeof(path), "../../../%u/pagemap", t->tid);
-	fd = openat(t->dir, path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 || pread(fd, &entry, sizeof(entry), (off_t)(address / page * sizeof(entry))) !=
-			      (ssize_t)sizeof(entry))
-		return false;
-	return entry >> 63;
-}
-
-/* Reads what lies in the task's memory, not past the end of a page. Bytes read, or -errno. */
-static ssize_t read_memory(const struct task *t, uint64_t address, void *to, size_t max)
-{
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), left = page - address % page;
-	struct iovec local = { to, max < left ? max : left };
-	struct iovec remote = { (void *)(uintptr_t)address, local.iov_len };
-	ssize_t n;
-
-	if (!is_resident(t, address))
-		return -EAGAIN;
-	n = process_vm_readv((pid_t)t->tid, &local, 1, &remote, 1, 0);
-	return n < 0 ? -errno : n;
-}
-
-/* The string at an address. 0 or -errno. */
-static int read_string(const struct task *t, uint64_t address, char text[static PATH_MAX])
-{
-	size_t len = 0;
-
-	while (len < PATH_MAX) {
-		ssize_t n = read_memory(t, address + len, text + len, PATH_MAX - len);
-
-		if (n <= 0)
-			return n < 0 ? (int)n : -EFAULT;
-		if (memchr(text + len, '\0', (size_t)n))
-			return 0;
-		len += (size_t)n;
-	}
-	return -ENAMETOOLONG;
-}
-
-/* The numbers of "257 0xffffff9c 0x7ffc... ..."; how many. */
-static size_t parse_numbers(struct span line, uint64_t *numbers, size_t max)
-{
-	struct span word;
-	size_t n = 0;
-
-	while (n < max && next_word(&line, &word) && parse_u64(word, &numbers[n]) == 0)
-		n++;
-	return n;
-}
-
-/* Whether the task is blocked in open(2) or a sister of it: 1 with *call, 0: in another call,
- * -EBUSY: it runs, or -errno. */
-static int read_call(const struct task *t, struct call *call)
-{
-	_cleanup_(buf_free) struct buf text = { 0 };
-	uint64_t a[5]; /* number of the call, arguments */
+	const uint64_t *a = t->task->args;
 	struct open_how how;
-	int r = read_file_at(t->dir, "syscall", &text);
+	int r;
 
-	if (r < 0)
-		return r;
-	if (parse_numbers(buf_span(&text), a, ARRAY_SIZE(a)) < ARRAY_SIZE(a))
-		return -EBUSY; /* or blocked outside of a call, in a page fault */
-	switch (a[0]) {
+	switch (t->task->number) {
 #ifdef SYS_open
 	case SYS_open:
-		*call = (struct call){ AT_FDCWD, a[1], a[2] };
-		return 1;
+		*call = (struct call){ AT_FDCWD, a[0], a[1] };
+		return 0;
 #endif
 #ifdef SYS_creat
 	case SYS_creat:
-		*call = (struct call){ AT_FDCWD, a[1], O_WRONLY };
-		return 1;
+		*call = (struct call){ AT_FDCWD, a[0], O_WRONLY };
+		return 0;
 #endif
 	case SYS_openat:
-		*call = (struct call){ (int)a[1], a[2], a[3] };
-		return 1;
-	case SYS_openat2:
-		*call = (struct call){ (int)a[1], a[2], 0 };
-		r = (int)read_memory(t, a[3], &how, sizeof(how));
-		call->flags = how.flags;
-		return r < 0 ? r : r == (int)sizeof(how) ? 1 : -EFAULT;
-	default:
+		*call = (struct call){ (int)a[0], a[1], a[2] };
 		return 0;
+	case SYS_openat2:
+		*call = (struct call){ (int)a[0], a[1], 0 };
+		r = memory_read(t->proc, t->task->tid, a[2], &how, sizeof(how));
+		if (r == 0)
+			call->flags = how.flags;
+		return r;
+	default: /* open_by_handle_at(2): there is no path */
+		return -ENOTSUP;
 	}
 }
 
 /* Which file a path means to the task. 0 or -errno. */
-static int look_up(const struct task *t, const struct call *call, const char *path, struct statx *stx)
+static int look_up(const struct opening *t, const struct call *call, const char *path, struct statx *stx)
 {
 	_cleanup_(close_fd) int from = -1;
 	char link[32];
@@ -148,7 +80,7 @@ static int look_up(const struct task *t, const struct call *call, const char *pa
 	return lookup_cached(from, path, path[0] == '/', true, stx);
 }
 
-static int add(struct openers *o, const struct task *t, const struct call *call, const struct statx *stx)
+static int add(struct openers *o, const struct opening *t, const struct call *call, const struct statx *stx)
 {
 	static const uint8_t accesses[] = { ACCESS_READ, ACCESS_WRITE, ACCESS_READ | ACCESS_WRITE, 0 };
 	struct stat st;
@@ -157,8 +89,8 @@ static int add(struct openers *o, const struct task *t, const struct call *call,
 		return -ENOMEM;
 	o->items[o->count++] = (struct opener){
 		.key = { OBJECT_FIFO, makedev(stx->stx_dev_major, stx->stx_dev_minor), stx->stx_ino },
-		.pid = t->pid,
-		.tid = t->tid,
+		.pid = t->task->pid,
+		.tid = t->task->tid,
 		.uid = fstat(t->dir, &st) == 0 ? st.st_uid : 0,
 		.access = accesses[call->flags & O_ACCMODE],
 	};
@@ -166,7 +98,7 @@ static int add(struct openers *o, const struct task *t, const struct call *call,
 }
 
 /* A zombie refuses everybody, but waits for nothing. */
-static bool is_dead(const struct task *t)
+static bool is_dead(const struct opening *t)
 {
 	_cleanup_(buf_free) struct buf text = { 0 };
 	struct process_stat stat;
@@ -180,7 +112,7 @@ static bool is_dead(const struct task *t)
  * -EACCES: it does not say. The name is a hint only, but one that also knows of calls that
  * are not understood here: those of 32-bit programs, open_by_handle_at(2).
  */
-static int sleeps_for_partner(const struct task *t)
+static int sleeps_for_partner(const struct opening *t)
 {
 	static const char *const names[] = { "wait_for_partner", "fifo_open" };
 	_cleanup_(buf_free) struct buf text = { 0 };
@@ -193,79 +125,62 @@ static int sleeps_for_partner(const struct task *t)
 	return 0;
 }
 
-/* The file that a blocked task opens: 1 with *stx, 0: it is in another call, or -errno. */
-static int ask_what(const struct task *t, struct call *call, struct statx *stx)
+/* The file that a blocked task opens. 0 or -errno. */
+static int ask_what(const struct opening *t, struct call *call, struct statx *stx)
 {
 	char path[PATH_MAX];
-	int r = read_call(t, call);
+	int r = t->task->flags & TASK_FOREIGN ? -ENOTSUP : read_call(t, call);
 
-	if (r <= 0)
-		return r;
-	r = read_string(t, call->path, path);
 	if (r == 0)
-		r = look_up(t, call, path, stx);
-	return r < 0 ? r : 1;
+		r = memory_read_string(t->proc, t->task->tid, call->path, path);
+	return r < 0 ? r : look_up(t, call, path, stx);
 }
 
-static int ask_task(struct openers *o, const struct task *t)
+static int ask_opening(struct openers *o, const struct opening *t)
 {
 	struct statx stx;
 	struct call call;
 	int r = ask_what(t, &call, &stx), sleeps;
 
-	if (r > 0)
+	if (r == 0)
 		return S_ISFIFO(stx.stx_mode) ? add(o, t, &call, &stx) : 0;
-	if (r == -EBUSY || r == -ENOMEM)
-		return r == -ENOMEM ? r : 0;
+	if (r == -ENOMEM)
+		return r;
 	/* What could not be understood or looked up may still be the opener of some FIFO. */
 	sleeps = sleeps_for_partner(t);
-	if (sleeps > 0 || (sleeps < 0 && r < 0 && r != -ENOENT && r != -ESRCH && !is_dead(t)))
+	if (sleeps > 0 || (sleeps < 0 && r != -ENOENT && r != -ESRCH && !is_dead(t)))
 		o->complete = false;
 	return 0;
 }
 
-static int ask_process(struct openers *o, int proc, uint32_t pid)
+/* Whether it may be in open(2): so it says, or it cannot be told. */
+static bool may_open(const struct task *task)
 {
-	_cleanup_(close_fd) int tasks = -1;
-	_cleanup_(free_ptr) uint32_t *tids = NULL;
-	char path[32];
-	int64_t n;
-	int r = 0;
-
-	snprintf(path, sizeof(path), "%u/task", pid);
-	tasks = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	n = tasks < 0 ? -errno : read_numbers(tasks, &tids);
-	if (n < 0 && n != -ENOENT && n != -ESRCH)
-		o->complete = false;
-	for (int64_t i = 0; r == 0 && i < n; i++) {
-		struct task t = { .pid = pid, .tid = tids[i] };
-
-		snprintf(path, sizeof(path), "%u", tids[i]);
-		t.dir = openat(tasks, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (t.dir >= 0)
-			r = ask_task(o, &t);
-		close_fd(&t.dir);
-	}
-	return n == -ENOMEM ? -ENOMEM : r;
+	return task->wait == WAIT_OPEN || (task->wait == WAIT_UNKNOWN && task->flags & TASK_FOREIGN);
 }
 
-int openers_find(struct openers *o, const struct scan_context *context)
+int openers_find(struct openers *o, const struct scan_context *context, const struct tasks *tasks)
 {
-	_cleanup_(close_fd) int dir = -1;
-	_cleanup_(free_ptr) uint32_t *pids = NULL;
-	int64_t n;
 	int r = 0;
 
 	*o = (struct openers){ .looked = true };
 	/* The numbers of another PID namespace mean nothing to process_vm_readv(2). */
 	if (!context->own_proc || !context->own_pids)
 		return 0;
-	dir = openat(context->proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	n = dir < 0 ? -errno : read_numbers(dir, &pids);
-	o->complete = n >= 0;
-	for (int64_t i = 0; r == 0 && i < n; i++)
-		r = ask_process(o, context->proc, pids[i]);
-	return n == -ENOMEM ? -ENOMEM : r;
+	o->complete = tasks->complete;
+	for (size_t i = 0; r == 0 && i < tasks->count; i++) {
+		struct opening t = { .task = &tasks->items[i], .proc = context->proc };
+		char path[32];
+
+		if (!may_open(t.task))
+			continue;
+		snprintf(path, sizeof(path), "%u/task/%u", t.task->pid, t.task->tid);
+		t.dir = openat(t.proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (t.dir >= 0)
+			r = ask_opening(o, &t);
+		close_fd(&t.dir);
+	}
+	return r;
 }
 
 const struct opener *openers_next(const struct openers *o, const struct object_key *key,

@@ -7,6 +7,7 @@
 
 #include "scan/context.h"
 #include "scan/found.h"
+#include "scan/tasks.h"
 
 struct opener {
 	struct object_key key; /* OBJECT_FIFO */
@@ -19,14 +20,15 @@ struct openers {
 	struct opener *items; /* in the order of pids */
 	size_t count;
 	bool looked;   /* they were looked for */
-	bool complete; /* and every task could be asked */
+	bool complete; /* and every one that may be such a task could be asked what it opens */
 };
 
 /*
- * Asks every task. Files are looked up only where the kernel has them at hand, so that no
- * dead file system is waited for. 0 or -ENOMEM.
+ * Looks at the tasks that open something. Files are looked up only where the kernel has them at hand, so that
+ * no dead file system is waited for. 0 or -ENOMEM.
  */
-int openers_find(struct openers *o, const struct scan_context *context) _must_check_;
+int openers_find(struct openers *o, const struct scan_context *context,
+		 const struct tasks *tasks) _must_check_;
 /* The next opener of that FIFO behind `after` (NULL: the first), or NULL. */
 const struct opener *openers_next(const struct openers *o, const struct object_key *key,
 				  const struct opener *after);

@@ -294,6 +294,30 @@ static int take_holders(struct snapshot *s, const struct scan_request *request,
 	return r < 0 ? 0 : add_nameless(s);
 }
 
+/* Whoever waits in open(2) decides over files that nobody has open. */
+static bool wants_openers(const struct snapshot *s)
+{
+	return s->sources & SOURCE_OPENERS || (s->sources & SOURCE_FIFO && s->paths.nfifos > 0);
+}
+
+/* What tasks are blocked in, and what comes of it. */
+static int take_tasks(struct snapshot *s, unsigned threads, struct warnings *warnings)
+{
+	int r = 0;
+
+	if (s->sources & SOURCE_TASKS || wants_openers(s))
+		r = tasks_read(&s->tasks, s->context, threads);
+	if (r < 0 && r != -ENOMEM) {
+		s->tasks.complete = false;
+		s->failed |= SOURCE_TASKS;
+		warnings_add(warnings, &(struct warning){ .subject = "/proc", .error = -r });
+		r = 0;
+	}
+	if (r == 0 && wants_openers(s))
+		r = openers_find(&s->openers, s->context, &s->tasks);
+	return r;
+}
+
 static unsigned wanted_sources(const struct scan_request *request)
 {
 	return request->depth.no_processes ? request->sources & ~(unsigned)SOURCES_WALKED : request->sources;
@@ -346,9 +370,8 @@ int snapshot_take(struct snapshot *s, const struct scan_context *context, const 
 	r = end_jobs(&g, r, warnings);
 	warnings_merge(warnings, &found);
 	warnings_free(&found);
-	/* Whoever waits in open(2) decides over files that nobody has open. */
-	if (r == 0 && (s->sources & SOURCE_OPENERS || (s->sources & SOURCE_FIFO && s->paths.nfifos > 0)))
-		r = openers_find(&s->openers, context);
+	if (r == 0)
+		r = take_tasks(s, threads_of(request), warnings);
 	s->taken = time(NULL);
 	return r;
 }
@@ -362,6 +385,7 @@ void snapshot_free(struct snapshot *s)
 	unix_sockets_free(&s->unix_sockets);
 	inet_sockets_free(&s->inet_sockets);
 	path_files_free(&s->paths);
+	tasks_free(&s->tasks);
 	openers_free(&s->openers);
 	holders_free(&s->holders);
 }

@@ -21,6 +21,7 @@
 #include "scan/process.h"
 #include "scan/shmtree.h"
 #include "scan/sysvipc.h"
+#include "scan/tasks.h"
 #include "scan/unixdiag.h"
 #include "scan/users.h"
 
@@ -45,6 +46,7 @@ enum source {
 	SOURCE_FILE_MAPPING = 1 << 17,
 	SOURCE_ANON_MAPPING = 1 << 18,
 	SOURCE_PEERS = 1 << 19, /* with unix sockets: who is at the other end of each */
+	SOURCE_TASKS = 1 << 20, /* what every task is blocked in */
 };
 
 /* Objects that a walk over processes alone shows. */
@@ -53,7 +55,7 @@ enum source {
 	 SOURCE_ANON_MAPPING)
 
 /* What takes a walk over processes. */
-#define SOURCES_WALKED (SOURCES_HELD | SOURCE_HOLDERS | SOURCE_ACCESS | SOURCE_OPENERS)
+#define SOURCES_WALKED (SOURCES_HELD | SOURCE_HOLDERS | SOURCE_ACCESS | SOURCE_OPENERS | SOURCE_TASKS)
 
 /* How closely to look; all off is the harmless look that leaves no trace. */
 struct scan_depth {
@@ -92,6 +94,7 @@ struct snapshot {
 	struct unix_sockets unix_sockets;
 	struct inet_sockets inet_sockets;
 	struct path_files paths;
+	struct tasks tasks;
 	struct openers openers;
 	struct holders holders;
 };

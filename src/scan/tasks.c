@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+#include "scan/tasks.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+
+#include "lib/file.h"
+#include "lib/parallel.h"
+#include "lib/vec.h"
+#include "scan/process.h"
+
+#define LINE_MAX_BYTES 256 /* nine numbers of at most 20 characters */
+
+/* Where the tasks of one process stand: among what one thread found. */
+struct piece {
+	unsigned thread;
+	size_t first, count;
+};
+
+/* What one thread has found. */
+struct asker {
+	struct task *items;
+	size_t count;
+	uint64_t seen, unreadable;
+	int error; /* 0, or -ENOMEM and the like: it is not whole */
+	bool incomplete;
+	APART;
+};
+
+struct asking {
+	const struct scan_context *context;
+	uint32_t *pids;
+	struct piece *pieces; /* of each process */
+	size_t count;
+	struct asker askers[MOST_THREADS];
+};
+
+/* The process under way. */
+struct subject {
+	struct asker *asker;
+	uint32_t pid;
+	uint32_t self; /* the thread that asks: it is in read(2), but not blocked. 0: not known */
+	int tasks;     /* /proc/PID/task */
+	enum { CLASS_UNKNOWN, NATIVE, OTHER } class; /* is its word size ours? Once it matters */
+};
+
+static bool is_gone(int error)
+{
+	return error == -ENOENT || error == -ESRCH;
+}
+
+/* A small file of /proc in one go: bytes read, or -errno. */
+static ssize_t read_small(int dir, const char *path, char *text, size_t size)
+{
+	_cleanup_(close_fd) int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, size);
+
+	return n < 0 ? -errno : n;
+}
+
+/* Whether a task has no memory of a program: it has ended, or is one of the kernel's. Such a one
+ * refuses all but root. */
+static bool is_bare(const struct subject *s, uint32_t tid)
+{
+	char path[24], text[8];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%u/statm", tid);
+	n = read_small(s->tasks, path, text, sizeof(text));
+	return is_gone((int)n) || (n > 1 && text[0] == '0' && text[1] == ' ');
+}
+
+/*
+ * Whether the program's words are as wide as ours. The auxiliary vector is an array of pairs of
+ * such words, a small number and its value: of two wide pairs the upper half of both numbers is
+ * 0, where narrow ones have values, at least one of which is not.
+ */
+static bool is_native(struct subject *s, uint32_t tid)
+{
+	uint32_t words[8];
+	char path[24];
+	ssize_t n;
+
+	if (s->class == CLASS_UNKNOWN) {
+		snprintf(path, sizeof(path), "%u/auxv", tid);
+		n = read_small(s->tasks, path, (char *)words, sizeof(words));
+		s->class = OTHER;
+		if (n == (ssize_t)sizeof(words)) {
+			bool wide = (words[0] == 0 && words[4] == 0) || (words[1] == 0 && words[5] == 0);
+
+			s->class = wide == (sizeof(long) == 8) ? NATIVE : OTHER;
+		}
+	}
+	return s->class == NATIVE;
+}
+
+/* Only programs of another word size have all their memory below 4 GiB; so may one of ours. */
+static bool is_foreign(struct subject *s, uint32_t tid, const struct syscall_line *line)
+{
+	if (line->sp > UINT32_MAX || line->pc > UINT32_MAX)
+		return sizeof(long) == 4;
+	return !is_native(s, tid);
+}
+
+static enum task_wait ask_wchan(const struct subject *s, uint32_t tid)
+{
+	char path[24], text[80];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%u/wchan", tid);
+	n = read_small(s->tasks, path, text, sizeof(text));
+	return n < 0 ? WAIT_UNKNOWN : wait_of_wchan((struct span){ text, (size_t)n });
+}
+
+static void add(struct subject *s, uint32_t tid, const struct syscall_line *line)
+{
+	struct asker *a = s->asker;
+	struct task task = { .pid = s->pid, .tid = tid, .number = line->number };
+	enum task_wait wait = wait_of_call(line->number, line->args);
+
+	if (is_foreign(s, tid, line)) {
+		task.flags = TASK_FOREIGN;
+		wait = ask_wchan(s, tid);
+	} else if (wait == WAIT_UNKNOWN) {
+		task.flags = TASK_RESTARTED;
+		wait = ask_wchan(s, tid);
+	}
+	if (wait == WAIT_NOTHING)
+		return;
+	task.wait = (uint8_t)wait;
+	memcpy(task.args, line->args, sizeof(task.args));
+	if (vec_reserve(&a->items, a->count, sizeof(*a->items)) < 0)
+		a->error = -ENOMEM;
+	else
+		a->items[a->count++] = task;
+}
+
+/* Notes what an error means for how complete the view is. */
+static void failed(struct subject *s, int error)
+{
+	struct asker *a = s->asker;
+
+	if (error == -ENOMEM || error == -EMFILE || error == -ENFILE)
+		a->error = error; /* it would go on so */
+	else if (error < 0 && !is_gone(error))
+		a->incomplete = true;
+}
+
+static void ask_task(struct subject *s, uint32_t tid)
+{
+	char path[24], text[LINE_MAX_BYTES];
+	struct syscall_line line;
+	ssize_t n;
+	int r;
+
+	snprintf(path, sizeof(path), "%u/syscall", tid);
+	n = read_small(s->tasks, path, text, sizeof(text));
+	if (is_gone((int)n))
+		return;
+	s->asker->seen++;
+	if (tid == s->self)
+		return;
+	r = n < 0 ? (int)n : syscall_line_parse((struct span){ text, (size_t)n }, &line);
+	if (r > 0) {
+		add(s, tid, &line);
+	} else if (r < 0 && !is_bare(s, tid)) {
+		s->asker->unreadable++;
+		failed(s, r);
+	}
+}
+
+static int compare_numbers(const void *pa, const void *pb)
+{
+	const uint32_t *a = pa, *b = pb;
+
+	return (*a > *b) - (*a < *b);
+}
+
+/* The numbers in a directory, in their order; the kernel tells them so, a recorded tree need not. */
+static int64_t sorted_numbers(int dir, uint32_t **numbers)
+{
+	int64_t n = dir < 0 ? -errno : read_numbers(dir, numbers);
+
+	if (n > 0)
+		qsort(*numbers, (size_t)n, sizeof(**numbers), compare_numbers);
+	return n;
+}
+
+static void ask_process(void *context, unsigned thread, size_t item)
+{
+	struct asking *asking = context;
+	struct asker *a = &asking->askers[thread];
+	_cleanup_(free_ptr) uint32_t *tids = NULL;
+	_cleanup_(close_fd) int tasks = -1;
+	struct subject s = { .asker = a, .pid = asking->pids[item] };
+	size_t before = a->count;
+	char path[24];
+	int64_t n;
+
+	snprintf(path, sizeof(path), "%u/task", s.pid);
+	tasks = openat(asking->context->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	s.tasks = tasks;
+	if (asking->context->own_proc && asking->context->own_pids)
+		s.self = (uint32_t)syscall(SYS_gettid);
+	n = sorted_numbers(tasks, &tids);
+	if (n < 0)
+		failed(&s, (int)n);
+	for (int64_t i = 0; i < n && a->error == 0; i++)
+		ask_task(&s, tids[i]);
+	asking->pieces[item] = (struct piece){ thread, before, a->count - before };
+}
+
+/* Puts what the threads found into the order of processes. */
+static int merge(struct tasks *t, const struct asking *asking)
+{
+	size_t total = 0;
+
+	for (size_t i = 0; i < MOST_THREADS; i++) {
+		const struct asker *a = &asking->askers[i];
+
+		if (a->error < 0)
+			return a->error;
+		total += a->count;
+		t->seen += a->seen;
+		t->unreadable += a->unreadable;
+		t->complete &= !a->incomplete && a->unreadable == 0;
+	}
+	t->items = calloc(total + 1, sizeof(*t->items));
+	if (!t->items)
+		return -ENOMEM;
+	for (size_t p = 0; p < asking->count; p++) {
+		const struct piece *piece = &asking->pieces[p];
+
+		for (size_t i = 0; i < piece->count; i++) {
+			const struct task *task = &asking->askers[piece->thread].items[piece->first + i];
+
+			t->foreign += (task->flags & TASK_FOREIGN) != 0;
+			t->restarted += (task->flags & TASK_RESTARTED) != 0;
+			t->items[t->count++] = *task;
+		}
+	}
+	return 0;
+}
+
+int tasks_read(struct tasks *t, const struct scan_context *context, unsigned threads)
+{
+	_cleanup_(free_ptr) struct asking *asking = calloc(1, sizeof(*asking));
+	_cleanup_(free_ptr) struct piece *pieces = NULL;
+	_cleanup_(free_ptr) uint32_t *pids = NULL;
+	_cleanup_(close_fd) int dir = -1;
+	int64_t n;
+	int r;
+
+	*t = (struct tasks){ 0 };
+	if (!asking)
+		return -ENOMEM;
+	/* Without a /proc nobody can be asked. */
+	dir = openat(context->proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	n = sorted_numbers(dir, &pids);
+	if (n < 0)
+		return n == -ENOMEM ? -ENOMEM : 0;
+	t->looked = t->complete = true;
+	pieces = calloc((size_t)n + 1, sizeof(*pieces));
+	if (!pieces)
+		return -ENOMEM;
+	asking->context = context;
+	asking->pids = pids;
+	asking->pieces = pieces;
+	asking->count = (size_t)n;
+	parallel_run(&(struct parallel_work){ ask_process, asking, asking->count },
+		     threads ? threads : processor_count());
+	r = merge(t, asking);
+	for (size_t i = 0; i < MOST_THREADS; i++)
+		free(asking->askers[i].items);
+	return r;
+}
+
+char task_state(const struct scan_context *context, const struct task *task)
+{
+	_cleanup_(buf_free) struct buf text = { 0 };
+	struct process_stat stat;
+	char path[48];
+
+	snprintf(path, sizeof(path), "%u/task/%u/stat", task->pid, task->tid);
+	if (read_file_at(context->proc, path, &text) < 0 || process_stat_parse(buf_span(&text), &stat) < 0)
+		return '?';
+	return stat.state;
+}
+
+void tasks_free(struct tasks *t)
+{
+	free(t->items);
+	*t = (struct tasks){ 0 };
+}
