@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "lib/parallel.h"
+#include "scan/blocked.h"
 
 void scan_request_free(struct scan_request *request)
 {
@@ -243,6 +244,11 @@ static unsigned walk_classes(unsigned sources)
 		{ SOURCE_SYSV_SHM, true, OBJECT_SYSV },
 		{ SOURCE_SHMTREE, true, OBJECT_FILE },
 		{ SOURCE_MQUEUE, true, OBJECT_FILE },
+		{ SOURCE_FUTEX, false, OBJECT_FILE },
+		{ SOURCE_FUTEX, false, OBJECT_SYSV },
+		{ SOURCE_FUTEX, false, OBJECT_MEMFD },
+		{ SOURCE_FUTEX, false, OBJECT_FILE_MAPPING },
+		{ SOURCE_FUTEX, false, OBJECT_ANON_MAPPING },
 	};
 	unsigned classes = 0;
 
@@ -292,30 +298,6 @@ static int take_holders(struct snapshot *s, const struct scan_request *request,
 	warnings_merge(warnings, &found);
 	warnings_free(&found);
 	return r < 0 ? 0 : add_nameless(s);
-}
-
-/* Whoever waits in open(2) decides over files that nobody has open. */
-static bool wants_openers(const struct snapshot *s)
-{
-	return s->sources & SOURCE_OPENERS || (s->sources & SOURCE_FIFO && s->paths.nfifos > 0);
-}
-
-/* What tasks are blocked in, and what comes of it. */
-static int take_tasks(struct snapshot *s, unsigned threads, struct warnings *warnings)
-{
-	int r = 0;
-
-	if (s->sources & SOURCE_TASKS || wants_openers(s))
-		r = tasks_read(&s->tasks, s->context, threads);
-	if (r < 0 && r != -ENOMEM) {
-		s->tasks.complete = false;
-		s->failed |= SOURCE_TASKS;
-		warnings_add(warnings, &(struct warning){ .subject = "/proc", .error = -r });
-		r = 0;
-	}
-	if (r == 0 && wants_openers(s))
-		r = openers_find(&s->openers, s->context, &s->tasks);
-	return r;
 }
 
 static unsigned wanted_sources(const struct scan_request *request)
@@ -371,7 +353,7 @@ int snapshot_take(struct snapshot *s, const struct scan_context *context, const 
 	warnings_merge(warnings, &found);
 	warnings_free(&found);
 	if (r == 0)
-		r = take_tasks(s, threads_of(request), warnings);
+		r = blocked_take(s, threads_of(request), warnings);
 	s->taken = time(NULL);
 	return r;
 }
@@ -387,6 +369,7 @@ void snapshot_free(struct snapshot *s)
 	path_files_free(&s->paths);
 	tasks_free(&s->tasks);
 	openers_free(&s->openers);
+	futexes_free(&s->futexes);
 	holders_free(&s->holders);
 }
 

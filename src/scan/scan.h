@@ -12,6 +12,7 @@
 
 #include "model/warnings.h"
 #include "scan/context.h"
+#include "scan/futexes.h"
 #include "scan/holders.h"
 #include "scan/hugepages.h"
 #include "scan/inetdiag.h"
@@ -47,12 +48,13 @@ enum source {
 	SOURCE_ANON_MAPPING = 1 << 18,
 	SOURCE_PEERS = 1 << 19, /* with unix sockets: who is at the other end of each */
 	SOURCE_TASKS = 1 << 20, /* what every task is blocked in */
+	SOURCE_FUTEX = 1 << 21, /* shared futexes, with who has their memory mapped */
 };
 
 /* Objects that a walk over processes alone shows. */
 #define SOURCES_HELD                                                                                         \
 	(SOURCE_PIPE | SOURCE_FIFO | SOURCE_MEMFD | SOURCE_EVENTFD | SOURCE_PTY | SOURCE_FILE_MAPPING |      \
-	 SOURCE_ANON_MAPPING)
+	 SOURCE_ANON_MAPPING | SOURCE_FUTEX)
 
 /* What takes a walk over processes. */
 #define SOURCES_WALKED (SOURCES_HELD | SOURCE_HOLDERS | SOURCE_ACCESS | SOURCE_OPENERS | SOURCE_TASKS)
@@ -96,6 +98,7 @@ struct snapshot {
 	struct path_files paths;
 	struct tasks tasks;
 	struct openers openers;
+	struct futexes futexes;
 	struct holders holders;
 };
 
