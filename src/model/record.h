@@ -12,21 +12,23 @@ enum value_state { VALUE_ABSENT, VALUE_UNKNOWN, VALUE_SET };
 
 /* Why a value is unknown, where no errno says it. */
 enum why {
-	WHY_TOLD = 0,		 /* the warning about its source says it */
-	WHY_NEEDS_STATUS = -1,	 /* reading it moves time stamps */
-	WHY_NEEDS_CONTENT = -5,	 /* read by describe --content only */
-	WHY_NOT_ATTACHED = -2,	 /* only a process that has it attached could tell */
-	WHY_LEASED = -7,	 /* hidden: somebody holds a lease on the file */
-	WHY_OTHER_SYSTEM = -8,	 /* --procfs: only the other system could be asked */
-	WHY_OTHER_PIDS = -6,	 /* hidden: this /proc is that of another PID namespace */
-	WHY_NO_NAME = -4,	 /* nothing leads to it but its holders */
-	WHY_KERNEL_TOO_OLD = -9, /* hidden: a newer kernel would tell */
-	WHY_TOO_LONG = -10,	 /* the kernel shows it to nobody: a path over 4095 bytes */
-	WHY_OTHER_MOUNTS = -11,	 /* hidden: it lies in a mount namespace that is not ours */
-	WHY_NO_WRITER = -12,	 /* only a descriptor that writes could tell, and none was found */
-	WHY_NOT_LOOKED = -13,	 /* hidden: only processes tell it, and they were not looked at */
-	WHY_TOO_QUICK = -14,	 /* hidden: its holders changed faster than they could be asked */
-	WHY_MOVES_ATIME = -3,	 /* permission hides it: reading would move the access time */
+	WHY_TOLD = 0,		  /* the warning about its source says it */
+	WHY_NEEDS_STATUS = -1,	  /* reading it moves time stamps */
+	WHY_NEEDS_CONTENT = -5,	  /* read by describe --content only */
+	WHY_NOT_ATTACHED = -2,	  /* only a process that has it attached could tell */
+	WHY_LEASED = -7,	  /* hidden: somebody holds a lease on the file */
+	WHY_OTHER_SYSTEM = -8,	  /* --procfs: only the other system could be asked */
+	WHY_OTHER_PIDS = -6,	  /* hidden: this /proc is that of another PID namespace */
+	WHY_NO_NAME = -4,	  /* nothing leads to it but its holders */
+	WHY_KERNEL_TOO_OLD = -9,  /* hidden: a newer kernel would tell */
+	WHY_TOO_LONG = -10,	  /* the kernel shows it to nobody: a path over 4095 bytes */
+	WHY_OTHER_MOUNTS = -11,	  /* hidden: it lies in a mount namespace that is not ours */
+	WHY_NO_WRITER = -12,	  /* only a descriptor that writes could tell, and none was found */
+	WHY_NOT_LOOKED = -13,	  /* hidden: only processes tell it, and they were not looked at */
+	WHY_NOT_UNDERSTOOD = -15, /* hidden: what a task waits for cannot be understood */
+	WHY_NOT_AT_HAND = -16,	  /* it is not in memory, or reading it might wait for a file system */
+	WHY_TOO_QUICK = -14,	  /* hidden: its holders changed faster than they could be asked */
+	WHY_MOVES_ATIME = -3,	  /* permission hides it: reading would move the access time */
 };
 
 struct list;

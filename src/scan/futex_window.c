@@ -29,7 +29,7 @@ int futex_window_task(struct futex_bytes *b, int proc, const struct futex_word *
 	uint64_t first = from < here ? here : from, last = to > next ? next : to;
 	uint32_t tid = word->waiter.tid;
 	int r = word->local ? memory_read(proc, tid, first, place_of(b, at, first), (size_t)(last - first)) :
-			      -EOPNOTSUPP;
+			      -EREMOTE;
 
 	if (r < 0)
 		return r;

@@ -10,7 +10,7 @@ struct futex_bytes {
 	struct futex_window window;
 };
 
-/* Reads through the memory of a task. 0, -EOPNOTSUPP: a file system might be waited for, -EAGAIN: the
+/* Reads through the memory of a task. 0, -EREMOTE: a file system might be waited for, -EAGAIN: the
  * word is not in memory, or -errno. */
 int futex_window_task(struct futex_bytes *b, int proc, const struct futex_word *word) _must_check_;
 /* Reads a file. 0, -EFAULT: it ends before, or -errno. */

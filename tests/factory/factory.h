@@ -122,4 +122,5 @@ make_fn make_memfd, make_eventfd, make_anon_mapping;
 make_fn make_unix_pair, make_unix_listener, make_unix_dgram;
 make_fn make_inet_listener, make_inet_pair;
 make_fn make_pty;
+make_fn make_futex;
 make_fn make_storm;

@@ -47,6 +47,11 @@ static const struct thing {
 	{ "inet-listener", make_inet_listener, "type=tcp|udp family=4|6 any=1 port= backlog= pending=N holders=" },
 	{ "inet-pair", make_inet_pair, "type=tcp|udp family=4|6 port= queued=BYTES closed=1 holders=" },
 	{ "pty", make_pty, "instance=DIRECTORY typed=BYTES printed=BYTES session=1 holders=" },
+	{ "futex", make_futex,
+	  "memory=posix-shm|sysv-shm|memfd|anon-mapping|file-mapping name= size= offset= "
+	  "type=mutex|sem|cond|rwlock|raw robust=1 recursive=1 errorcheck=1 inherit=1 value= locks=N "
+	  "content=|contenthex= owner=live|dead|namespace readers=N waiters=N inside=N (in a PID namespace) "
+	  "wait=read|wait|bitset|timed|waitv|wait2|private at=BYTES stop=1 continue=1 keep=1" },
 	{ "storm", make_storm, "reuse=1" },
 };
 
