@@ -235,19 +235,18 @@ static int refuse(struct snapshot *s, const struct futex *futex, struct report *
 {
 	const struct futex_decoded *d = &futex->decoded;
 	int unknown = futex_waiters_unknown(s, futex);
-	struct futex_owner owner;
+	const struct futex_owner *owner = &futex->owner;
 
-	futex_owner_find(s, futex, &owner);
 	if (futex->nwaiters > 0)
 		report_text(report, "%zu task%s wait%s for it", futex->nwaiters, plural(futex->nwaiters),
 			    futex->nwaiters == 1 ? "s" : "");
-	else if (owner.state == OWNER_ALIVE)
-		report_text(report, "process %u has it locked", owner.pid);
-	else if (owner.state == OWNER_UNKNOWN)
+	else if (owner->state == OWNER_ALIVE)
+		report_text(report, "process %u has it locked", owner->pid);
+	else if (owner->state == OWNER_UNKNOWN)
 		report_text(report, "it is locked, and whether its owner is alive cannot be told");
 	else if (d->readers > 0)
 		report_text(report, "%u reader%s it locked", d->readers, d->readers == 1 ? " has" : "s have");
-	else if (d->locked && owner.state == OWNER_NONE)
+	else if (d->locked && owner->state == OWNER_NONE)
 		report_text(report, "it is locked, and does not say by whom");
 	else if (!s->futexes.complete || !s->futexes.lists_complete)
 		report_text(report, "not every task could be asked whether it waits for it");

@@ -52,16 +52,12 @@ const struct schema futex_waiter_schema = { "waiters", waiter_fields, ARRAY_SIZE
 
 int futex_waiters_unknown(const struct snapshot *s, const struct futex *futex)
 {
-	const struct holders *h = &s->holders;
-	const struct holding *g = memory_object_holding(s, &futex->object);
-
 	if (!s->futexes.complete)
 		return EPERM;
-	for (; g; g = holding_next(h, g))
-		if (g->fd < 0 && futexes_unclear(&s->futexes, holding_holder(h, g)->pid))
-			return WHY_NOT_UNDERSTOOD;
+	if (futex->unclear)
+		return WHY_NOT_UNDERSTOOD;
 	/* Whoever is out of sight may wait, too; but as with holders, those who are found count. */
-	return futex->nwaiters > 0 || !h->hidden ? 0 : WHY_NOT_LOOKED;
+	return futex->nwaiters > 0 || !s->holders.hidden ? 0 : WHY_NOT_LOOKED;
 }
 
 /* The effective user of a process: its directory is always his. 0 or -errno. */
@@ -228,14 +224,9 @@ static void project_state(struct projector *p, struct record *r, const struct fu
 int futex_project_tasks(struct projector *p, struct record *r, const struct futex *futex,
 			const struct holding *first)
 {
-	struct futex_owner owner = { .state = OWNER_NONE };
-	bool state = wants_any(p->want, FUTEX_STATE, FUTEX_REASON);
-
-	if (state || wants_any(p->want, FUTEX_OWNER_PID, FUTEX_OWNER_DEAD)) {
-		futex_owner_find(p->snapshot, futex, &owner);
-		project_owner(p, r, futex, &owner);
-	}
-	if (state)
-		project_state(p, r, futex, &owner, first);
+	if (wants_any(p->want, FUTEX_OWNER_PID, FUTEX_OWNER_DEAD))
+		project_owner(p, r, futex, &futex->owner);
+	if (wants_any(p->want, FUTEX_STATE, FUTEX_REASON))
+		project_state(p, r, futex, &futex->owner, first);
 	return wants_any(p->want, FUTEX_NWAITERS, FUTEX_WAITERS) ? project_waiters(p, r, futex) : 0;
 }

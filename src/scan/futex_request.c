@@ -29,6 +29,9 @@ static int64_t add(struct snapshot *s, const struct futex_bytes *b, enum futex_l
 	if (futex_find_entry(s, futex) < 0 || vec_reserve(&f->items, f->count, sizeof(*futex)) < 0)
 		return -ENOMEM;
 	futex_window_decode(b, &hint, futex);
+	futex->unclear = futex_waits_unclear(s, &futex->object);
+	if (futex_owners_find(s, futex, 1) < 0)
+		return -ENOMEM;
 	f->items[f->count] = *futex;
 	return (int64_t)f->count++;
 }

@@ -141,14 +141,11 @@ static int read_pointer(int proc, uint32_t tid, uint64_t address, uint64_t *out)
 /* Which libc keeps its list so: it links by a member, and tells the kernel how far the lock is. */
 static enum futex_libc libc_of_list(int64_t to_lock)
 {
-	switch (to_lock) {
-	case sizeof(long) == 8 ? -32:
-		-20 : return LIBC_GLIBC;
-	case sizeof(long) == 8 ? -28:
-		-16 : return LIBC_MUSL;
-	default:
-		return LIBC_UNKNOWN;
-	}
+	const bool narrow = sizeof(long) == 4;
+
+	if (to_lock == (narrow ? -20 : -32))
+		return LIBC_GLIBC;
+	return to_lock == (narrow ? -16 : -28) ? LIBC_MUSL : LIBC_UNKNOWN;
 }
 
 /* The list's entries are in memory that others may write to: it ends where it makes no sense. */
@@ -170,11 +167,8 @@ static int add_list(struct futex_words *words, int proc, uint32_t tid, uint64_t 
 		size_t before = words->count;
 
 		r = add(words, regions, &held);
-		if (r == 0 && words->count > before) {
-			enum futex_libc libc = libc_of_list(h.futex_offset);
-
-			words->items[before].libc = libc;
-		}
+		if (r == 0 && words->count > before)
+			words->items[before].libc = libc_of_list(h.futex_offset);
 		if (r == 0 && read_pointer(proc, tid, entry & ~1ull, &entry) < 0)
 			break;
 	}

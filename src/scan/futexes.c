@@ -247,6 +247,25 @@ static int add_word(struct snapshot *s, const struct futex_word *words, size_t n
 	return add_tasks(s, &f->items[f->count - 1], words, n);
 }
 
+/* What takes a look at all who have the memory mapped is found once for all that lies in it. */
+static int find_owners(struct snapshot *s)
+{
+	struct futexes *f = &s->futexes;
+	int r = 0;
+
+	for (size_t i = 0, n; r == 0 && i < f->count; i += n) {
+		struct futex *first = &f->items[i];
+		bool unclear = futex_waits_unclear(s, &first->object);
+
+		for (n = 1; i + n < f->count && memory_object_same(&first->object, &first[n].object);)
+			n++;
+		for (size_t k = 0; k < n; k++)
+			first[k].unclear = unclear;
+		r = futex_owners_find(s, first, n);
+	}
+	return r;
+}
+
 int futexes_find(struct snapshot *s)
 {
 	struct futexes *f = &s->futexes;
@@ -269,7 +288,7 @@ int futexes_find(struct snapshot *s)
 		r = add_word(s, &words.items[i], n);
 	}
 	free(words.items);
-	return r;
+	return r < 0 ? r : find_owners(s);
 }
 
 bool futexes_unclear(const struct futexes *f, uint32_t pid)

@@ -21,17 +21,30 @@ struct futex_waiter {
 	uint8_t operation; /* of enum futex_operation */
 };
 
+/* Whose thread number stands in a mutex or lock. */
+struct futex_owner {
+	enum {
+		OWNER_NONE,    /* it is not locked, or does not say by whom */
+		OWNER_ALIVE,   /* pid and tid are set */
+		OWNER_DEAD,    /* nobody who has the memory mapped has that number */
+		OWNER_UNKNOWN, /* somebody out of sight, or of two the one, may be it */
+	} state;
+	uint32_t pid, tid; /* as /proc shows them */
+};
+
 struct futex {
 	struct memory_object object;
 	uint64_t offset; /* of its beginning in that, bytes */
 	struct futex_decoded decoded;
-	uint32_t word;			 /* the futex itself, as it was read */
-	int error;			 /* 0, or -errno: it could not be read */
-	uint32_t pid;			 /* a process that sees it, ... */
-	uint64_t address;		 /* ... and where it begins there; 0: it was read from a file */
-	struct span path;		 /* of the memory as that process's maps shows it */
-	int64_t entry;			 /* OBJECT_FILE: index of the file in /dev/shm, or -ENOENT */
-	size_t first, nwaiters;		 /* among the waiters */
+	uint32_t word;		/* the futex itself, as it was read */
+	int error;		/* 0, or -errno: it could not be read */
+	uint32_t pid;		/* a process that sees it, ... */
+	uint64_t address;	/* ... and where it begins there; 0: it was read from a file */
+	struct span path;	/* of the memory as that process's maps shows it */
+	int64_t entry;		/* OBJECT_FILE: index of the file in /dev/shm, or -ENOENT */
+	size_t first, nwaiters; /* among the waiters */
+	struct futex_owner owner;
+	bool unclear;			 /* a process that has the memory mapped waits for who knows what */
 	uint32_t holder_pid, holder_tid; /* a task whose robust list has it, or 0 */
 };
 
