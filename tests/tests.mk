@@ -8,7 +8,7 @@ FACTORY_OBJECTS := $(patsubst %.c,$(BUILD)/objects/%.o,$(sort $(wildcard tests/f
 # The same, with musl, where there is a compiler for it: its locks are laid out in another way. Its
 # headers are its own, those of the kernel the system's.
 MUSL_CC ?= musl-gcc
-MUSL_MACHINE = $(shell $(CC) -dumpmachine)
+MUSL_MACHINE = $(shell $(MUSL_CC) -print-multiarch)
 MUSL_FLAGS = -std=gnu11 -D_GNU_SOURCE -O1 -g -idirafter /usr/include/$(MUSL_MACHINE) -idirafter /usr/include
 FACTORY_MUSL := $(if $(shell command -v $(MUSL_CC)),$(FACTORY)-musl)
 FACTORY_MUSL_OBJECTS := $(FACTORY_OBJECTS:%.o=%.musl.o)
