@@ -258,6 +258,21 @@ static int refuse(struct snapshot *s, const struct futex *futex, struct report *
 	return -EBUSY;
 }
 
+/* Whether somebody waits for or holds another word among the bytes of an object, which may have
+ * been taken for what it is not. */
+static bool covers_another(const struct futexes *f, const struct futex *futex)
+{
+	for (size_t i = 0; i < f->count; i++) {
+		const struct futex *x = &f->items[i];
+
+		if (x != futex && memory_object_same(&x->object, &futex->object) &&
+		    x->offset < futex->offset + futex->decoded.size &&
+		    futex->offset < x->offset + x->decoded.size && (x->nwaiters > 0 || x->holder_pid))
+			return true;
+	}
+	return false;
+}
+
 /* Looks once more, with nothing but this one in view, and clears it if nobody needs it. */
 static int clear(struct snapshot *now, const struct futex *seen, int fd, struct report *report)
 {
@@ -272,6 +287,10 @@ static int clear(struct snapshot *now, const struct futex *seen, int fd, struct 
 	if (futex->offset != seen->offset || futex->decoded.type != seen->decoded.type)
 		return -ESTALE;
 	r = refuse(now, futex, report);
+	if (r == 0 && covers_another(&now->futexes, futex)) {
+		report_text(report, "another futex among its bytes is in use");
+		r = -EBUSY;
+	}
 	return r < 0 ? r : store(fd, futex->offset, zeroes, futex->decoded.size);
 }
 

@@ -614,6 +614,21 @@ def test_remove_spares_what_is_waited_for(ipcctl, factory, tmp_path, type_):
     truth["let_go"]()
 
 
+def test_remove_spares_another_word_among_its_bytes(ipcctl, factory, tmp_path):
+    """Bytes that read as an unlocked mutex need not be one: somebody waits in the middle."""
+    truth = make(factory, tmp_path, type="raw", content=struct.pack("<10I", 0, 0, 0, 0, 0x80, 0, 5, 0, 0, 0), at=24,
+                 wait="wait", waiters=1)
+    if truth["libc"] == "musl":
+        assert ipcctl.describe(truth["ref"])["type"] == "unknown"
+        return
+    assert ipcctl.describe(truth["ref"])["type"] == "mutex"
+    with open("/dev/shm/futex", "rb") as f:
+        before = f.read()
+    ipcctl.refuses("remove", "--quiet", truth["ref"], status=1, words=["another futex"])
+    with open("/dev/shm/futex", "rb") as f:
+        assert f.read() == before
+
+
 @pytest.mark.parametrize("memory", ["memfd", "anon-mapping", "sysv-shm"])
 def test_remove_only_in_files(ipcctl, factory, tmp_path, memory):
     truth = make(factory, tmp_path, memory=memory, type="sem", waiters=1)
