@@ -5,6 +5,18 @@
 FACTORY := $(BUILD)/tests/factory
 FACTORY_OBJECTS := $(patsubst %.c,$(BUILD)/objects/%.o,$(sort $(wildcard tests/factory/*.c)))
 
+# The same, with musl, where there is a compiler for it: its locks are laid out in another way. Its
+# headers are its own, those of the kernel the system's.
+MUSL_CC ?= musl-gcc
+MUSL_MACHINE = $(shell $(MUSL_CC) -print-multiarch)
+MUSL_FLAGS = -std=gnu11 -D_GNU_SOURCE -O1 -g -idirafter /usr/include/$(MUSL_MACHINE) -idirafter /usr/include
+FACTORY_MUSL := $(if $(shell command -v $(MUSL_CC)),$(FACTORY)-musl)
+FACTORY_MUSL_OBJECTS := $(FACTORY_OBJECTS:%.o=%.musl.o)
+
+# A program with words of 32 bits, where the compiler and the kernel know such (x86).
+WAIT32 := $(BUILD)/tests/wait32
+WAIT32_FLAGS = -m32 -O1 -fno-pic -fno-stack-protector -nostdlib -static
+
 # Each tests/unit/NAME.c is a program of its own, linked to everything but main().
 UNIT_SOURCES := $(sort $(wildcard tests/unit/*.c))
 UNIT_OBJECTS := $(UNIT_SOURCES:%.c=$(BUILD)/objects/%.o)
@@ -20,17 +32,31 @@ $(FACTORY): $(FACTORY_OBJECTS)
 	@echo "  LD      $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -pthread -lrt
 
+$(BUILD)/objects/tests/%.musl.o: tests/%.c Makefile tests/tests.mk
+	@mkdir -p $(@D)
+	@echo "  CC      $< ($(MUSL_CC))"
+	$(Q)$(MUSL_CC) $(MUSL_FLAGS) $(DEPFLAGS) -c -o $@ $<
+
+$(FACTORY)-musl: $(FACTORY_MUSL_OBJECTS)
+	@echo "  LD      $@"
+	$(Q)$(MUSL_CC) -o $@ $^ -pthread
+
+$(WAIT32): tests/factory/narrow/wait32.c tests/tests.mk
+	@mkdir -p $(@D)
+	@echo "  CC      $< (32 bit)"
+	$(Q)$(CC) $(WAIT32_FLAGS) -o $@ $< 2>/dev/null || echo "          cannot: its tests will be skipped"
+
 $(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/objects/tests/unit/%.o $(LIBRARY)
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBRARY) -lcmocka $(need_LIBS) $(LIBS)
 
-.SECONDARY: $(UNIT_OBJECTS) $(FACTORY_OBJECTS)
--include $(FACTORY_OBJECTS:.o=.d) $(UNIT_OBJECTS:.o=.d)
+.SECONDARY: $(UNIT_OBJECTS) $(FACTORY_OBJECTS) $(FACTORY_MUSL_OBJECTS)
+-include $(FACTORY_OBJECTS:.o=.d) $(FACTORY_MUSL_OBJECTS:.o=.d) $(UNIT_OBJECTS:.o=.d)
 
 .PHONY: check check-user check-valgrind check-compilers sanitize sanitize-thread test-programs deps-test
 
-test-programs: $(PROGRAM) $(FACTORY) $(UNIT_TESTS)
+test-programs: $(PROGRAM) $(FACTORY) $(FACTORY_MUSL) $(WAIT32) $(UNIT_TESTS)
 
 # TESTS="tests/cli/test_list.py build/tests/unit/parse" narrows any of these.
 RUN_TESTS = IPCCTL=$(PROGRAM) FACTORY=$(FACTORY) $(PYTHON) tests/run
@@ -75,7 +101,7 @@ deps-test: ## install what the tests need (as root, or a user with sudo)
 	@if command -v apt-get >/dev/null; then \
 		$(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 			python3 python3-pytest python3-jsonschema libcmocka-dev valgrind clang mandoc shellcheck btrfs-progs \
-			util-linux bash bash-completion libc6-dbg; \
+			util-linux bash bash-completion libc6-dbg musl-tools; \
 	elif command -v dnf >/dev/null; then $(SUDO) dnf install -y python3 python3-pytest python3-jsonschema \
 		libcmocka-devel valgrind clang libasan libubsan mandoc ShellCheck btrfs-progs util-linux bash-completion; \
 	elif command -v apk >/dev/null; then $(SUDO) apk add python3 py3-pytest py3-jsonschema cmocka-dev \

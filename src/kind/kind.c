@@ -12,7 +12,12 @@ const char only_holders_end_it[] = "it cannot be ended from outside; --kill sign
 
 const char *kind_alias_value(const struct kind *k, const char *word)
 {
-	int at = k->alias_field && k->schema ? schema_find(k->schema, span_of(k->alias_field)) : -1;
+	int at;
+
+	for (size_t i = 0; k->alias_values && k->aliases[i]; i++)
+		if (strcmp(k->aliases[i], word) == 0)
+			return k->alias_values[i];
+	at = k->alias_field && k->schema ? schema_find(k->schema, span_of(k->alias_field)) : -1;
 
 	for (const char *const *v = at < 0 ? NULL : k->schema->fields[at].values; v && *v; v++)
 		if (strcmp(*v, word) == 0)

@@ -44,6 +44,7 @@ struct create_args {
 	struct opt_u64 timeout; /* seconds to hold it; see kind->transient */
 	const char *range;	/* "0-99" */
 	bool exist_ok, packet, semaphore, listen, read_only, shared, nonblock, ofd;
+	bool robust, recursive, errorcheck, priority_inherit, force; /* of a mutex in memory */
 };
 
 /* A descriptor that `create` made, and the variable that tells COMMAND its number. */
@@ -128,6 +129,8 @@ struct kind {
 	const char *const *aliases; /* NULL-terminated, or NULL */
 	/* The field whose values some of the aliases are: those stand for such objects only. */
 	const char *alias_field;
+	/* Which values those are, alias by alias, where they are not the same words; or NULL. */
+	const char *const *alias_values;
 	unsigned groups;
 	char letter;		/* selects the kind in list and its identifier in remove, or 0 */
 	char key_letter;	/* removes by key, or 0 */

@@ -28,6 +28,8 @@ enum why {
 	WHY_OTHER_MOUNTS = -11,	 /* hidden: it lies in a mount namespace that is not ours */
 	WHY_NO_WRITER = -12,	 /* only a descriptor that writes could tell, and none was found */
 	WHY_NOT_LOOKED = -13,	 /* hidden: only processes tell it, and they were not looked at */
+	WHY_NOT_UNDERSTOOD = -18, /* hidden: what a task waits for cannot be understood */
+	WHY_NOT_AT_HAND = -19,	 /* it is not in memory, or reading it might wait for a file system */
 	WHY_TOO_QUICK = -14,	 /* hidden: its holders changed faster than they could be asked */
 	WHY_MOVES_ATIME = -3,	 /* permission hides it: reading would move the access time */
 };

@@ -10,7 +10,7 @@ static bool hides(int error)
 	return error == EPERM || error == EACCES || error == WHY_MOVES_ATIME || error == WHY_OTHER_PIDS ||
 	       error == WHY_OTHER_MOUNTS || error == WHY_NOT_LOOKED || error == WHY_KERNEL_TOO_OLD ||
 	       error == WHY_TOO_QUICK || error == WHY_LEASED || error == WHY_OTHER_SYSTEM ||
-	       error == WHY_TRACED || error == WHY_NOT_STOPPED;
+	       error == WHY_TRACED || error == WHY_NOT_UNDERSTOOD || error == WHY_NOT_STOPPED;
 }
 
 bool warning_hides(const struct warning *warning)
@@ -157,6 +157,10 @@ static const char *cause(int error)
 		return "only a descriptor that writes could tell, and none was found";
 	case WHY_NOT_LOOKED:
 		return "only processes could tell, and they were not looked at";
+	case WHY_NOT_UNDERSTOOD:
+		return "a task of another word size, or in a restarted call, does not show what it waits for";
+	case WHY_NOT_AT_HAND:
+		return "it is not in memory, or its file system might have to be waited for";
 	case WHY_TOO_QUICK:
 		return "its holders changed faster than they could be asked";
 	case WHY_MOVES_ATIME:

@@ -30,7 +30,9 @@ struct fd_reader {
 bool fd_positions_known(int proc);
 /*
  * The name of the next number in the directory, valid until the next call; reader->last is the
- * number. It may not be in use: say so with fd_reader_missed(). 1, 0 at the end, or -errno.
+ * number. It may not be in use: say so with fd_reader_missed(), and whenever it could not be looked at:
+ * a process that ends just now may refuse every number, those that were never in use too, and there
+ * would be no end of them. 1, 0 at the end, or -errno.
  */
 int fd_reader_next(struct fd_reader *reader, const char **name) _must_check_;
 void fd_reader_missed(struct fd_reader *reader);

@@ -259,6 +259,7 @@ void snapshot_free(struct snapshot *s)
 	lock_waits_free(&s->lock_waits);
 	openers_free(&s->openers);
 	signals_free(&s->signals);
+	futexes_free(&s->futexes);
 	holders_free(&s->holders);
 }
 

@@ -13,6 +13,7 @@
 #include "model/warnings.h"
 #include "scan/blocked.h"
 #include "scan/context.h"
+#include "scan/futexes.h"
 #include "scan/holders.h"
 #include "scan/hugepages.h"
 #include "scan/inetdiag.h"
@@ -53,12 +54,13 @@ enum source {
 	SOURCE_LOCKS = 1 << 21,	  /* /proc/locks; with holders: what fdinfo tells of locks, too */
 	SOURCE_BLOCKED = 1 << 22, /* which objects tasks are blocked on */
 	SOURCE_SIGNALS = 1 << 23, /* /proc/PID/task/TID/status: processes with pending signals */
+	SOURCE_FUTEX = 1 << 24,	  /* shared futexes, with who has their memory mapped */
 };
 
 /* Objects that a walk over processes alone shows. */
 #define SOURCES_HELD                                                                                         \
 	(SOURCE_PIPE | SOURCE_FIFO | SOURCE_MEMFD | SOURCE_EVENTFD | SOURCE_PTY | SOURCE_FILE_MAPPING |      \
-	 SOURCE_ANON_MAPPING)
+	 SOURCE_ANON_MAPPING | SOURCE_FUTEX)
 
 /* What takes a walk over processes. */
 #define SOURCES_WALKED                                                                                       \
@@ -114,6 +116,7 @@ struct snapshot {
 	struct proc_locks locks;
 	struct lock_waits lock_waits;
 	struct process_signals signals;
+	struct futexes futexes;
 	struct holders holders;
 };
 

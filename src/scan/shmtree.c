@@ -58,14 +58,16 @@ static int add_entry(struct shmtree *t, struct span path, const struct statx *st
 	return 0;
 }
 
-/* Whether a file with a name has this inode number: 1, 0 or -ENOMEM. */
-static int has_inode(struct shmtree *t, uint64_t ino)
+int64_t shmtree_find_inode(struct shmtree *t, uint64_t ino)
 {
+	const struct hash_slot *slot;
+
 	for (size_t i = 0; t->by_inode.count == 0 && i < t->count; i++)
 		if (!t->items[i].deleted && t->items[i].dev == t->dev &&
 		    hash_add(&t->by_inode, t->items[i].ino, (uint32_t)i) < 0)
 			return -ENOMEM;
-	return hash_find(&t->by_inode, ino, NULL) != NULL;
+	slot = hash_find(&t->by_inode, ino, NULL);
+	return slot ? (int64_t)slot->value : -ENOENT;
 }
 
 int shmtree_add_nameless(struct shmtree *t, const struct found_file *n)
@@ -74,10 +76,10 @@ int shmtree_add_nameless(struct shmtree *t, const struct found_file *n)
 	struct span path = n->path;
 	struct shm_entry *e;
 	/* Where only the text " (deleted)" speaks for it, it may be part of the name. */
-	int named = n->described ? 0 : has_inode(t, n->key.ino);
+	int64_t named = n->described ? -ENOENT : shmtree_find_inode(t, n->key.ino);
 
-	if (named)
-		return named < 0 ? named : 0;
+	if (named != -ENOENT)
+		return named < 0 ? (int)named : 0;
 	/* Seen from another mount namespace the path may be any. */
 	if (span_starts(path, root.ptr))
 		path = span_from(path, root.len);

@@ -66,6 +66,8 @@ void shmtree_free(struct shmtree *t);
 int shmtree_add_nameless(struct shmtree *t, const struct found_file *n) _must_check_;
 /* The index of the entry with this path: 0 and up, -ENOENT or -ENOMEM. */
 int64_t shmtree_find(struct shmtree *t, struct span path);
+/* The same by inode number, of those with a name on the device of the root. */
+int64_t shmtree_find_inode(struct shmtree *t, uint64_t ino);
 
 /*
  * The directory that holds path, as an O_PATH descriptor reached without

@@ -94,10 +94,11 @@ int source_locks(struct snapshot *s, struct warnings *warnings)
 	int r = s->context->proc < 0 ? -ENOENT : proc_locks_read(&s->locks, s->context);
 
 	if (r == -ENOENT)
-		warnings_add(warnings,
-			     &(struct warning){ .subject = "locks",
-						.error = EACCES,
-						.text = "not in this /proc: who waits for a lock is not told" });
+		warnings_add(
+			warnings,
+			&(struct warning){ .subject = "locks",
+					   .error = EACCES,
+					   .text = "not in this /proc: who waits for a lock is not told" });
 	else if (r < 0 && r != -ENOMEM)
 		warnings_add(warnings, &(struct warning){ .subject = "/proc/locks", .error = -r });
 	return r == -ENOMEM ? r : 0;

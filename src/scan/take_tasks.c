@@ -42,11 +42,40 @@ static int take_blocked(struct snapshot *s, const struct scan_request *request)
 	return blocked_find(&s->blocked, s->context, &s->tasks, &quest.request, &devices);
 }
 
+/* Futexes that only those show who wait for them are missing where one did not tell. */
+static void warn_of_futexes(const struct snapshot *s, struct warnings *warnings)
+{
+	const struct futexes *f = &s->futexes;
+
+	if (!s->context->own_proc || !s->context->own_pids)
+		warnings_add(
+			warnings,
+			&(struct warning){ .subject = "futex",
+					   .error = EPERM,
+					   .text = "what tasks of another system or PID namespace wait for "
+						   "cannot be understood" });
+	else if (!f->complete || !f->lists_complete)
+		warnings_add(
+			warnings,
+			&(struct warning){ .subject = "futex",
+					   .error = EACCES,
+					   .text = "tasks could not be asked what they wait for and hold; "
+						   "that is not shown",
+					   .count = s->tasks.unreadable });
+	if (f->nunclear)
+		warnings_add(warnings,
+			     &(struct warning){ .subject = "futex",
+						.error = EACCES,
+						.text = "process(es) wait for something that cannot "
+							"be understood; that is not shown",
+						.count = f->nunclear });
+}
+
 int take_tasks(struct snapshot *s, const struct scan_request *request, struct warnings *warnings)
 {
 	int r = 0;
 
-	if (s->sources & (SOURCE_TASKS | SOURCE_BLOCKED) || wants_openers(s))
+	if (s->sources & (SOURCE_TASKS | SOURCE_BLOCKED | SOURCE_FUTEX) || wants_openers(s))
 		r = tasks_read(&s->tasks, s->context,
 			       request->threads ? request->threads : processor_count());
 	if (r < 0 && r != -ENOMEM) {
@@ -62,6 +91,10 @@ int take_tasks(struct snapshot *s, const struct scan_request *request, struct wa
 	if (r == 0 && s->sources & SOURCE_BLOCKED) {
 		r = take_blocked(s, request);
 		warn_of_tasks(s, warnings);
+	}
+	if (r == 0 && s->sources & SOURCE_FUTEX) {
+		r = futexes_find(s);
+		warn_of_futexes(s, warnings);
 	}
 	return r;
 }

@@ -79,7 +79,7 @@ static inline bool visit_wants(const struct visit *v, enum object_class class)
 void visit_descriptors(struct visit *v, const char *table);
 void visit_mappings(struct visit *v, const char *table);
 /* Looks at one descriptor of the table v->dir/`table`; what it refers to is noted as in visit_descriptors().
- * False: there is none of that number. */
+ * False: there is none of that number, or it could not be looked at. */
 bool visit_one_descriptor(struct visit *v, const char *table, int fd);
 /* Looks at the locks that a descriptor holds. */
 void visit_locks(struct visit *v, struct seat *s);

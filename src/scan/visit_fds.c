@@ -197,7 +197,7 @@ static bool bracketed(struct span text, const char *prefix, uint64_t *number)
 	       parse_u64((struct span){ text.ptr + n, text.len - n - 1 }, number) == 0;
 }
 
-/* False: there is none of that number. */
+/* False: it could not be looked at; mostly there is none of that number. */
 static bool visit_descriptor(struct visit *v, struct seat *s)
 {
 	const unsigned paths = 1 << OBJECT_FILE | 1 << OBJECT_MEMFD | 1 << OBJECT_FIFO | 1 << OBJECT_PTY;
@@ -207,10 +207,8 @@ static bool visit_descriptor(struct visit *v, struct seat *s)
 	s->len = readlinkat(s->dir, s->name, s->link, sizeof(s->link));
 	/* ENAMETOOLONG: a path over 4095 bytes; the file behind it can be asked all the same. */
 	if (s->len < 0 && errno != ENAMETOOLONG) {
-		bool missing = errno == ENOENT;
-
 		visit_failed(v, -errno);
-		return !missing;
+		return false;
 	}
 	text = seat_path(s);
 	if (visit_wants(v, OBJECT_LOCK))

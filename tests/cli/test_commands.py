@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-NOT_BUILT = ["futex"]
+NOT_BUILT = []
 PERSISTENT = ["sysv-shm", "sysv-sem", "sysv-msg", "posix-shm", "posix-sem", "posix-mq"]
 # Every kind that there will be.
 KINDS = PERSISTENT + ["pipe", "fifo", "unix-socket", "inet-socket", "memfd", "eventfd", "pty", "file-mapping",

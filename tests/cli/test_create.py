@@ -294,6 +294,6 @@ def test_semaphores_are_not_made_as_segments(ipcctl):
 
 
 def test_kinds_not_built_yet(ipcctl):
-    for kind in ("flock", "lease", "futex"):
+    for kind in ("flock", "lease", "signal"):
         result = ipcctl.refuses("create", kind, words=[kind], status=None)
         assert result.status in (1, 2)

@@ -84,7 +84,7 @@ def lock_refs(path):
     return {f"flock:{path}", f"record-lock:{path}:5-14"}
 
 
-def test_locks_on_overlay(ipcctl, overlay):
+def test_locks_on_overlay(ipcctl, overlay, lookups):
     path = overlay / "file"
     with locked(path):
         assert {o["ref"] for o in ipcctl.json("list", "lock")["objects"]} == lock_refs(path)
@@ -142,7 +142,7 @@ def test_subvolumes(ipcctl, btrfs):
         assert len(refs) == 2
 
 
-def test_locks_on_subvolumes(ipcctl, btrfs):
+def test_locks_on_subvolumes(ipcctl, btrfs, lookups):
     """The kernel shows the same numbers for both files."""
     paths = [btrfs / name / "file" for name in ("one", "two")]
     with locked(paths[0]), locked(paths[1]):

@@ -41,8 +41,9 @@ CASES = [pytest.param(thing, arguments, holders.format(call), call, id=f"{thing}
 
 
 @pytest.mark.parametrize("thing,arguments,holders,call", CASES)
-def test_descriptors(ipcctl, factory, tmp_path, thing, arguments, holders, call):
+def test_descriptors(ipcctl, factory, request, tmp_path, thing, arguments, holders, call):
     if "path" in arguments:
+        request.getfixturevalue("lookups")
         arguments = {"path": str(tmp_path / arguments["path"])}
     truth = factory(thing, hold=True, holders=holders, **arguments)
     assert len(truth["blocked"]) == 1

@@ -124,4 +124,5 @@ make_fn make_inet_listener, make_inet_pair;
 make_fn make_pty;
 make_fn make_lock;
 make_fn make_signals;
+make_fn make_futex;
 make_fn make_storm;

@@ -53,6 +53,11 @@ static const struct thing {
 	{ "signals", make_signals,
 	  "blocked=SIGNAL,.. thread_blocked= ignored= caught= threads=N wait=epoll|semop|sleep|pause|vfork "
 	  "kill=SIGNAL,.. queue=SIGNAL:VALUE,.. thread=INDEX:SIGNAL[:VALUE],.. name= stop=1 leave=1 end=1" },
+	{ "futex", make_futex,
+	  "memory=posix-shm|sysv-shm|memfd|anon-mapping|file-mapping name= size= offset= "
+	  "type=mutex|sem|cond|rwlock|raw robust=1 recursive=1 errorcheck=1 inherit=1 value= locks=N "
+	  "content=|contenthex= owner=live|dead|namespace readers=N waiters=N inside=N (in a PID namespace) "
+	  "wait=read|wait|bitset|timed|waitv|wait2|private at=BYTES stop=1 continue=1 keep=1" },
 	{ "storm", make_storm, "reuse=1" },
 };
 

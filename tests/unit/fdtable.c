@@ -214,6 +214,33 @@ static void test_one_far_away(void **state _unused_)
 	check(&s, 2);
 }
 
+/* A process that ends belongs to root from then on, and every number is refused: that comes to an
+ * end all the same, and tells those that there are. */
+static void test_all_refused(void **state _unused_)
+{
+	struct set s = { 0 }, told = { 0 };
+	size_t tries = 0;
+	const char *name;
+	struct fd_reader reader = { .counting = true, .last = -1 };
+	pid_t pid;
+	int n;
+
+	fill(&s, 0, 300, 1);
+	fill(&s, 310, 900, 3);
+	pid = start(&s, false);
+	reader.names.fd = open_table(pid);
+	while ((n = fd_reader_next(&reader, &name)) > 0 && tries++ < 2 * MOST) {
+		put(&told, reader.last);
+		fd_reader_missed(&reader);
+	}
+	assert_int_equal(n, 0);
+	for (int fd = 0; fd < MOST; fd++)
+		assert_true(told.has[fd] || !s.has[fd]);
+	close(reader.names.fd);
+	dir_reader_free(&reader.names);
+	end(pid);
+}
+
 /* What is open all the time is told, whatever comes and goes around it. */
 static void test_while_others_change(void **state _unused_)
 {
@@ -248,10 +275,11 @@ static void test_positions(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_positions),     cmocka_unit_test(test_none),
-		cmocka_unit_test(test_without_a_gap), cmocka_unit_test(test_not_from_zero),
-		cmocka_unit_test(test_with_gaps),     cmocka_unit_test(test_stripes),
-		cmocka_unit_test(test_one_far_away),  cmocka_unit_test(test_while_others_change),
+		cmocka_unit_test(test_positions),	    cmocka_unit_test(test_none),
+		cmocka_unit_test(test_without_a_gap),	    cmocka_unit_test(test_not_from_zero),
+		cmocka_unit_test(test_with_gaps),	    cmocka_unit_test(test_stripes),
+		cmocka_unit_test(test_all_refused),	    cmocka_unit_test(test_one_far_away),
+		cmocka_unit_test(test_while_others_change),
 	};
 	/* Room for all of the numbers. */
 	struct rlimit limit = { MOST + 100, MOST + 100 };

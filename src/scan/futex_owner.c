@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+#include "scan/futex_owner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "lib/file.h"
+#include "lib/parse.h"
+#include "lib/vec.h"
+#include "scan/process.h"
+#include "scan/scan.h"
+
+/* The last number of "NSpid:\t4711\t12\t1": those of the namespaces from ours inwards. */
+static uint32_t last_number(struct span line)
+{
+	uint64_t number = 0;
+	struct span word;
+
+	while (next_word(&line, &word))
+		if (parse_u64_in(word, 0, INT32_MAX, &number) < 0)
+			return 0;
+	return (uint32_t)number;
+}
+
+uint32_t task_inner_number(const struct scan_context *context, uint32_t pid, uint32_t tid)
+{
+	const struct span key = SPAN("NSpid:");
+	_cleanup_(buf_free) struct buf text = { 0 };
+	struct span rest, line;
+	char path[48];
+
+	snprintf(path, sizeof(path), "%u/task/%u/status", pid, tid);
+	if (read_file_at(context->proc, path, &text) < 0)
+		return 0;
+	rest = buf_span(&text);
+	while (next_line(&rest, &line))
+		if (span_starts(line, key.ptr))
+			return last_number(span_from(line, key.len));
+	return 0;
+}
+
+/* One that has ended owns nothing any more, though its number may still be there: a leader's
+ * stays until its threads are gone. */
+static bool is_alive(const struct scan_context *context, uint32_t pid, uint32_t tid)
+{
+	const struct task task = { .pid = pid, .tid = tid };
+	char state = task_state(context, &task);
+
+	return state != 'Z' && state != 'X' && state != '?';
+}
+
+const struct holding *memory_object_holding(const struct snapshot *s, const struct memory_object *object)
+{
+	return object->space ? NULL : holders_find(&s->holders, &object->key);
+}
+
+/* A task that has the memory mapped, by its number in its own PID namespace. */
+struct candidate {
+	uint32_t number;
+	uint32_t pid, tid;
+};
+
+struct candidates {
+	struct candidate *items;
+	size_t count;
+	bool whole; /* no process in sight is missing */
+};
+
+static int add(struct candidates *c, uint32_t number, uint32_t pid, uint32_t tid)
+{
+	if (vec_reserve(&c->items, c->count, sizeof(*c->items)) < 0)
+		return -ENOMEM;
+	c->items[c->count++] = (struct candidate){ number, pid, tid };
+	return 0;
+}
+
+/* The tasks of a process; `ours`: our PID namespace, in which numbers are what /proc shows. */
+static int add_process(struct candidates *c, const struct scan_context *context, uint32_t pid, uint64_t ours)
+{
+	_cleanup_(close_fd) int dir = -1;
+	_cleanup_(free_ptr) uint32_t *tids = NULL;
+	char path[24];
+	int64_t n;
+	bool same;
+	int r = 0;
+
+	snprintf(path, sizeof(path), "%u/task", pid);
+	dir = openat(context->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	n = dir < 0 ? -errno : read_numbers(dir, &tids);
+	if (n < 0 && n != -ENOENT && n != -ESRCH)
+		c->whole = false;
+	snprintf(path, sizeof(path), "%u/ns/pid", pid);
+	same = ours && namespace_number(context->proc, path) == ours;
+	for (int64_t i = 0; r == 0 && i < n; i++)
+		r = add(c, same ? tids[i] : task_inner_number(context, pid, tids[i]), pid, tids[i]);
+	return n == -ENOMEM ? -ENOMEM : r;
+}
+
+static int compare_candidates(const void *pa, const void *pb)
+{
+	const struct candidate *a = pa, *b = pb;
+
+	return (a->number > b->number) - (a->number < b->number);
+}
+
+/* All tasks of those who have the memory mapped, by number. */
+static int find_candidates(struct candidates *c, const struct snapshot *s, const struct memory_object *object)
+{
+	const struct holders *h = &s->holders;
+	uint64_t ours = namespace_number(s->context->proc, "self/ns/pid");
+	uint32_t last = NO_HOLDING;
+	int r = 0;
+
+	c->whole = h->walked && !h->unreadable && !h->hidden && object->space == 0;
+	for (const struct holding *g = memory_object_holding(s, object); g && r == 0;
+	     g = holding_next(h, g)) {
+		/* The holdings of one process stand together. */
+		if (g->fd < 0 && g->holder != last) {
+			r = add_process(c, s->context, holding_holder(h, g)->pid, ours);
+			last = g->holder;
+		}
+	}
+	if (c->count > 0)
+		qsort(c->items, c->count, sizeof(*c->items), compare_candidates);
+	return r;
+}
+
+/* The first candidate of that number, or the one behind all smaller ones. */
+static size_t find_number(const struct candidates *c, uint32_t number)
+{
+	size_t low = 0, high = c->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (c->items[middle].number < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void choose(struct futex *futex, const struct scan_context *context, const struct candidates *c)
+{
+	struct futex_owner *owner = &futex->owner;
+	uint32_t number = futex->decoded.owner;
+	unsigned found = 0;
+
+	if (number == 0)
+		return;
+	if (futex->holder_pid) {
+		/* It said so to the kernel, too. */
+		*owner = (struct futex_owner){ OWNER_ALIVE, futex->holder_pid, futex->holder_tid };
+		return;
+	}
+	for (size_t i = find_number(c, number); i < c->count && c->items[i].number == number; i++)
+		if (is_alive(context, c->items[i].pid, c->items[i].tid)) {
+			*owner = (struct futex_owner){ OWNER_ALIVE, c->items[i].pid, c->items[i].tid };
+			found++;
+		}
+	if (found > 1 || (found == 0 && !c->whole))
+		*owner = (struct futex_owner){ .state = OWNER_UNKNOWN };
+	else if (found == 0)
+		owner->state = OWNER_DEAD;
+}
+
+int futex_owners_find(const struct snapshot *s, struct futex *futexes, size_t n)
+{
+	struct candidates c = { 0 };
+	bool needed = false;
+	int r = 0;
+
+	for (size_t i = 0; i < n; i++)
+		needed |= futexes[i].decoded.owner && !futexes[i].holder_pid;
+	if (needed)
+		r = find_candidates(&c, s, &futexes[0].object);
+	for (size_t i = 0; i < n; i++)
+		choose(&futexes[i], s->context, &c);
+	free(c.items);
+	return r;
+}
+
+bool futex_waits_unclear(const struct snapshot *s, const struct memory_object *object)
+{
+	const struct holders *h = &s->holders;
+
+	for (const struct holding *g = memory_object_holding(s, object); g && s->futexes.nunclear > 0;
+	     g = holding_next(h, g))
+		if (g->fd < 0 && futexes_unclear(&s->futexes, holding_holder(h, g)->pid))
+			return true;
+	return false;
+}
