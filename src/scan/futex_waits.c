@@ -175,6 +175,20 @@ static int add_list(struct futex_words *words, int proc, uint32_t tid, uint64_t 
 	return r;
 }
 
+bool futex_holds_any(int proc, uint32_t tid)
+{
+	struct robust_list_head *head = NULL, h;
+	size_t size = 0;
+
+	if (syscall(SYS_get_robust_list, (pid_t)tid, &head, &size) < 0)
+		return errno == EPERM || errno == EACCES;
+	if (!head || size != sizeof(*head))
+		return false;
+	/* Whoever links by a mark in the pointer has the head's own address there when it is empty. */
+	return memory_read(proc, tid, (uintptr_t)head, &h, sizeof(h)) == 0 &&
+	       ((uintptr_t)h.list.next & ~(uintptr_t)1) != (uintptr_t)head;
+}
+
 int futex_words_held(struct futex_words *words, int proc, uint32_t tid, const struct regions *regions)
 {
 	struct robust_list_head *head = NULL;

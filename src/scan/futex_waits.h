@@ -30,5 +30,7 @@ int futex_words_of_task(struct futex_words *words, int proc, const struct task *
 /* Adds those in the robust list of a task. 0, -EPERM: it may not be read, or -ENOMEM. */
 int futex_words_held(struct futex_words *words, int proc, uint32_t tid,
 		     const struct regions *regions) _must_check_;
+/* Whether the robust list of a task has any entry, or cannot be told to have none. */
+bool futex_holds_any(int proc, uint32_t tid);
 /* Whether a task waits for a futex that only its own process uses, as most do. */
 bool futex_wait_is_private(const struct task *task);

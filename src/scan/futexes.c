@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "lib/parallel.h"
 #include "lib/vec.h"
 #include "scan/futex_owner.h"
 #include "scan/futex_window.h"
@@ -22,9 +23,42 @@ void region_reader_init(struct region_reader *reader, const struct snapshot *s)
 	};
 }
 
-/* Whether a process maps shared memory that it may write to: then it may hold what lies there. */
-static int find_sharers(const struct holders *h, bool **shares)
+/* Processes that map shared memory which they may write to, by their index: they may hold what lies there. */
+struct sharers {
+	const struct snapshot *s;
+	bool *items;
+};
+
+/* Whether any thread of a process may hold robust mutexes: most hold none, which is quicker told than
+ * what they have mapped. */
+static bool holds_any(const struct snapshot *s, uint32_t pid)
 {
+	_cleanup_(close_fd) int dir = -1;
+	_cleanup_(free_ptr) uint32_t *tids = NULL;
+	char path[24];
+	int64_t n;
+	bool any = false;
+
+	snprintf(path, sizeof(path), "%u/task", pid);
+	dir = openat(s->context->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	n = dir < 0 ? 0 : read_numbers(dir, &tids);
+	for (int64_t i = 0; !any && i < n; i++)
+		any = futex_holds_any(s->context->proc, tids[i]);
+	return any || n == -ENOMEM;
+}
+
+static void ask_sharer(void *context, unsigned thread _unused_, size_t i)
+{
+	struct sharers *sharers = context;
+
+	if (sharers->items[i])
+		sharers->items[i] = holds_any(sharers->s, sharers->s->holders.items[i].pid);
+}
+
+static int find_sharers(struct snapshot *s, unsigned threads, bool **shares)
+{
+	const struct holders *h = &s->holders;
+
 	*shares = calloc(h->count + 1, sizeof(**shares));
 	if (!*shares)
 		return -ENOMEM;
@@ -34,6 +68,8 @@ static int find_sharers(const struct holders *h, bool **shares)
 		if (g->fd < 0 && g->access & ACCESS_WRITE)
 			(*shares)[g->holder] = true;
 	}
+	parallel_run(&(struct parallel_work){ ask_sharer, &(struct sharers){ s, *shares }, h->count },
+		     threads);
 	return 0;
 }
 
@@ -134,13 +170,13 @@ static int add_process(struct snapshot *s, struct futex_words *words, uint32_t p
 }
 
 /* Goes up the pids of both the holders and the blocked tasks. */
-static int add_processes(struct snapshot *s, struct futex_words *words)
+static int add_processes(struct snapshot *s, unsigned threads, struct futex_words *words)
 {
 	const struct holders *h = &s->holders;
 	const struct tasks *tasks = &s->tasks;
 	_cleanup_(free_ptr) bool *shares = NULL;
 	size_t i = 0, t = 0;
-	int r = find_sharers(h, &shares);
+	int r = find_sharers(s, threads, &shares);
 
 	while (r == 0 && (i < h->count || t < tasks->count)) {
 		uint32_t holder = i < h->count ? h->items[i].pid : UINT32_MAX;
@@ -266,7 +302,7 @@ static int find_owners(struct snapshot *s)
 	return r;
 }
 
-int futexes_find(struct snapshot *s)
+int futexes_find(struct snapshot *s, unsigned threads)
 {
 	struct futexes *f = &s->futexes;
 	struct futex_words words = { .arena = &f->arena };
@@ -279,7 +315,7 @@ int futexes_find(struct snapshot *s)
 	f->complete = s->tasks.complete;
 	f->lists_complete = true;
 	r = mounts_read(&f->mounts);
-	r = r == -ENOMEM ? r : add_processes(s, &words);
+	r = r == -ENOMEM ? r : add_processes(s, threads, &words);
 	if (words.count > 0)
 		qsort(words.items, words.count, sizeof(*words.items), compare_words);
 	for (size_t i = 0, n; r == 0 && i < words.count; i += n) {

@@ -68,9 +68,9 @@ struct snapshot;
 int futex_find_entry(struct snapshot *s, struct futex *futex) _must_check_;
 /*
  * Finds them, from the tasks and holders of the snapshot; then memory is read where it is resident
- * and no file system can be waited for. 0 or -ENOMEM.
+ * and no file system can be waited for. threads: at most. 0 or -ENOMEM.
  */
-int futexes_find(struct snapshot *s) _must_check_;
+int futexes_find(struct snapshot *s, unsigned threads) _must_check_;
 void futexes_free(struct futexes *f);
 /* Whether a task of that process waits for something that could not be understood. */
 bool futexes_unclear(const struct futexes *f, uint32_t pid);

@@ -29,7 +29,7 @@ struct job {
 struct gathering {
 	struct snapshot *snapshot;
 	const struct scan_request *request;
-	struct job first[4], rest[9];
+	struct job first[5], rest[10];
 	size_t nfirst, nrest;
 };
 
@@ -38,10 +38,14 @@ static unsigned threads_of(const struct scan_request *request)
 	return request->threads ? request->threads : processor_count();
 }
 
+/* To read /proc/locks is to sleep for some time (the kernel's percpu_down_write()), in which signals
+ * can be read. */
 static void add_job(struct gathering *g, enum source source)
 {
-	if (g->snapshot->sources & SOURCES_WALKED &&
-	    source & (SOURCE_SHMTREE | SOURCE_MQUEUE | SOURCE_SHMROOT | SOURCE_LOCKS))
+	const unsigned early = SOURCE_SHMTREE | SOURCE_MQUEUE | SOURCE_SHMROOT | SOURCE_LOCKS |
+			       (g->snapshot->sources & SOURCE_LOCKS ? SOURCE_SIGNALS : 0);
+
+	if (g->snapshot->sources & SOURCES_WALKED && source & early)
 		g->first[g->nfirst++].source = source;
 	else
 		g->rest[g->nrest++].source = source;
@@ -81,6 +85,9 @@ static void gather(struct gathering *g, struct job *job)
 		break;
 	case SOURCE_LOCKS:
 		*r = source_locks(s, w);
+		break;
+	case SOURCE_SIGNALS:
+		*r = signals_read(&s->signals, s->context, &g->request->processes, threads_of(g->request), w);
 		break;
 	default: /* the walk needs what the others found */
 		break;
@@ -169,19 +176,6 @@ static int take_holders(struct snapshot *s, const struct scan_request *request,
 	return r < 0 ? 0 : add_nameless(s);
 }
 
-static int take_signals(struct snapshot *s, const struct scan_request *request, struct warnings *warnings)
-{
-	struct warnings found = { 0 };
-	int r = signals_read(&s->signals, s->context, &request->processes, threads_of(request), &found);
-
-	if (found.incomplete)
-		s->failed |= SOURCE_SIGNALS;
-	if (!(request->incidental & SOURCE_SIGNALS))
-		warnings_merge(warnings, &found);
-	warnings_free(&found);
-	return r;
-}
-
 static unsigned wanted_sources(const struct scan_request *request)
 {
 	return request->depth.no_processes ? request->sources & ~(unsigned)SOURCES_PROCESSES :
@@ -201,9 +195,10 @@ int snapshot_take(struct snapshot *s, const struct scan_context *context, const 
 		  struct warnings *warnings)
 {
 	/* The slowest first, so that the last to finish is a short one. */
-	static const enum source order[] = { SOURCE_UNIX,     SOURCE_SHMTREE,  SOURCE_SYSV_MSG,
-					     SOURCE_SYSV_SEM, SOURCE_SYSV_SHM, SOURCE_INET,
-					     SOURCE_PATHS,    SOURCE_MQUEUE,   SOURCE_LOCKS };
+	static const enum source order[] = { SOURCE_LOCKS,    SOURCE_UNIX,     SOURCE_SHMTREE,
+					     SOURCE_SYSV_MSG, SOURCE_SYSV_SEM, SOURCE_SYSV_SHM,
+					     SOURCE_INET,     SOURCE_PATHS,    SOURCE_MQUEUE,
+					     SOURCE_SIGNALS };
 	struct gathering g = { .snapshot = s, .request = request };
 	struct warnings found = { 0 };
 	struct parallel_work rest;
@@ -238,8 +233,6 @@ int snapshot_take(struct snapshot *s, const struct scan_context *context, const 
 		r = proc_locks_confirm(&s->locks, context, &s->holders.locks);
 	if (r == 0)
 		r = take_tasks(s, request, warnings);
-	if (r == 0 && s->sources & SOURCE_SIGNALS)
-		r = take_signals(s, request, warnings);
 	s->taken = time(NULL);
 	return r;
 }

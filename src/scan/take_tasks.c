@@ -73,11 +73,11 @@ static void warn_of_futexes(const struct snapshot *s, struct warnings *warnings)
 
 int take_tasks(struct snapshot *s, const struct scan_request *request, struct warnings *warnings)
 {
+	unsigned threads = request->threads ? request->threads : processor_count();
 	int r = 0;
 
 	if (s->sources & (SOURCE_TASKS | SOURCE_BLOCKED | SOURCE_FUTEX) || wants_openers(s))
-		r = tasks_read(&s->tasks, s->context,
-			       request->threads ? request->threads : processor_count());
+		r = tasks_read(&s->tasks, s->context, threads);
 	if (r < 0 && r != -ENOMEM) {
 		s->tasks.complete = false;
 		s->failed |= SOURCE_TASKS;
@@ -93,7 +93,7 @@ int take_tasks(struct snapshot *s, const struct scan_request *request, struct wa
 		warn_of_tasks(s, warnings);
 	}
 	if (r == 0 && s->sources & SOURCE_FUTEX) {
-		r = futexes_find(s);
+		r = futexes_find(s, threads);
 		warn_of_futexes(s, warnings);
 	}
 	return r;
