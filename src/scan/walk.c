@@ -103,6 +103,28 @@ static bool is_new_table(struct visit *v, struct tables *t, int tasks, uint32_t 
 	return true;
 }
 
+/* Whether a task has no memory: it has ended or is just ending, or is a thread of the kernel. */
+static bool is_bare(int dir, const char *path)
+{
+	_cleanup_(buf_free) struct buf text = { 0 };
+	int r = read_file_at(dir, path, &text);
+
+	return r == -ENOENT || r == -ESRCH || (r == 0 && span_starts(buf_span(&text), "0 "));
+}
+
+/* One thread's own table of descriptors. A thread that is just ending (one of our own, perhaps, that was
+ * waited for) belongs to root and refuses all others, but has none any more. */
+static void visit_thread(struct visit *v, int tasks, const char *table)
+{
+	bool refused = v->refused;
+	char path[24];
+
+	visit_descriptors(v, table);
+	snprintf(path, sizeof(path), "%u/statm", v->tid);
+	if (v->refused && !refused && is_bare(tasks, path))
+		v->refused = false;
+}
+
 /*
  * Threads with tables of descriptors of their own are looked at themselves. If the
  * leader has exited, /proc/PID shows nothing: then the first thread stands in for it.
@@ -126,7 +148,7 @@ static void visit_threads(struct visit *v)
 		v->tid = tids[i];
 		snprintf(table, sizeof(table), "task/%u", tids[i]);
 		if (descriptors && is_new_table(v, &tables, tasks, tids[i]))
-			visit_descriptors(v, table);
+			visit_thread(v, tasks, table);
 		/* Threads of one process share their memory: one look is enough. */
 		if (wants_mappings(v->w) && !memory)
 			visit_mappings(v, table);
@@ -157,15 +179,6 @@ static int read_stat(struct visit *v, struct buf *text)
 	h->terminal = v->stat.terminal;
 	h->foreground = v->stat.foreground;
 	return 0;
-}
-
-/* Whether a task has no memory: it has ended or is just ending, or is a thread of the kernel. */
-static bool is_bare(int dir, const char *path)
-{
-	_cleanup_(buf_free) struct buf text = { 0 };
-	int r = read_file_at(dir, path, &text);
-
-	return r == -ENOENT || r == -ESRCH || (r == 0 && span_starts(buf_span(&text), "0 "));
 }
 
 /* A process without memory belongs to root and refuses all others, but holds nothing. Its

@@ -80,6 +80,9 @@ void truth_end(struct truth *t);
  * came with Linux 5.2, eventfd-semaphore with 6.5). */
 int64_t own_fdinfo(int fd, const char *field, int base);
 
+/* memfd.c: device and inode of the mapping that begins there, from the process's own maps */
+void own_mapping_truth(struct truth *truth, const void *address);
+
 /* tasks.c: children that do one thing, usually block, and die with the factory */
 struct tasks {
 	pid_t *pids;

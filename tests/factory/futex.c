@@ -108,16 +108,10 @@ static void make_memory(struct job *job, struct memory *m)
 	m->first = map_again(m);
 	truth_text(&job->truth, "memory", m->kind);
 	truth_u64(&job->truth, "id", m->id);
-	if (m->fd >= 0) {
+	if (m->fd >= 0)
 		truth_u64(&job->truth, "ino", st.st_ino);
-	} else {
-		/* Memory without a descriptor: the kernel's name of the maker's own mapping. */
-		char path[80];
-
-		snprintf(path, sizeof(path), "/proc/self/map_files/%lx-%lx", (unsigned long)m->first,
-			 (unsigned long)(m->first + m->size));
-		truth_u64(&job->truth, "ino", stat(path, &st) < 0 ? 0 : st.st_ino);
-	}
+	else
+		own_mapping_truth(&job->truth, m->first);
 }
 
 static void check(int error, const char *what)

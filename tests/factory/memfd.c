@@ -124,8 +124,7 @@ void make_eventfd(struct job *job)
 	hold_all(job, &subject);
 }
 
-/* Device and inode of the mapping that begins there, from the process's own maps. */
-static void own_mapping_truth(struct truth *truth, const void *address)
+void own_mapping_truth(struct truth *truth, const void *address)
 {
 	char *line = NULL;
 	size_t size = 0;
