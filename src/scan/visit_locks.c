@@ -21,26 +21,30 @@ static bool number_in(struct span text, uint64_t *number)
 /*
  * Whether a descriptor is worth the look, which costs more than all else about it. Where
  * /proc/locks tells of all locks, those of other files are not. Elsewhere whatever has a path is;
- * what has none, hardly anybody locks: there /proc/locks has to do.
+ * what has none, and a device such as /dev/null, hardly anybody locks: there /proc/locks has to do.
  */
 static bool may_be_locked(const struct visit *v, const struct seat *s)
 {
 	const struct proc_locks *locks = v->w->request->locks;
 	struct span text = seat_path(s);
-	bool memfd = span_starts(text, "/memfd:");
+	bool memfd = span_starts(text, "/memfd:"), device;
 	uint64_t number;
 	struct statx stx;
 
 	if (text.len > 0 && text.ptr[0] != '/')
 		return number_in(text, &number) && proc_locks_has_inode(locks, number);
-	if (!locks->all && !memfd)
+	if (!locks->all && !memfd && !span_starts(text, "/dev/"))
 		return true;
-	if (locks->count == 0)
+	if (locks->count == 0 && (locks->all || memfd))
 		return false;
 	if (look_behind(s->dir, s->name, STATX_TYPE | STATX_INO, &stx) < 0)
 		return true;
+	device = S_ISCHR(stx.stx_mode);
+	if (!locks->all && !memfd && !device)
+		return true;
 	return proc_locks_has_inode(locks, stx.stx_ino) ||
-	       !(memfd || device_is_among(v->w->plain, v->w->nplain, file_key(OBJECT_LOCK, &stx).dev));
+	       !(memfd || device ||
+		 device_is_among(v->w->plain, v->w->nplain, file_key(OBJECT_LOCK, &stx).dev));
 }
 
 /* Whether its path leads to that file for us, too; no file system is waited for. */

@@ -184,15 +184,16 @@ def test_names(ipcctl, factory, tmp_path, kind, name):
 
 
 def test_files_without_a_path(ipcctl, factory, path, background):
-    """What hardly anybody locks: a pipe, and memory."""
+    """What hardly anybody locks: a pipe, memory, and a device."""
     script = ("import fcntl,os,sys,time\n"
               "r, w = os.pipe(); m = os.memfd_create('m')\n"
+              "d = os.open('/dev/null', os.O_RDWR); fcntl.flock(d, fcntl.LOCK_EX)\n"
               "fcntl.flock(r, fcntl.LOCK_EX); fcntl.flock(m, fcntl.LOCK_SH)\n"
-              "print(os.fstat(r).st_ino, os.fstat(m).st_ino, flush=True); time.sleep(99)")
+              "print(*(os.fstat(f).st_ino for f in (r, m, d)), flush=True); time.sleep(99)")
     process = background("python3", "-c", script, stdout=subprocess.PIPE)
-    pipe, memory = (int(word) for word in process.stdout.readline().split())
+    pipe, memory, device = (int(word) for word in process.stdout.readline().split())
     got = {o["inode"]: o for o in listed(ipcctl, "flock").values()}
-    for inode, mode in ((pipe, "write"), (memory, "read")):
+    for inode, mode in ((pipe, "write"), (memory, "read"), (device, "write")):
         assert got[inode]["lock_mode"] == mode and got[inode]["locker"] == process.pid
         assert [row["pid"] for row in got[inode]["holders"]] == [process.pid]
 
