@@ -31,7 +31,7 @@ struct sharers {
 
 /* Whether any thread of a process may hold robust mutexes: most hold none, which is quicker told than
  * what they have mapped. */
-static bool holds_any(const struct snapshot *s, uint32_t pid)
+static bool holds_any(const struct snapshot *s, const struct holder *holder)
 {
 	_cleanup_(close_fd) int dir = -1;
 	_cleanup_(free_ptr) uint32_t *tids = NULL;
@@ -39,7 +39,9 @@ static bool holds_any(const struct snapshot *s, uint32_t pid)
 	int64_t n;
 	bool any = false;
 
-	snprintf(path, sizeof(path), "%u/task", pid);
+	if (holder->threads == 1)
+		return futex_holds_any(s->context->proc, holder->pid);
+	snprintf(path, sizeof(path), "%u/task", holder->pid);
 	dir = openat(s->context->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	n = dir < 0 ? 0 : read_numbers(dir, &tids);
 	for (int64_t i = 0; !any && i < n; i++)
@@ -52,7 +54,7 @@ static void ask_sharer(void *context, unsigned thread _unused_, size_t i)
 	struct sharers *sharers = context;
 
 	if (sharers->items[i])
-		sharers->items[i] = holds_any(sharers->s, sharers->s->holders.items[i].pid);
+		sharers->items[i] = holds_any(sharers->s, &sharers->s->holders.items[i]);
 }
 
 static int find_sharers(struct snapshot *s, unsigned threads, bool **shares)

@@ -23,6 +23,7 @@ enum holding_access {
 struct holder {
 	uint32_t pid;	      /* thread group, as /proc shows it */
 	uint32_t uid;	      /* effective */
+	uint32_t threads;     /* a leader that has ended included */
 	uint64_t start_ticks; /* with pid it identifies the process: field 22 of its stat */
 	int64_t start;	      /* the same in seconds since the epoch, as the clock is set now */
 	uint32_t session;     /* its session, as the leader's pid */

@@ -179,13 +179,19 @@ void processes_free(struct processes *p)
 
 int64_t read_numbers(int dir, uint32_t **numbers)
 {
-	_cleanup_(dir_reader_free) struct dir_reader reader = { .fd = dir };
+	/* Most have few: a large buffer would cost more than what is read into it. */
+	const size_t size = 8192;
+	_cleanup_(dir_reader_free) struct dir_reader reader = { .fd = dir,
+								.buffer = malloc(size),
+								.most = size };
 	const char *name;
 	size_t count = 0;
 	uint64_t v;
 	int r;
 
 	*numbers = NULL;
+	if (!reader.buffer)
+		return -ENOMEM;
 	while ((r = dir_reader_next(&reader, &name)) > 0) {
 		if (name[0] < '0' || name[0] > '9' || parse_u64_in(span_of(name), 0, INT32_MAX, &v) < 0)
 			continue;

@@ -173,6 +173,7 @@ static int read_stat(struct visit *v, struct buf *text)
 	if (fstat(v->dir, &st) < 0)
 		return -errno;
 	h->uid = st.st_uid;
+	h->threads = v->stat.threads;
 	h->start_ticks = v->stat.start_ticks;
 	h->start = process_start(v->stat.start_ticks, v->w->boot);
 	h->session = v->stat.session;
