@@ -256,7 +256,7 @@ def test_stopped_stays_stopped(ipcctl, factory, threads):
     # And it can be made to go on: then it takes the signal.
     os.kill(truth["process"], signal.SIGCONT)
     deadline = time.monotonic() + PATIENCE
-    while os.path.exists(f"/proc/{truth['process']}/fd/0") and time.monotonic() < deadline:
+    while kernel.process_state(truth["process"]) != "Z" and time.monotonic() < deadline:
         time.sleep(0.001)
     assert kernel.process_state(truth["process"]) == "Z"
 
