@@ -17,14 +17,66 @@ static void visit(void *context, unsigned thread, size_t item)
 	struct walker *w = &walk->walkers[thread];
 	const struct parallel_work *beside = w->request->beside;
 	size_t before = w->nholdings;
+	bool early;
 
 	if (beside && item < beside->count) {
 		beside->run(beside->context, thread, item);
 		return;
 	}
 	item -= beside ? beside->count : 0;
+	early = !locks_are_known(w->request);
 	walk_process(w, &walk->processes[item], (uint32_t)item);
-	walk->slices[item] = (struct slice){ thread, before, w->nholdings - before };
+	walk->slices[item] = (struct slice){ thread, before, w->nholdings - before, early };
+}
+
+/* Whether nobody has been seen to hold it. */
+static bool is_unseen(const struct walk *walk, const struct lock_line *line)
+{
+	for (size_t t = 0; t < MOST_THREADS; t++)
+		if (lock_set_next(&walk->walkers[t].locks, line, NULL))
+			return false;
+	return true;
+}
+
+static bool misses_holders(const struct walk *walk, const struct proc_locks *locks)
+{
+	for (size_t i = 0; i < locks->count; i++)
+		if (is_unseen(walk, &locks->items[i].line))
+			return true;
+	return false;
+}
+
+/* What the second look at a process finds stands for what the first found; it is counted once. */
+static void visit_again(void *context, unsigned thread, size_t item)
+{
+	struct walk *walk = context;
+	struct walker *w = &walk->walkers[thread];
+	uint64_t unreadable = w->unreadable, elsewhere = w->elsewhere;
+	uint64_t unidentified = w->unidentified, threads = w->threads;
+	size_t before = w->nholdings;
+
+	if (!walk->slices[item].early)
+		return;
+	walk_process(w, &walk->processes[item], (uint32_t)item);
+	walk->slices[item] = (struct slice){ thread, before, w->nholdings - before, false };
+	w->unreadable = unreadable;
+	w->elsewhere = elsewhere;
+	w->unidentified = unidentified;
+	w->threads = threads;
+}
+
+/*
+ * Of a lock in /proc/locks whose holder nobody saw it is said that it has none: so whoever was
+ * looked at before that was read, and may have taken it meanwhile, is looked at again.
+ */
+static void look_again(struct walk *walk, const struct holders_request *request, unsigned threads)
+{
+	size_t early = 0;
+
+	for (size_t i = 0; i < walk->count; i++)
+		early += walk->slices[i].early;
+	if (early > 0 && misses_holders(walk, request->locks))
+		parallel_run(&(struct parallel_work){ visit_again, walk, walk->count }, threads);
 }
 
 /* What the mounts say of files that are told by device and inode. 0 or -ENOMEM. */
@@ -170,10 +222,12 @@ int holders_walk(struct holders *h, int proc, const struct holders_request *requ
 	if (r == 0)
 		r = list_processes(walk, proc);
 	others = request->beside ? request->beside->count : 0;
-	if (r == 0)
+	if (r == 0) {
 		parallel_run(&(struct parallel_work){ visit, walk, others + walk->count }, threads);
-	else if (request->beside)
+		look_again(walk, request, threads);
+	} else if (request->beside) {
 		parallel_run(request->beside, threads);
+	}
 	for (size_t t = 0; t < MOST_THREADS; t++) {
 		seen += walk->walkers[t].threads;
 		if (r == 0)

@@ -8,6 +8,7 @@
 
 #include "lib/arena.h"
 #include "lib/hash.h"
+#include "lib/latch.h"
 #include "lib/parallel.h"
 #include "model/warnings.h"
 #include "scan/found.h"
@@ -102,6 +103,8 @@ struct holders_request {
 	size_t nexcluded;
 	/* OBJECT_LOCK: what /proc/locks says, which tells whose descriptors need no look. */
 	const struct proc_locks *locks;
+	/* Open once that is read, which is some of the work beside; NULL: it is read already. */
+	struct latch *locks_read;
 	bool access;	  /* what descriptors are open for, too */
 	bool own_proc;	  /* proc is of this system: its numbers mean something to kcmp(2) */
 	unsigned threads; /* at most; 0: as many as there are processors */

@@ -10,5 +10,5 @@ struct quest {
 	uint64_t devices[2], shm;
 };
 
-/* /dev/shm, queues and locks are there already. `beside` is left to the caller. */
+/* /dev/shm and queues are there already. `beside` and `locks_read` are left to the caller. */
 void quest_plan(struct quest *q, const struct snapshot *s, const struct scan_request *request);

@@ -29,8 +29,9 @@ struct job {
 struct gathering {
 	struct snapshot *snapshot;
 	const struct scan_request *request;
-	struct job first[5], rest[10];
+	struct job first[3], rest[10];
 	size_t nfirst, nrest;
+	struct latch locks_read;
 };
 
 static unsigned threads_of(const struct scan_request *request)
@@ -38,12 +39,9 @@ static unsigned threads_of(const struct scan_request *request)
 	return request->threads ? request->threads : processor_count();
 }
 
-/* To read /proc/locks is to sleep for some time (the kernel's percpu_down_write()), in which signals
- * can be read. */
 static void add_job(struct gathering *g, enum source source)
 {
-	const unsigned early = SOURCE_SHMTREE | SOURCE_MQUEUE | SOURCE_SHMROOT | SOURCE_LOCKS |
-			       (g->snapshot->sources & SOURCE_LOCKS ? SOURCE_SIGNALS : 0);
+	const unsigned early = SOURCE_SHMTREE | SOURCE_MQUEUE | SOURCE_SHMROOT;
 
 	if (g->snapshot->sources & SOURCES_WALKED && source & early)
 		g->first[g->nfirst++].source = source;
@@ -85,6 +83,7 @@ static void gather(struct gathering *g, struct job *job)
 		break;
 	case SOURCE_LOCKS:
 		*r = source_locks(s, w);
+		latch_open(&g->locks_read);
 		break;
 	case SOURCE_SIGNALS:
 		*r = signals_read(&s->signals, s->context, &g->request->processes, threads_of(g->request), w);
@@ -150,16 +149,22 @@ static int add_nameless(struct snapshot *s)
 	return 0;
 }
 
-/* beside: what the walk does not need, and its threads are to gather too. */
-static int take_holders(struct snapshot *s, const struct scan_request *request,
-			const struct parallel_work *beside, struct warnings *warnings)
+/*
+ * beside: what the walk does not need, and its threads are to gather too. /proc/locks is among that,
+ * and the first to be begun: to read it is to sleep for some time (the kernel's percpu_down_write()),
+ * in which most descriptors can be looked at without it.
+ */
+static int take_holders(struct gathering *g, const struct parallel_work *beside, struct warnings *warnings)
 {
+	const struct scan_request *request = g->request;
+	struct snapshot *s = g->snapshot;
 	struct warnings found = { 0 };
 	struct quest quest;
 	int r;
 
 	quest_plan(&quest, s, request);
 	quest.request.beside = beside;
+	quest.request.locks_read = s->sources & SOURCE_LOCKS ? &g->locks_read : NULL;
 	if (quest.request.classes == 0) {
 		parallel_run(beside, threads_of(request));
 		return 0;
@@ -199,7 +204,7 @@ int snapshot_take(struct snapshot *s, const struct scan_context *context, const 
 					     SOURCE_SYSV_MSG, SOURCE_SYSV_SEM, SOURCE_SYSV_SHM,
 					     SOURCE_INET,     SOURCE_PATHS,    SOURCE_MQUEUE,
 					     SOURCE_SIGNALS };
-	struct gathering g = { .snapshot = s, .request = request };
+	struct gathering g = { .snapshot = s, .request = request, .locks_read = LATCH_CLOSED };
 	struct warnings found = { 0 };
 	struct parallel_work rest;
 	int r = 0;
@@ -223,7 +228,7 @@ int snapshot_take(struct snapshot *s, const struct scan_context *context, const 
 	parallel_run(&(struct parallel_work){ gather_first, &g, g.nfirst }, threads_of(request));
 	rest = (struct parallel_work){ gather_rest, &g, g.nrest };
 	if (s->sources & SOURCES_WALKED)
-		r = take_holders(s, request, &rest, &found);
+		r = take_holders(&g, &rest, &found);
 	else
 		parallel_run(&rest, threads_of(request));
 	r = end_jobs(&g, r, warnings);

@@ -81,6 +81,13 @@ void visit_mappings(struct visit *v, const char *table);
 /* Looks at one descriptor of the table v->dir/`table`; what it refers to is noted as in visit_descriptors().
  * False: there is none of that number, or it could not be looked at. */
 bool visit_one_descriptor(struct visit *v, const char *table, int fd);
+/* Whether what /proc/locks says can be used, if it is needed at all. */
+static inline bool locks_are_known(const struct holders_request *request)
+{
+	return !(request->classes & 1 << OBJECT_LOCK) || !request->locks_read ||
+	       latch_is_open(request->locks_read);
+}
+
 /* Looks at the locks that a descriptor holds. */
 void visit_locks(struct visit *v, struct seat *s);
 /* What the link of a descriptor says; empty: it is too long. */

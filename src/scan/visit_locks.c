@@ -2,6 +2,7 @@
 /* The locks that a descriptor holds, as its fdinfo tells them. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/major.h>
 
 #include "lib/file.h"
 #include "lib/parse.h"
@@ -45,6 +46,47 @@ static bool may_be_locked(const struct visit *v, const struct seat *s)
 	return proc_locks_has_inode(locks, stx.stx_ino) ||
 	       !(memfd || device ||
 		 device_is_among(v->w->plain, v->w->nplain, file_key(OBJECT_LOCK, &stx).dev));
+}
+
+/* A path that is looked into whatever /proc/locks says, unless that has all locks. */
+static bool is_ordinary(struct span text)
+{
+	return text.len == 0 ||
+	       (text.ptr[0] == '/' && !span_starts(text, "/memfd:") && !span_starts(text, "/dev/"));
+}
+
+/*
+ * Whether fdinfo may be read before /proc/locks is known: mostly there is no lock, and no more to be
+ * asked. What the drivers of other devices would tell there, and at what cost, nobody knows.
+ */
+static bool may_look_early(const struct seat *s)
+{
+	struct span text = seat_path(s);
+	struct statx stx;
+
+	if (is_ordinary(text))
+		return true;
+	if (!span_starts(text, "/dev/"))
+		return span_starts(text, "/memfd:") || span_starts(text, "pipe:[") ||
+		       span_starts(text, "socket:[");
+	if (look_behind(s->dir, s->name, STATX_TYPE, &stx) < 0)
+		return false;
+	return S_ISREG(stx.stx_mode) ||
+	       (S_ISCHR(stx.stx_mode) &&
+		(stx.stx_rdev_major == MEM_MAJOR || stx.stx_rdev_major == UNIX98_PTY_SLAVE_MAJOR));
+}
+
+/* Whether the descriptor is worth the look; waits for /proc/locks if that has to say it. */
+static bool turns_out_locked(const struct visit *v, const struct seat *s)
+{
+	struct span text = seat_path(s);
+	uint64_t number;
+
+	if (text.len > 0 && text.ptr[0] != '/' && !number_in(text, &number))
+		return false;
+	if (!locks_are_known(v->w->request))
+		latch_wait(v->w->request->locks_read);
+	return may_be_locked(v, s);
 }
 
 /* Whether its path leads to that file for us, too; no file system is waited for. */
@@ -157,16 +199,23 @@ static int read_long(struct visit *v, const struct seat *s, int fd)
 	return r;
 }
 
+/* Whether there is a line of a lock, or room for one that was not read. */
+static bool shows_lock(const char *text, size_t len, size_t size)
+{
+	return len == size || memmem(text, len, "\nlock:", 6);
+}
+
 void visit_locks(struct visit *v, struct seat *s)
 {
 	_cleanup_(close_fd) int fd = -1;
+	bool early = !locks_are_known(v->w->request) && may_look_early(s);
 	char text[2048]; /* the kernel tells a short one in one go */
 	struct span rest, line;
 	uint8_t access = 0;
 	ssize_t n = 0;
 	int r;
 
-	if (!may_be_locked(v, s))
+	if (!early && !turns_out_locked(v, s))
 		return;
 	r = seat_open_info(v, s);
 	if (r == 0) {
@@ -175,6 +224,9 @@ void visit_locks(struct visit *v, struct seat *s)
 		r = n < 0 ? -errno : 0;
 	}
 	rest = (struct span){ text, n > 0 ? (size_t)n : 0 };
+	if (early && !is_ordinary(seat_path(s)) && (r < 0 || shows_lock(text, rest.len, sizeof(text))) &&
+	    !turns_out_locked(v, s))
+		return;
 	if (n == (ssize_t)sizeof(text))
 		r = read_long(v, s, fd);
 	else

@@ -16,12 +16,13 @@ void walker_free(struct walker *w);
 struct slice {
 	unsigned thread;
 	size_t first, count;
+	bool early; /* the look began before /proc/locks was read */
 };
 
 struct walk {
 	struct internal_devices devices;
 	char ipc_namespace[64], mount_namespace[64], net_namespace[64]; /* ours */
-	uint64_t *ambiguous, *plain; /* devices: see struct walker */
+	uint64_t *ambiguous, *plain;					/* devices: see struct walker */
 	size_t nambiguous, nplain;
 	struct walker walkers[MOST_THREADS];
 	struct holder *processes; /* in the order of /proc, that of pids */
