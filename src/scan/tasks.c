@@ -8,6 +8,7 @@
 
 #include "lib/file.h"
 #include "lib/parallel.h"
+#include "lib/parse.h"
 #include "lib/vec.h"
 #include "scan/pids.h"
 #include "scan/process.h"
@@ -289,6 +290,41 @@ char task_state(const struct scan_context *context, const struct task *task)
 	if (read_file_at(context->proc, path, &text) < 0 || process_stat_parse(buf_span(&text), &stat) < 0)
 		return '?';
 	return stat.state;
+}
+
+int task_runs(const struct scan_context *context, uint32_t pid, uint32_t tid, uint64_t *runs)
+{
+	struct span rest, word;
+	char path[48], text[80]; /* nanoseconds of running, of waiting for a processor; times */
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%u/task/%u/schedstat", pid, tid);
+	n = read_small(context->proc, path, text, sizeof(text));
+	if (n < 0)
+		return (int)n;
+	rest = (struct span){ text, (size_t)n };
+	while (rest.len > 0 && rest.ptr[rest.len - 1] == '\n')
+		rest.len--;
+	for (int i = 0; i < 3; i++)
+		if (!next_word(&rest, &word))
+			return -EINVAL;
+	return parse_u64(word, runs);
+}
+
+static int compare_tasks(const void *pa, const void *pb)
+{
+	const struct task *a = pa, *b = pb;
+
+	if (a->pid != b->pid)
+		return a->pid < b->pid ? -1 : 1;
+	return (a->tid > b->tid) - (a->tid < b->tid);
+}
+
+const struct task *tasks_find(const struct tasks *t, uint32_t pid, uint32_t tid)
+{
+	struct task key = { .pid = pid, .tid = tid };
+
+	return t->count ? bsearch(&key, t->items, t->count, sizeof(key), compare_tasks) : NULL;
 }
 
 void tasks_free(struct tasks *t)
