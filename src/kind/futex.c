@@ -223,6 +223,7 @@ const struct kind kind_futex = {
 	.create_means = "pthread_mutex_init(3) and the like, inside an object in /dev/shm",
 	.remove_means = "cleared, if nobody holds it or waits",
 	.reference = "futex:posix-shm:/name+OFFSET, futex:PID@ADDRESS",
+	.excludes = true,
 	.schema = &schema,
 	.sources = SOURCE_FUTEX | SOURCE_SHMTREE,
 	.narrow = futex_narrow,

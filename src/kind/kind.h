@@ -175,6 +175,9 @@ struct kind {
 	 */
 	bool transient, no_command;
 	bool waits; /* `create` may have to wait for it, as long as args->timeout; a signal ends that */
+	/* Who has one, or changed it last, keeps others waiting who want it: they may do so in a
+	 * circle. */
+	bool excludes;
 	bool asked; /* the kernel may ask for it back, with SIGIO */
 	/* Makes one. 0 with report->ref, or -errno with or without report->text. */
 	int (*create)(const struct create_args *args, struct report *report);

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/waitgraph.h"
+
+#include <errno.h>
+
+#include "lib/vec.h"
+
+/* Fields of a kind that tell who waits, and who could release it; -1: it has none. */
+struct columns {
+	int ref, state, waiting, waiters, holders, peers, owner_pid, owner_tid;
+};
+
+/* The kind under way. */
+struct gathering {
+	struct wait_graph *g;
+	struct listing *l;
+	size_t kind;
+	struct columns at;
+	struct fieldset want; /* of those that have a waiter */
+	struct warnings *warnings;
+	size_t *awaited; /* indices of objects that somebody waits for */
+	size_t nawaited;
+};
+
+static struct columns columns_of(const struct schema *schema)
+{
+	return (struct columns){
+		.ref = schema_find(schema, SPAN("ref")),
+		.state = schema_find(schema, SPAN("state")),
+		.waiting = schema_find(schema, SPAN("waiting")),
+		.waiters = schema_find(schema, SPAN("waiters")),
+		.holders = schema_find(schema, SPAN("holders")),
+		.peers = schema_find(schema, SPAN("peers")),
+		.owner_pid = schema_find(schema, SPAN("owner_pid")),
+		.owner_tid = schema_find(schema, SPAN("owner_tid")),
+	};
+}
+
+static struct fieldset wanted_fields(const struct columns *at)
+{
+	const int fields[] = { at->ref,	    at->state, at->waiting,   at->waiters,
+			       at->holders, at->peers, at->owner_pid, at->owner_tid };
+	struct fieldset set = { 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+		if (fields[i] >= 0)
+			set.bits |= (uint64_t)1 << fields[i];
+	return set;
+}
+
+unsigned wait_graph_sources(const struct listing *l)
+{
+	unsigned sources = SOURCE_TASKS;
+
+	for (size_t i = 0; i < l->nkinds; i++) {
+		struct columns at = columns_of(l->schemas[i]);
+
+		if (at.waiting >= 0)
+			sources |= l->kinds[i]->sources | schema_sources(l->schemas[i], wanted_fields(&at));
+	}
+	return sources;
+}
+
+/* A value of a row by the name of its field, if it is set, or NULL. */
+static const struct value *value_of(const struct record *r, const char *name)
+{
+	int field = schema_find(r->schema, span_of(name));
+
+	return field >= 0 && r->values[field].state == VALUE_SET ? &r->values[field] : NULL;
+}
+
+static uint64_t number_of(const struct record *r, const char *name, uint64_t otherwise)
+{
+	const struct value *v = value_of(r, name);
+
+	return v ? v->u64 : otherwise;
+}
+
+static struct span text_of(const struct record *r, const char *name)
+{
+	const struct value *v = value_of(r, name);
+
+	return v ? v->str : (struct span){ "", 0 };
+}
+
+/* What the call is to do: "semaphore 3: -1"; of a lock its mode and range. */
+static struct span operation_of(struct wait_graph *g, const struct record *row)
+{
+	struct span operation = text_of(row, "operation"), mode = text_of(row, "lock_mode");
+	struct span range = text_of(row, "range");
+
+	if (operation.len > 0 || mode.len == 0)
+		return arena_span(&g->arena, operation);
+	return arena_printf(&g->arena, "%.*s%s%.*s", (int)mode.len, mode.ptr, range.len ? " " : "",
+			    (int)range.len, range.ptr);
+}
+
+static int add_releaser(struct wait_graph *g, const struct releaser *r)
+{
+	if (r->pid == 0)
+		return 0;
+	if (vec_reserve(&g->releasers, g->nreleasers, sizeof(*g->releasers)) < 0)
+		return -ENOMEM;
+	g->releasers[g->nreleasers++] = *r;
+	return 0;
+}
+
+static int add_releasers(struct wait_graph *g, const struct list *list, enum release why)
+{
+	int e = 0;
+
+	for (size_t i = 0; e == 0 && i < list->count; i++) {
+		const struct value *fd;
+		struct record row;
+		struct releaser r = { .why = why };
+
+		list_row(list, i, &row);
+		fd = value_of(&row, "fd");
+		r.pid = (uint32_t)number_of(&row, "pid", 0);
+		r.tid = (uint32_t)number_of(&row, "tid", 0);
+		r.fd = fd ? (int64_t)fd->u64 : -1;
+		r.role = arena_span(&g->arena, text_of(&row, "role"));
+		e = r.role.ptr ? add_releaser(g, &r) : -ENOMEM;
+	}
+	return e;
+}
+
+static int compare_releasers(const void *pa, const void *pb)
+{
+	const struct releaser *a = pa, *b = pb;
+	size_t n = a->role.len < b->role.len ? a->role.len : b->role.len;
+	int d = memcmp(a->role.ptr, b->role.ptr, n);
+
+	if (d == 0)
+		d = (a->role.len > b->role.len) - (a->role.len < b->role.len);
+	if (d == 0)
+		d = (a->pid > b->pid) - (a->pid < b->pid);
+	return d ? d : (a->fd > b->fd) - (a->fd < b->fd);
+}
+
+/* Who could release the object, whoever waits for it. */
+static int gather_releasers(struct gathering *a, const struct record *r, struct awaited *object)
+{
+	const struct value *owner = a->at.owner_pid >= 0 ? &r->values[a->at.owner_pid] : NULL;
+	const struct value *peers = a->at.peers >= 0 ? &r->values[a->at.peers] : NULL;
+	const struct value *holders = a->at.holders >= 0 ? &r->values[a->at.holders] : NULL;
+	struct wait_graph *g = a->g;
+	int e = 0;
+
+	object->first = g->nreleasers;
+	if (object->dead) {
+		/* Nobody. */
+	} else if (owner && owner->state == VALUE_SET) {
+		e = add_releaser(g, &(struct releaser){ .pid = (uint32_t)owner->u64,
+							.tid = (uint32_t)number_of(r, "owner_tid", 0),
+							.fd = -1,
+							.role = SPAN(""),
+							.why = RELEASE_OWNER });
+	} else if (owner && owner->state == VALUE_UNKNOWN) {
+		/* Somebody out of sight. */
+	} else if (peers && peers->state == VALUE_SET && peers->list->count > 0) {
+		e = add_releasers(g, peers->list, RELEASE_OTHER_END);
+	} else if (holders && holders->state == VALUE_SET) {
+		bool lock = object->kind->excludes && !owner;
+
+		e = add_releasers(g, holders->list, lock ? RELEASE_HOLDER : RELEASE_SHARES);
+	}
+	object->count = g->nreleasers - object->first;
+	if (object->count > 1)
+		qsort(&g->releasers[object->first], object->count, sizeof(*g->releasers), compare_releasers);
+	return e;
+}
+
+static int add_wait(struct gathering *a, const struct record *row, size_t object)
+{
+	const struct snapshot *s = &a->l->snapshot;
+	struct wait_graph *g = a->g;
+	const struct value *fd = value_of(row, "fd");
+	struct wait w = {
+		.pid = (uint32_t)number_of(row, "pid", 0),
+		.tid = (uint32_t)number_of(row, "tid", 0),
+		.fd = fd ? (int64_t)fd->u64 : -1,
+		.object = object,
+		.operation = operation_of(g, row),
+		.last = { .fd = -1,
+			  .role = SPAN(""),
+			  .why = a->at.holders >= 0 ? RELEASE_HOLDER : RELEASE_LAST },
+	};
+	const struct task *task;
+
+	/* The numbers of locks are of the process alone where no task was found that fits. */
+	task = w.pid ? tasks_find(&s->tasks, w.pid, w.tid ? w.tid : w.pid) : NULL;
+	if (!w.operation.ptr)
+		return -ENOMEM;
+	if (w.pid == 0) {
+		g->unplaced++;
+		return 0;
+	}
+	/* Of locks, whose holders are known, it says who stands ahead. */
+	if (g->objects[object].count == 0)
+		w.last.pid = (uint32_t)number_of(row, "blocked_by", 0);
+	w.call = task ? task_wait_name(task->wait) : "unknown";
+	w.timed = !task || task_wait_is_timed(task);
+	w.among = task && (task->wait >= WAIT_POLL || task->wait == WAIT_FUTEX_WAITV);
+	if (vec_reserve(&g->waits, g->nwaits, sizeof(*g->waits)) < 0)
+		return -ENOMEM;
+	g->waits[g->nwaits++] = w;
+	return 0;
+}
+
+/* One object that is waited for, with all that is to be told of it. */
+static int gather(void *data, size_t index _unused_, const struct record *r)
+{
+	struct gathering *a = data;
+	struct wait_graph *g = a->g;
+	const struct value *waiting = &r->values[a->at.waiting];
+	struct awaited object = { .kind = a->l->kinds[a->kind] };
+	struct record row;
+	int e;
+
+	if (waiting->state != VALUE_SET || waiting->list->count == 0)
+		return 0;
+	object.ref = arena_span(&g->arena, r->values[a->at.ref].str);
+	object.dead = a->at.owner_pid >= 0 && span_is(text_of(r, "state"), "orphaned");
+	if (!object.ref.ptr || vec_reserve(&g->objects, g->nobjects, sizeof(*g->objects)) < 0)
+		return -ENOMEM;
+	e = gather_releasers(a, r, &object);
+	g->objects[g->nobjects++] = object;
+	for (size_t i = 0; e == 0 && i < waiting->list->count; i++) {
+		list_row(waiting->list, i, &row);
+		e = add_wait(a, &row, g->nobjects - 1);
+	}
+	return e;
+}
+
+/* Whether somebody waits for it: asked first, for to tell who holds an object costs more. */
+static int find_awaited(void *data, size_t index, const struct record *r)
+{
+	struct gathering *a = data;
+	const struct value *waiting = &r->values[a->at.waiting];
+
+	if (waiting->state == VALUE_UNKNOWN)
+		warnings_tally(a->warnings, r, (struct fieldset){ (uint64_t)1 << a->at.waiting });
+	if (waiting->state != VALUE_SET || waiting->list->count == 0)
+		return 0;
+	if (vec_reserve(&a->awaited, a->nawaited, sizeof(*a->awaited)) < 0)
+		return -ENOMEM;
+	a->awaited[a->nawaited++] = index;
+	return 0;
+}
+
+static int gather_kind(struct gathering *a)
+{
+	const struct kind *k = a->l->kinds[a->kind];
+	struct projector p = { .snapshot = &a->l->snapshot, .want = wanted_fields(&a->at) };
+	struct arena values = { 0 }, arena = { 0 };
+	struct record r;
+	int e = record_init(&r, k->schema, &values);
+
+	r.arena = &arena;
+	for (size_t i = 0; e == 0 && i < a->nawaited; i++) {
+		record_clear(&r);
+		arena_reset(&arena);
+		e = k->project(&p, a->awaited[i], &r);
+		if (e == 0)
+			e = gather(a, a->awaited[i], &r);
+		else if (e == PROJECT_SKIP)
+			e = 0;
+	}
+	projector_free(&p);
+	arena_free(&values);
+	arena_free(&arena);
+	return e;
+}
+
+static int compare_waits(const void *pa, const void *pb)
+{
+	const struct wait *a = pa, *b = pb;
+
+	if (a->pid != b->pid)
+		return a->pid < b->pid ? -1 : 1;
+	if (a->tid != b->tid)
+		return a->tid < b->tid ? -1 : 1;
+	return (a->object > b->object) - (a->object < b->object);
+}
+
+int wait_graph_build(struct wait_graph *g, struct listing *l, struct warnings *warnings)
+{
+	int e = 0;
+
+	*g = (struct wait_graph){ 0 };
+	for (size_t i = 0; e == 0 && i < l->nkinds; i++) {
+		struct gathering a = { .g = g, .l = l, .kind = i, .warnings = warnings };
+
+		a.at = columns_of(l->schemas[i]);
+		if (a.at.waiting < 0)
+			continue;
+		e = listing_each(l, i, (struct fieldset){ (uint64_t)1 << a.at.waiting }, find_awaited, &a);
+		if (e == 0)
+			e = gather_kind(&a);
+		free(a.awaited);
+	}
+	if (e == 0 && g->nwaits > 1)
+		qsort(g->waits, g->nwaits, sizeof(*g->waits), compare_waits);
+	return e;
+}
+
+void wait_graph_free(struct wait_graph *g)
+{
+	free(g->waits);
+	free(g->objects);
+	free(g->releasers);
+	arena_free(&g->arena);
+	*g = (struct wait_graph){ 0 };
+}
+
+size_t wait_graph_of_task(const struct wait_graph *g, uint32_t pid, uint32_t tid, size_t *count)
+{
+	size_t low = 0, high = g->nwaits, end;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct wait *w = &g->waits[middle];
+
+		if (w->pid < pid || (w->pid == pid && w->tid < tid))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (end = low; end < g->nwaits && g->waits[end].pid == pid && (tid == 0 || g->waits[end].tid == tid);)
+		end++;
+	*count = end - low;
+	return low;
+}
+
+bool wait_graph_waits(const struct wait_graph *g, uint32_t pid, uint32_t tid)
+{
+	size_t count;
+
+	wait_graph_of_task(g, pid, tid, &count);
+	return count > 0;
+}
+
+/* Where the next role begins. */
+static size_t end_of_role(const struct awaited *o, const struct releaser *all, size_t from)
+{
+	size_t low = from + 1, high = o->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (span_eq(all[middle].role, all[from].role))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* Whether the waiter itself is among those of one role. */
+static bool has_role(const struct releaser *all, size_t from, size_t to, const struct wait *w)
+{
+	size_t end = to;
+
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+
+		if (all[middle].pid < w->pid || (all[middle].pid == w->pid && all[middle].fd < w->fd))
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from < end && all[from].pid == w->pid && (w->fd < 0 || all[from].fd == w->fd);
+}
+
+/* Calls visit for those of one role, but for the process `but`; 0: for all. */
+static int each_of_role(const struct releaser *all, size_t from, size_t to, uint32_t but, enum release why,
+			int (*visit)(void *data, const struct releaser *r), void *data)
+{
+	int r = 0;
+
+	for (size_t i = from; r == 0 && i < to; i++) {
+		struct releaser one = all[i];
+
+		one.why = why;
+		if (one.pid != but && (i == from || one.pid != all[i - 1].pid || one.tid != all[i - 1].tid))
+			r = visit(data, &one);
+	}
+	return r;
+}
+
+int wait_each_releaser(const struct wait_graph *g, const struct wait *w,
+		       int (*visit)(void *data, const struct releaser *r), void *data)
+{
+	const struct awaited *o = &g->objects[w->object];
+	const struct releaser *all = &g->releasers[o->first];
+	size_t from, to, own = SIZE_MAX, roles = 0;
+	int r = 0;
+
+	if (o->count == 0)
+		return w->last.pid ? visit(data, &w->last) : 0;
+	if (all[0].why != RELEASE_SHARES)
+		return each_of_role(all, 0, o->count, 0, all[0].why, visit, data);
+	/* Who holds it in another role is at the other end: a writer of a pipe, for one who reads. */
+	for (from = 0; from < o->count; from = to, roles++) {
+		to = end_of_role(o, all, from);
+		if (own == SIZE_MAX && has_role(all, from, to, w))
+			own = from;
+	}
+	for (from = 0; r == 0 && from < o->count; from = to) {
+		to = end_of_role(o, all, from);
+		if (roles == 1 || own == SIZE_MAX)
+			r = each_of_role(all, from, to, w->pid, RELEASE_SHARES, visit, data);
+		else if (from != own)
+			r = each_of_role(all, from, to, 0, RELEASE_OTHER_END, visit, data);
+	}
+	return r;
+}
