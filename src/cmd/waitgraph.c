@@ -233,26 +233,45 @@ static int gather(void *data, size_t index _unused_, const struct record *r)
 	return e;
 }
 
-/* Whether somebody waits for it: asked first, for to tell who holds an object costs more. */
-static int find_awaited(void *data, size_t index, const struct record *r)
+static int note_awaited(struct gathering *a, size_t index)
 {
-	struct gathering *a = data;
-	const struct value *waiting = &r->values[a->at.waiting];
-
-	if (waiting->state == VALUE_UNKNOWN)
-		warnings_tally(a->warnings, r, (struct fieldset){ (uint64_t)1 << a->at.waiting });
-	if (waiting->state != VALUE_SET || waiting->list->count == 0)
-		return 0;
 	if (vec_reserve(&a->awaited, a->nawaited, sizeof(*a->awaited)) < 0)
 		return -ENOMEM;
 	a->awaited[a->nawaited++] = index;
 	return 0;
 }
 
+static int note_if_awaited(void *data, size_t index, const struct record *r)
+{
+	struct gathering *a = data;
+	const struct value *waiting = &r->values[a->at.waiting];
+
+	if (waiting->state == VALUE_UNKNOWN)
+		warnings_tally(a->warnings, r, (struct fieldset){ (uint64_t)1 << a->at.waiting });
+	return waiting->state == VALUE_SET && waiting->list->count > 0 ? note_awaited(a, index) : 0;
+}
+
+/* Which objects somebody waits for: asked first, for to tell who holds an object costs more. */
+static int find_awaited(struct gathering *a)
+{
+	const struct kind *k = a->l->kinds[a->kind];
+	const struct snapshot *s = &a->l->snapshot;
+	size_t n = k->count(s);
+	int e = 0;
+
+	if (!k->awaited)
+		return listing_each(a->l, a->kind, (struct fieldset){ (uint64_t)1 << a->at.waiting },
+				    note_if_awaited, a);
+	for (size_t i = 0; e == 0 && i < n; i++)
+		if (k->awaited(s, i))
+			e = note_awaited(a, i);
+	return e;
+}
+
 static int gather_kind(struct gathering *a)
 {
 	const struct kind *k = a->l->kinds[a->kind];
-	struct projector p = { .snapshot = &a->l->snapshot, .want = wanted_fields(&a->at) };
+	struct projector p = { .snapshot = &a->l->snapshot, .want = wanted_fields(&a->at), .brief = true };
 	struct arena values = { 0 }, arena = { 0 };
 	struct record r;
 	int e = record_init(&r, k->schema, &values);
@@ -295,7 +314,7 @@ int wait_graph_build(struct wait_graph *g, struct listing *l, struct warnings *w
 		a.at = columns_of(l->schemas[i]);
 		if (a.at.waiting < 0)
 			continue;
-		e = listing_each(l, i, (struct fieldset){ (uint64_t)1 << a.at.waiting }, find_awaited, &a);
+		e = find_awaited(&a);
 		if (e == 0)
 			e = gather_kind(&a);
 		free(a.awaited);

@@ -105,6 +105,11 @@ static const struct holding *held(const struct snapshot *s, size_t i)
 	return memory_object_holding(s, &s->futexes.items[i].object);
 }
 
+static bool awaited(const struct snapshot *s, size_t i)
+{
+	return s->futexes.items[i].nwaiters > 0;
+}
+
 /* Where it lies: in an object that has a reference of its own, or at an address of somebody. */
 static void project_place(struct projector *p, struct record *r, const struct futex *futex)
 {
@@ -229,6 +234,7 @@ const struct kind kind_futex = {
 	.narrow = futex_narrow,
 	.count = count,
 	.project = project,
+	.awaited = awaited,
 	.resolve = futex_resolve,
 	.create_opts = create_opts,
 	.ncreate_opts = ARRAY_SIZE(create_opts),
