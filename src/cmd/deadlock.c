@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "cmd/waitgraph.h"
+#include "lib/components.h"
 #include "lib/vec.h"
 
 /* A thread with waits[first .. first + count). */
@@ -22,8 +23,8 @@ struct stuck_task {
 struct stuck_process {
 	uint32_t pid;
 	size_t first, count;
-	size_t stuck;	/* of them that are */
-	size_t able;	/* threads that can run, for all that is known */
+	size_t stuck; /* of them that are */
+	size_t able;  /* threads that can run, for all that is known */
 };
 
 /* Nodes of the graph: tasks, then objects, then processes. */
@@ -37,19 +38,7 @@ struct deadlocks {
 	struct edge *edges; /* ordered by `from` */
 	size_t nedges;
 	size_t *first_edge; /* of each node */
-	struct component *components;
-};
-
-struct edge {
-	size_t from, to;
-};
-
-/* Of each node, as the algorithm goes. */
-struct component {
-	size_t order, low; /* order 0: not visited */
-	size_t next_edge;
-	size_t number; /* of the component; 0: none yet */
-	bool on_stack;
+	size_t *components; /* number of that of each node */
 };
 
 static int collect_tasks(struct deadlocks *d)
@@ -69,10 +58,9 @@ static int collect_tasks(struct deadlocks *d)
 				d->processes[d->nprocesses++] =
 					(struct stuck_process){ .pid = w->pid, .first = d->ntasks };
 			t = &d->tasks[d->ntasks++];
-			*t = (struct stuck_task){ .pid = w->pid,
-						  .tid = w->tid,
-						  .first = i,
-						  .process = d->nprocesses - 1 };
+			*t = (struct stuck_task){
+				.pid = w->pid, .tid = w->tid, .first = i, .process = d->nprocesses - 1
+			};
 			d->processes[t->process].count++;
 		}
 		t->count++;
@@ -91,9 +79,7 @@ static struct stuck_process *find_process(const struct deadlocks *d, uint32_t pi
 {
 	struct stuck_process key = { .pid = pid };
 
-	return d->nprocesses ?
-		       bsearch(&key, d->processes, d->nprocesses, sizeof(key), compare_pids) :
-		       NULL;
+	return d->nprocesses ? bsearch(&key, d->processes, d->nprocesses, sizeof(key), compare_pids) : NULL;
 }
 
 /* A thread that sleeps until another of its process wakes it: it does not let go by itself. */
@@ -256,78 +242,10 @@ static int collect_edges(struct deadlocks *d)
 		told[w->object] = common;
 	}
 	for (size_t p = 0; e == 0 && p < d->nprocesses; p++)
-		for (size_t i = 0; e == 0 && is_stuck_process(&d->processes[p]) && i < d->processes[p].count; i++)
+		for (size_t i = 0; e == 0 && is_stuck_process(&d->processes[p]) && i < d->processes[p].count;
+		     i++)
 			e = add_edge(d, d->ntasks + d->g->nobjects + p, d->processes[p].first + i);
 	return e;
-}
-
-static int compare_edges(const void *pa, const void *pb)
-{
-	const struct edge *a = pa, *b = pb;
-
-	return (a->from > b->from) - (a->from < b->from);
-}
-
-/* What has to be kept on the way down, without recursion: chains may be long. */
-struct walk_down {
-	size_t *path, npath;   /* nodes under way */
-	size_t *stack, nstack; /* visited, and in no component yet */
-	size_t order, numbers;
-};
-
-static void enter(struct deadlocks *d, struct walk_down *w, size_t node)
-{
-	struct component *c = &d->components[node];
-
-	c->order = c->low = ++w->order;
-	c->next_edge = d->first_edge[node];
-	c->on_stack = true;
-	w->path[w->npath++] = node;
-	w->stack[w->nstack++] = node;
-}
-
-/* All below a node has been seen. */
-static void leave(struct deadlocks *d, struct walk_down *w, size_t node)
-{
-	struct component *c = &d->components[node], *up;
-	size_t other;
-
-	w->npath--;
-	if (w->npath > 0) {
-		up = &d->components[w->path[w->npath - 1]];
-		if (c->low < up->low)
-			up->low = c->low;
-	}
-	if (c->low != c->order)
-		return;
-	w->numbers++;
-	do {
-		other = w->stack[--w->nstack];
-		d->components[other].number = w->numbers;
-		d->components[other].on_stack = false;
-	} while (other != node);
-}
-
-static void find_components(struct deadlocks *d, struct walk_down *w, size_t nnodes)
-{
-	for (size_t start = 0; start < nnodes; start++) {
-		if (d->components[start].order == 0)
-			enter(d, w, start);
-		while (w->npath > 0) {
-			size_t node = w->path[w->npath - 1];
-			struct component *c = &d->components[node], *to;
-
-			if (c->next_edge == d->first_edge[node + 1]) {
-				leave(d, w, node);
-				continue;
-			}
-			to = &d->components[d->edges[c->next_edge++].to];
-			if (to->order == 0)
-				enter(d, w, (size_t)(to - d->components));
-			else if (to->on_stack && to->order < c->low)
-				c->low = to->order;
-		}
-	}
 }
 
 /* Numbers the circles, in the order of the first task of each. */
@@ -339,12 +257,12 @@ static int number_cycles(struct deadlocks *d, size_t ncomponents)
 		return -ENOMEM;
 	for (size_t i = 0; i < d->ntasks; i++) {
 		struct wait *w = &d->g->waits[d->tasks[i].first];
-		size_t number = d->components[i].number;
+		size_t number = d->components[i];
 		bool circle = false;
 
 		/* A component of one task has no way back to itself but through its object. */
 		for (size_t e = d->first_edge[i]; e < d->first_edge[i + 1]; e++)
-			circle |= d->components[d->edges[e].to].number == number;
+			circle |= d->components[d->edges[e].to] == number;
 		if (!d->tasks[i].stuck || !circle)
 			continue;
 		if (cycle[number] == 0)
@@ -358,27 +276,15 @@ static int number_cycles(struct deadlocks *d, size_t ncomponents)
 static int find_cycles(struct deadlocks *d)
 {
 	size_t nnodes = d->ntasks + d->g->nobjects + d->nprocesses;
-	struct walk_down w = { 0 };
-	int e = -ENOMEM;
+	int e;
 
 	d->first_edge = calloc(nnodes + 1, sizeof(*d->first_edge));
 	d->components = calloc(nnodes + 1, sizeof(*d->components));
-	w.path = calloc(nnodes + 1, sizeof(*w.path));
-	w.stack = calloc(nnodes + 1, sizeof(*w.stack));
-	if (d->first_edge && d->components && w.path && w.stack) {
-		if (d->nedges > 1)
-			qsort(d->edges, d->nedges, sizeof(*d->edges), compare_edges);
-		for (size_t node = 0, i = 0; node <= nnodes; node++) {
-			while (i < d->nedges && d->edges[i].from < node)
-				i++;
-			d->first_edge[node] = i;
-		}
-		find_components(d, &w, nnodes);
-		e = number_cycles(d, w.numbers);
-	}
-	free(w.path);
-	free(w.stack);
-	return e;
+	if (!d->first_edge || !d->components)
+		return -ENOMEM;
+	edges_index(d->edges, d->nedges, d->first_edge, nnodes);
+	e = components_find(d->edges, d->first_edge, nnodes, d->components);
+	return e < 0 ? e : number_cycles(d, nnodes);
 }
 
 int wait_graph_judge(struct wait_graph *g, const struct snapshot *s)

@@ -27,7 +27,7 @@ struct releaser {
 struct awaited {
 	const struct kind *kind;
 	struct span ref;
-	bool dead; /* whoever had it locked has ended, and nobody will unlock it */
+	bool dead;	     /* whoever had it locked has ended, and nobody will unlock it */
 	size_t first, count; /* among the releasers: ordered by role, pid, descriptor */
 };
 
@@ -38,7 +38,8 @@ struct wait {
 	uint32_t pid, tid; /* tid 0: not known */
 	int64_t fd;	   /* its descriptor of the object, or -1 */
 	size_t object;
-	struct releaser last; /* who keeps this one waiting, where the object has no releasers; pid 0: nobody */
+	struct releaser
+		last; /* who keeps this one waiting, where the object has no releasers; pid 0: nobody */
 	const char *call;
 	struct span operation; /* escaped by nobody yet; or empty */
 	bool timed;	       /* it ends by itself, or that cannot be told */

@@ -10,10 +10,8 @@
 
 /* What stands at the end of an object's line, by what its first releaser has to do with it. */
 static const char *const held_words[] = {
-	[RELEASE_OWNER] = "locked by it",
-	[RELEASE_HOLDER] = "held by it",
-	[RELEASE_LAST] = "changed last by it",
-	[RELEASE_OTHER_END] = "the other end is its",
+	[RELEASE_OWNER] = "locked by it",      [RELEASE_HOLDER] = "held by it",
+	[RELEASE_LAST] = "changed last by it", [RELEASE_OTHER_END] = "the other end is its",
 	[RELEASE_SHARES] = "shared by it",
 };
 
@@ -212,10 +210,8 @@ struct sentence {
 static int put_releaser(void *data, const struct releaser *r)
 {
 	static const char *const verbs[] = {
-		[RELEASE_OWNER] = " has locked",
-		[RELEASE_HOLDER] = " holds",
-		[RELEASE_LAST] = " changed last",
-		[RELEASE_OTHER_END] = " holds at its other end",
+		[RELEASE_OWNER] = " has locked",     [RELEASE_HOLDER] = " holds",
+		[RELEASE_LAST] = " changed last",    [RELEASE_OTHER_END] = " holds at its other end",
 		[RELEASE_SHARES] = " has open, too",
 	};
 	struct sentence *s = data;
