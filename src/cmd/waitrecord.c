@@ -2,6 +2,9 @@
 #include "cmd/waitrecord.h"
 
 #include <errno.h>
+#include <time.h>
+
+#include "scan/slept.h"
 
 /* Releasers of one wait that are listed, and of those that stand in blocked_by. */
 #define MOST_LISTED 64
@@ -41,6 +44,7 @@ enum {
 	WAITS_KIND,
 	WAITS_OBJECT,
 	WAITS_AMONG,
+	WAITS_SINCE,
 	WAITS_BLOCKED_BY,
 	WAITS_RELEASERS,
 	WAITS_VERDICT,
@@ -85,6 +89,10 @@ static const struct field fields[] = {
 	[WAITS_AMONG] = { .name = "among",
 			  .type = FIELD_BOOL,
 			  .help = "it is one of several that the call waits for" },
+	[WAITS_SINCE] = { .name = "since",
+			  .type = FIELD_TIME,
+			  .flags = FIELD_ON_DEMAND,
+			  .help = "when its thread ran last, to a second or so; absent: not told" },
 	[WAITS_BLOCKED_BY] = { .name = "blocked_by",
 			       .type = FIELD_STR,
 			       .flags = FIELD_DEFAULT | FIELD_SHRINK,
@@ -180,6 +188,7 @@ int wait_project(struct projector *projector, const struct wait_graph *g, size_t
 	const struct awaited *o = &g->objects[w->object];
 	const struct process *process = process_of(p, w->pid);
 	struct span user;
+	uint64_t slept;
 	int e = 0;
 
 	record_u64(r, WAITS_PID, w->pid);
@@ -201,6 +210,9 @@ int wait_project(struct projector *projector, const struct wait_graph *g, size_t
 	record_text(r, WAITS_VERDICT, verdict_values[w->verdict]);
 	if (w->cycle)
 		record_u64(r, WAITS_CYCLE, w->cycle);
+	if (wants(projector->want, WAITS_SINCE) &&
+	    task_slept(projector->snapshot->context, w->pid, w->tid, &slept) == 0)
+		record_i64(r, WAITS_SINCE, (int64_t)time(NULL) - (int64_t)slept);
 	if (wants_any(projector->want, WAITS_BLOCKED_BY, WAITS_RELEASERS))
 		e = project_releasers(p, w);
 	buf_free(&projection.named);

@@ -4,6 +4,8 @@
 #include <errno.h>
 
 #include "lib/escape.h"
+#include "model/format.h"
+#include "scan/slept.h"
 
 /* Deeper chains go on at the margin. */
 #define MOST_DEPTH 32
@@ -110,6 +112,18 @@ static void put_call(struct buf *b, const struct wait *w)
 		buf_putc(b, ' ');
 		escape_into(b, w->operation);
 	}
+}
+
+/* " (for 5m)", where the kernel tells. */
+static void put_duration(struct tree *t, struct buf *b, const struct wait *w)
+{
+	uint64_t slept;
+
+	if (task_slept(&t->c->scan, w->pid, w->tid, &slept) < 0)
+		return;
+	buf_puts(b, " (for ");
+	format_duration(b, slept);
+	buf_puts(b, ")");
 }
 
 static void put_verdict(struct buf *b, const struct wait *w)
@@ -248,6 +262,7 @@ static void print_hopeless(struct tree *t)
 			put_call(b, w);
 			buf_puts(b, " for ");
 			escape_into(b, t->g->objects[w->object].ref);
+			put_duration(t, b, w);
 			wait_each_releaser(t->g, w, put_releaser, &s);
 			buf_putc(b, '\n');
 		}
@@ -262,6 +277,7 @@ static void print_hopeless(struct tree *t)
 		put_call(b, w);
 		buf_puts(b, " for ");
 		escape_into(b, t->g->objects[w->object].ref);
+		put_duration(t, b, w);
 		buf_puts(b, ", which nobody will unlock\n");
 	}
 }
