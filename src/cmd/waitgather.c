@@ -7,7 +7,7 @@
 
 /* Fields of a kind that tell who waits, and who could release it; -1: it has none. */
 struct columns {
-	int ref, state, waiting, waiters, holders, peers, owner_pid, owner_tid;
+	int ref, state, waiting, openers, waiters, holders, peers, owner_pid, owner_tid;
 };
 
 /* The kind under way. */
@@ -28,6 +28,7 @@ static struct columns columns_of(const struct schema *schema)
 		.ref = schema_find(schema, SPAN("ref")),
 		.state = schema_find(schema, SPAN("state")),
 		.waiting = schema_find(schema, SPAN("waiting")),
+		.openers = schema_find(schema, SPAN("openers")),
 		.waiters = schema_find(schema, SPAN("waiters")),
 		.holders = schema_find(schema, SPAN("holders")),
 		.peers = schema_find(schema, SPAN("peers")),
@@ -38,7 +39,7 @@ static struct columns columns_of(const struct schema *schema)
 
 static struct fieldset wanted_fields(const struct columns *at)
 {
-	const int fields[] = { at->ref,	    at->state, at->waiting,   at->waiters,
+	const int fields[] = { at->ref,	    at->state, at->waiting,   at->openers,  at->waiters,
 			       at->holders, at->peers, at->owner_pid, at->owner_tid };
 	struct fieldset set = { 0 };
 
@@ -87,10 +88,11 @@ static struct span text_of(const struct record *r, const char *name)
 static struct span operation_of(struct wait_graph *g, const struct record *row)
 {
 	struct span operation = text_of(row, "operation"), mode = text_of(row, "lock_mode");
+	struct span access = text_of(row, "access");
 	struct span range = text_of(row, "range");
 
-	if (operation.len > 0 || mode.len == 0)
-		return arena_span(&g->arena, operation);
+	if (mode.len == 0)
+		return arena_span(&g->arena, operation.len > 0 ? operation : access);
 	return arena_printf(&g->arena, "%.*s%s%.*s", (int)mode.len, mode.ptr, range.len ? " " : "",
 			    (int)range.len, range.ptr);
 }
@@ -208,17 +210,36 @@ static int add_wait(struct gathering *a, const struct record *row, size_t object
 	return 0;
 }
 
-/* One object that is waited for, with all that is to be told of it. */
-static int gather(void *data, size_t index _unused_, const struct record *r)
+/* Both lists of tasks that a kind may have: blocked on its objects, and in open(2) of one. */
+static int waiting_fields(const struct gathering *a, int fields[static 2])
 {
-	struct gathering *a = data;
-	struct wait_graph *g = a->g;
-	const struct value *waiting = &r->values[a->at.waiting];
-	struct awaited object = { .kind = a->l->kinds[a->kind] };
-	struct record row;
-	int e;
+	fields[0] = a->at.waiting;
+	fields[1] = a->at.openers;
+	return a->at.openers >= 0 ? 2 : 1;
+}
 
-	if (waiting->state != VALUE_SET || waiting->list->count == 0)
+static bool is_awaited(const struct gathering *a, const struct record *r)
+{
+	int fields[2], n = waiting_fields(a, fields);
+	bool found = false;
+
+	for (int i = 0; i < n; i++) {
+		const struct value *v = &r->values[fields[i]];
+
+		found |= v->state == VALUE_SET && v->list->count > 0;
+	}
+	return found;
+}
+
+/* One object that is waited for, with all that is to be told of it. */
+static int gather(struct gathering *a, const struct record *r)
+{
+	struct wait_graph *g = a->g;
+	struct awaited object = { .kind = a->l->kinds[a->kind] };
+	int fields[2], n = waiting_fields(a, fields), e;
+	struct record row;
+
+	if (!is_awaited(a, r))
 		return 0;
 	object.ref = arena_span(&g->arena, r->values[a->at.ref].str);
 	object.dead = a->at.owner_pid >= 0 && span_is(text_of(r, "state"), "orphaned");
@@ -226,9 +247,13 @@ static int gather(void *data, size_t index _unused_, const struct record *r)
 		return -ENOMEM;
 	e = gather_releasers(a, r, &object);
 	g->objects[g->nobjects++] = object;
-	for (size_t i = 0; e == 0 && i < waiting->list->count; i++) {
-		list_row(waiting->list, i, &row);
-		e = add_wait(a, &row, g->nobjects - 1);
+	for (int f = 0; e == 0 && f < n; f++) {
+		const struct value *v = &r->values[fields[f]];
+
+		for (size_t i = 0; e == 0 && v->state == VALUE_SET && i < v->list->count; i++) {
+			list_row(v->list, i, &row);
+			e = add_wait(a, &row, g->nobjects - 1);
+		}
 	}
 	return e;
 }
@@ -241,14 +266,23 @@ static int note_awaited(struct gathering *a, size_t index)
 	return 0;
 }
 
+/* The fields that tell whether somebody waits. */
+static struct fieldset first_look(const struct gathering *a)
+{
+	int fields[2], n = waiting_fields(a, fields);
+	struct fieldset set = { 0 };
+
+	for (int i = 0; i < n; i++)
+		set.bits |= (uint64_t)1 << fields[i];
+	return set;
+}
+
 static int note_if_awaited(void *data, size_t index, const struct record *r)
 {
 	struct gathering *a = data;
-	const struct value *waiting = &r->values[a->at.waiting];
 
-	if (waiting->state == VALUE_UNKNOWN)
-		warnings_tally(a->warnings, r, (struct fieldset){ (uint64_t)1 << a->at.waiting });
-	return waiting->state == VALUE_SET && waiting->list->count > 0 ? note_awaited(a, index) : 0;
+	warnings_tally(a->warnings, r, first_look(a));
+	return is_awaited(a, r) ? note_awaited(a, index) : 0;
 }
 
 /* Which objects somebody waits for: asked first, for to tell who holds an object costs more. */
@@ -260,8 +294,7 @@ static int find_awaited(struct gathering *a)
 	int e = 0;
 
 	if (!k->awaited)
-		return listing_each(a->l, a->kind, (struct fieldset){ (uint64_t)1 << a->at.waiting },
-				    note_if_awaited, a);
+		return listing_each(a->l, a->kind, first_look(a), note_if_awaited, a);
 	for (size_t i = 0; e == 0 && i < n; i++)
 		if (k->awaited(s, i))
 			e = note_awaited(a, i);
@@ -282,7 +315,7 @@ static int gather_kind(struct gathering *a)
 		arena_reset(&arena);
 		e = k->project(&p, a->awaited[i], &r);
 		if (e == 0)
-			e = gather(a, a->awaited[i], &r);
+			e = gather(a, &r);
 		else if (e == PROJECT_SKIP)
 			e = 0;
 	}

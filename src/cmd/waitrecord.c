@@ -39,6 +39,7 @@ enum {
 	WAITS_START,
 	WAITS_COMMAND,
 	WAITS_USER,
+	WAITS_UID,
 	WAITS_CALL,
 	WAITS_OPERATION,
 	WAITS_KIND,
@@ -73,6 +74,7 @@ static const struct field fields[] = {
 			    .flags = FIELD_DEFAULT | FIELD_SHRINK,
 			    .help = "its command" },
 	[WAITS_USER] = { .name = "user", .type = FIELD_STR, .flags = FIELD_SHRINK, .help = "its user" },
+	[WAITS_UID] = { .name = "uid", .type = FIELD_UID, .help = "number of that" },
 	[WAITS_CALL] = { .name = "call",
 			 .type = FIELD_STR,
 			 .flags = FIELD_DEFAULT,
@@ -197,6 +199,7 @@ int wait_project(struct projector *projector, const struct wait_graph *g, size_t
 	if (process) {
 		record_i64(r, WAITS_START, process->start);
 		record_str(r, WAITS_COMMAND, process->command);
+		record_u64(r, WAITS_UID, process->uid);
 		if (wants(projector->want, WAITS_USER) &&
 		    users_uid_name(&projector->users, process->uid, &user) == 0)
 			record_str(r, WAITS_USER, user);
