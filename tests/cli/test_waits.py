@@ -667,3 +667,13 @@ def test_unknown_kinds(ipcctl, words):
                                    ["--deadlocks=5"]], ids=" ".join)
 def test_bad_usage(ipcctl, words):
     ipcctl.refuses("waits", *words, status=2)
+
+
+def test_the_manual_has_every_field(ipcctl, top, make):
+    """In the order of the program; those of the releasers follow."""
+    make(["flock"], ["0:0", "1:0"])
+    with open(os.path.join(top, "man", "ipcctl-waits.1"), encoding="utf-8") as f:
+        documented = [name for line in re.findall(r"^\.It Li (.+)$", f.read(), re.M) for name in line.split(" , ")]
+    row, = ipcctl("waits", "flock", "-r", "-o", "all", "--quiet").table()
+    assert documented[:len(row)] == list(row)
+    assert documented[len(row):len(row) + 5] == ["pid", "tid", "command", "why", "waits"]
