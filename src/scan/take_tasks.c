@@ -2,6 +2,7 @@
 #include "scan/take_tasks.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/sysmacros.h>
 
 #include "lib/parallel.h"
