@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "lib/file.h"
@@ -43,7 +44,7 @@ struct subject {
 	struct asker *asker;
 	uint32_t pid;
 	uint32_t self; /* the thread that asks: it is in read(2), but not blocked. 0: not known */
-	int tasks;     /* /proc/PID/task */
+	int tasks;     /* a directory with one of each task: /proc/PID/task, or /proc */
 	enum { CLASS_UNKNOWN, NATIVE, OTHER } class; /* is its word size ours? Once it matters */
 };
 
@@ -149,7 +150,8 @@ static void failed(struct subject *s, int error)
 		a->incomplete = true;
 }
 
-static void ask_task(struct subject *s, uint32_t tid)
+/* Whether there is such a task. */
+static bool ask_task(struct subject *s, uint32_t tid)
 {
 	char path[24], text[LINE_MAX_BYTES];
 	struct syscall_line line;
@@ -159,10 +161,10 @@ static void ask_task(struct subject *s, uint32_t tid)
 	snprintf(path, sizeof(path), "%u/syscall", tid);
 	n = read_small(s->tasks, path, text, sizeof(text));
 	if (is_gone((int)n))
-		return;
+		return false;
 	s->asker->seen++;
 	if (tid == s->self)
-		return;
+		return true;
 	r = n < 0 ? (int)n : syscall_line_parse((struct span){ text, (size_t)n }, &line);
 	if (r > 0) {
 		add(s, tid, &line);
@@ -170,6 +172,7 @@ static void ask_task(struct subject *s, uint32_t tid)
 		s->asker->unreadable++;
 		failed(s, r);
 	}
+	return true;
 }
 
 static int compare_numbers(const void *pa, const void *pb)
@@ -189,27 +192,48 @@ static int64_t sorted_numbers(int dir, uint32_t **numbers)
 	return n;
 }
 
+/*
+ * Most processes have one thread, which /proc/PID shows as well: then their folder of tasks need
+ * not be read. How many there are, the links to it tell: two more (proc_task_getattr() in
+ * fs/proc/base.c). Whether that was so.
+ */
+static bool ask_only_task(struct subject *s, int proc, const char *path)
+{
+	struct stat st;
+
+	if (fstatat(proc, path, &st, 0) < 0 || st.st_nlink != 3)
+		return false;
+	s->tasks = proc;
+	return ask_task(s, s->pid);
+}
+
+static void ask_tasks(struct subject *s, int proc, const char *path)
+{
+	_cleanup_(free_ptr) uint32_t *tids = NULL;
+	_cleanup_(close_fd) int tasks = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int64_t n = sorted_numbers(tasks, &tids);
+
+	s->tasks = tasks;
+	if (n < 0)
+		failed(s, (int)n);
+	for (int64_t i = 0; i < n && s->asker->error == 0; i++)
+		ask_task(s, tids[i]);
+}
+
 static void ask_process(void *context, unsigned thread, size_t item)
 {
 	struct asking *asking = context;
 	struct asker *a = &asking->askers[thread];
-	_cleanup_(free_ptr) uint32_t *tids = NULL;
-	_cleanup_(close_fd) int tasks = -1;
 	struct subject s = { .asker = a, .pid = asking->pids[item] };
+	int proc = asking->context->proc;
 	size_t before = a->count;
 	char path[24];
-	int64_t n;
 
-	snprintf(path, sizeof(path), "%u/task", s.pid);
-	tasks = openat(asking->context->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	s.tasks = tasks;
 	if (asking->context->own_proc && asking->context->own_pids)
 		s.self = (uint32_t)syscall(SYS_gettid);
-	n = sorted_numbers(tasks, &tids);
-	if (n < 0)
-		failed(&s, (int)n);
-	for (int64_t i = 0; i < n && a->error == 0; i++)
-		ask_task(&s, tids[i]);
+	snprintf(path, sizeof(path), "%u/task", s.pid);
+	if (!ask_only_task(&s, proc, path))
+		ask_tasks(&s, proc, path);
 	asking->pieces[item] = (struct piece){ thread, before, a->count - before };
 }
 
