@@ -8,7 +8,6 @@
 #include <sys/syscall.h>
 
 #include "lib/file.h"
-#include "lib/parallel.h"
 #include "lib/vec.h"
 #include "scan/pids.h"
 #include "scan/process.h"
@@ -36,6 +35,8 @@ struct asking {
 	uint32_t *pids;
 	struct piece *pieces; /* of each process */
 	size_t count;
+	bool looked; /* there is a /proc */
+	struct parallel_work work;
 	struct asker askers[MOST_THREADS];
 };
 
@@ -269,37 +270,67 @@ static int merge(struct tasks *t, const struct asking *asking)
 	return 0;
 }
 
+struct asking *tasks_begin(const struct scan_context *context)
+{
+	struct asking *asking = calloc(1, sizeof(*asking));
+	_cleanup_(close_fd) int dir = openat(context->proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int64_t n;
+
+	if (!asking)
+		return NULL;
+	asking->context = context;
+	/* Without a /proc nobody can be asked. */
+	n = sorted_numbers(dir, &asking->pids);
+	asking->looked = n >= 0;
+	asking->count = n < 0 ? 0 : (size_t)n;
+	asking->work = (struct parallel_work){ ask_process, asking, asking->count };
+	asking->pieces = n == -ENOMEM ? NULL : calloc(asking->count + 1, sizeof(*asking->pieces));
+	if (!asking->pieces) {
+		asking_free(asking);
+		return NULL;
+	}
+	return asking;
+}
+
+const struct parallel_work *tasks_work(const struct asking *asking)
+{
+	return &asking->work;
+}
+
+int tasks_end(struct tasks *t, const struct asking *asking)
+{
+	int r;
+
+	*t = (struct tasks){ .looked = asking->looked, .complete = asking->looked };
+	if (!asking->looked)
+		return 0;
+	r = merge(t, asking);
+	t->hidden = pids_may_hide(asking->context->proc, t->seen);
+	return r;
+}
+
+void asking_free(struct asking *asking)
+{
+	if (!asking)
+		return;
+	for (size_t i = 0; i < MOST_THREADS; i++)
+		free(asking->askers[i].items);
+	free(asking->pieces);
+	free(asking->pids);
+	free(asking);
+}
+
 int tasks_read(struct tasks *t, const struct scan_context *context, unsigned threads)
 {
-	_cleanup_(free_ptr) struct asking *asking = calloc(1, sizeof(*asking));
-	_cleanup_(free_ptr) struct piece *pieces = NULL;
-	_cleanup_(free_ptr) uint32_t *pids = NULL;
-	_cleanup_(close_fd) int dir = -1;
-	int64_t n;
+	struct asking *asking = tasks_begin(context);
 	int r;
 
 	*t = (struct tasks){ 0 };
 	if (!asking)
 		return -ENOMEM;
-	/* Without a /proc nobody can be asked. */
-	dir = openat(context->proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	n = sorted_numbers(dir, &pids);
-	if (n < 0)
-		return n == -ENOMEM ? -ENOMEM : 0;
-	t->looked = t->complete = true;
-	pieces = calloc((size_t)n + 1, sizeof(*pieces));
-	if (!pieces)
-		return -ENOMEM;
-	asking->context = context;
-	asking->pids = pids;
-	asking->pieces = pieces;
-	asking->count = (size_t)n;
-	parallel_run(&(struct parallel_work){ ask_process, asking, asking->count },
-		     threads ? threads : processor_count());
-	r = merge(t, asking);
-	t->hidden = pids_may_hide(context->proc, t->seen);
-	for (size_t i = 0; i < MOST_THREADS; i++)
-		free(asking->askers[i].items);
+	parallel_run(tasks_work(asking), threads ? threads : processor_count());
+	r = tasks_end(t, asking);
+	asking_free(asking);
 	return r;
 }
 
