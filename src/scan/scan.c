@@ -31,6 +31,7 @@ struct gathering {
 	const struct scan_request *request;
 	struct job first[5], rest[10];
 	size_t nfirst, nrest;
+	struct asking *asking; /* tasks, once they were asked */
 };
 
 static unsigned threads_of(const struct scan_request *request)
@@ -150,16 +151,29 @@ static int add_nameless(struct snapshot *s)
 	return 0;
 }
 
-/* beside: what the walk does not need, and its threads are to gather too. */
-static int take_holders(struct snapshot *s, const struct scan_request *request,
-			const struct parallel_work *beside, struct warnings *warnings)
+/* Tasks are asked what they are blocked in right after the walk. */
+static const struct parallel_work *after_walk(void *context)
 {
+	struct gathering *g = context;
+
+	if (wants_tasks(g->snapshot))
+		g->asking = tasks_begin(g->snapshot->context);
+	return g->asking ? tasks_work(g->asking) : NULL;
+}
+
+/* beside: what the walk does not need, and its threads are to gather too. */
+static int take_holders(struct gathering *g, const struct parallel_work *beside, struct warnings *warnings)
+{
+	const struct scan_request *request = g->request;
+	struct snapshot *s = g->snapshot;
 	struct warnings found = { 0 };
 	struct quest quest;
 	int r;
 
 	quest_plan(&quest, s, request);
 	quest.request.beside = beside;
+	quest.request.after = after_walk;
+	quest.request.after_context = g;
 	if (quest.request.classes == 0) {
 		parallel_run(beside, threads_of(request));
 		return 0;
@@ -223,7 +237,7 @@ int snapshot_take(struct snapshot *s, const struct scan_context *context, const 
 	parallel_run(&(struct parallel_work){ gather_first, &g, g.nfirst }, threads_of(request));
 	rest = (struct parallel_work){ gather_rest, &g, g.nrest };
 	if (s->sources & SOURCES_WALKED)
-		r = take_holders(s, request, &rest, &found);
+		r = take_holders(&g, &rest, &found);
 	else
 		parallel_run(&rest, threads_of(request));
 	r = end_jobs(&g, r, warnings);
@@ -232,7 +246,8 @@ int snapshot_take(struct snapshot *s, const struct scan_context *context, const 
 	if (r == 0 && s->locks.looked && s->holders.walked)
 		r = proc_locks_confirm(&s->locks, context, &s->holders.locks);
 	if (r == 0)
-		r = take_tasks(s, request, warnings);
+		r = take_tasks(s, request, g.asking, warnings);
+	asking_free(g.asking);
 	s->taken = time(NULL);
 	return r;
 }

@@ -15,6 +15,11 @@ static bool wants_openers(const struct snapshot *s)
 	return s->sources & SOURCE_OPENERS || (s->sources & SOURCE_FIFO && s->paths.nfifos > 0);
 }
 
+bool wants_tasks(const struct snapshot *s)
+{
+	return s->sources & (SOURCE_TASKS | SOURCE_BLOCKED | SOURCE_FUTEX) || wants_openers(s);
+}
+
 /* Of the walk over processes, the same is said there. */
 static void warn_of_tasks(const struct snapshot *s, struct warnings *warnings)
 {
@@ -93,13 +98,14 @@ static int take_opened(struct snapshot *s)
 	return r;
 }
 
-int take_tasks(struct snapshot *s, const struct scan_request *request, struct warnings *warnings)
+int take_tasks(struct snapshot *s, const struct scan_request *request, const struct asking *asking,
+	       struct warnings *warnings)
 {
 	unsigned threads = request->threads ? request->threads : processor_count();
 	int r = 0;
 
-	if (s->sources & (SOURCE_TASKS | SOURCE_BLOCKED | SOURCE_FUTEX) || wants_openers(s))
-		r = tasks_read(&s->tasks, s->context, threads);
+	if (wants_tasks(s))
+		r = asking ? tasks_end(&s->tasks, asking) : tasks_read(&s->tasks, s->context, threads);
 	if (r < 0 && r != -ENOMEM) {
 		s->tasks.complete = false;
 		s->failed |= SOURCE_TASKS;
