@@ -600,15 +600,43 @@ def test_looking_changes_nothing(ipcctl, make, factory, tmp_path):
     assert [state_of(tid) for tid in tids] == before
 
 
-ORDERED = """import fcntl, os, sys
-for pair in ((0, 1), (1, 2), (0, 2)):
+# One holds the file lock and the other the semaphore, and they wait for each other in turns, never
+# at the same time: between two instants of one look it may seem so.
+TURNS = """import ctypes, fcntl, os, sys, time
+libc = ctypes.CDLL(None)
+semaphore = libc.semget(0, 1, 0o600)
+def change(by):
+    libc.semop(semaphore, (ctypes.c_short * 3)(0, by, 0), 1)
+change(1)
+(r1, w1), (r2, w2) = os.pipe(), os.pipe()
+if os.fork() == 0:
+    f = open(sys.argv[1], "w")
+    while True:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        os.write(w2, b"x"), os.read(r1, 1)
+        change(-1)  # which the other releases in a moment
+        change(1)
+        os.write(w2, b"x"), os.read(r1, 1)
+        time.sleep(0.001)
+        fcntl.flock(f, fcntl.LOCK_UN)
+        os.read(r1, 1)
+for _ in range(200):  # so that some time passes from the look at one to that at the other
     if os.fork() == 0:
-        files = [open(sys.argv[1] + str(i), "w") for i in pair]
-        while True:
-            for f in files:
-                fcntl.flock(f, fcntl.LOCK_EX)
-            for f in files:
-                fcntl.flock(f, fcntl.LOCK_UN)
+        time.sleep(999)
+if os.fork() == 0:
+    f = open(sys.argv[1], "w")
+    while True:
+        change(-1)
+        os.write(w1, b"x"), os.read(r2, 1)
+        time.sleep(0.001)
+        change(1)
+        os.read(r2, 1)
+        change(-1)
+        os.write(w1, b"x")
+        fcntl.flock(f, fcntl.LOCK_EX)  # which the other releases in a moment
+        fcntl.flock(f, fcntl.LOCK_UN)
+        change(1)
+        os.write(w1, b"x")
 print("x", flush=True)
 os.read(0, 1)
 os.killpg(0, 9)
@@ -616,13 +644,13 @@ os.killpg(0, 9)
 
 
 def test_what_only_looks_like_one(ipcctl, tmp_path):
-    """Who takes locks in one order never comes to a deadlock, however much it moves while it is looked at."""
-    process = subprocess.Popen(["python3", "-c", ORDERED, str(tmp_path / "lock")], stdin=subprocess.PIPE,
+    """It moves while it is looked at, and counts only if it is still so a little later."""
+    process = subprocess.Popen(["python3", "-c", TURNS, str(tmp_path / "lock")], stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, start_new_session=True)
     try:
         process.stdout.readline()
-        for _ in range(3 if ipcctl.slow else 20):
-            result = ipcctl("waits", "--deadlocks", "--quiet")
+        for _ in range(3 if ipcctl.slow else 40):
+            result = ipcctl("waits", "flock", "sysv-sem", "--deadlocks", "--quiet")
             assert result.out == b""
     finally:
         process.stdin.close()
