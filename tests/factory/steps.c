@@ -434,7 +434,11 @@ struct attempt {
 	const struct play *play;
 	const struct step *step;
 	unsigned number;
+	unsigned *looks; /* how often it was seen blocked, one after the other */
 };
+
+/* Even a lock that is free may be waited for, for a moment: while somebody reads /proc/locks. */
+#define LOOKS 150
 
 static uint64_t is_settled(const void *argument)
 {
@@ -442,7 +446,8 @@ static uint64_t is_settled(const void *argument)
 
 	if (atomic_load(&a->step->actor->done) == a->number)
 		return 1;
-	return is_blocked(a->step, a->play);
+	*a->looks = is_blocked(a->step, a->play) ? *a->looks + 1 : 0;
+	return *a->looks >= LOOKS;
 }
 
 static uint64_t is_there(const void *argument)
@@ -456,7 +461,8 @@ static void take_steps(struct job *job, struct play *play)
 {
 	truth_list(&job->truth, "blocked");
 	for (unsigned i = 0; i < play->n_steps; i++) {
-		struct attempt attempt = { play, &play->steps[i], i + 1 };
+		unsigned looks = 0;
+		struct attempt attempt = { play, &play->steps[i], i + 1, &looks };
 		struct actor *actor = play->steps[i].actor;
 
 		if (atomic_load(&actor->order) != atomic_load(&actor->done))
