@@ -43,6 +43,8 @@ struct options {
 	struct opt_words targets; /* -m ID, -M KEY, ... */
 	bool all, dry_run, yes, missing_ok;
 	struct opt_words kill; /* the last one's argument holds; NULL: the usual signal */
+	/* waits */
+	bool deadlocks;
 	/* kinds */
 	bool json_schema;
 	const char *procfs;
@@ -76,6 +78,7 @@ enum option_set {
 	OPTIONS_PROCESSES = 1 << 11, /* --no-holders */
 	OPTIONS_PROCFS = 1 << 12,    /* --procfs */
 	OPTIONS_PATHS = 1 << 13,     /* --path */
+	OPTIONS_WAITS = 1 << 14,     /* --deadlocks */
 	/* What may stand before the command. */
 	OPTIONS_LEADING =
 		OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_OWNER | OPTIONS_PROCESSES,

@@ -188,6 +188,13 @@ static const struct opt kinds_opts[] = {
 	  .help = "print the JSON Schema of list and describe" },
 };
 
+static const struct opt waits_opts[] = {
+	{ .name = "deadlocks",
+	  .type = OPT_FLAG,
+	  OPTION(deadlocks),
+	  .help = "only what can never end: circles, and locks whose owner is dead; exit 1 if there are any" },
+};
+
 static void add(struct option_groups *g, const char *title, const struct opt *opts, size_t count,
 		struct options *options)
 {
@@ -236,6 +243,8 @@ int option_groups_init(struct option_groups *g, unsigned set, struct options *op
 	*g = (struct option_groups){ 0 };
 	if (set & OPTIONS_KINDS)
 		add(g, "What", kinds_opts, ARRAY_SIZE(kinds_opts), options);
+	if (set & OPTIONS_WAITS)
+		add(g, "What", waits_opts, ARRAY_SIZE(waits_opts), options);
 	if (set & OPTIONS_REMOVE)
 		add(g, "Removing", remove_opts, ARRAY_SIZE(remove_opts), options);
 	if (set & OPTIONS_DESCRIBE)

@@ -11,6 +11,7 @@
 	X(create)                                                                                            \
 	X(remove)                                                                                            \
 	X(limits)                                                                                            \
+	X(waits)                                                                                             \
 	X(kinds)                                                                                             \
 	X(help)                                                                                              \
 	X(version)                                                                                           \

@@ -70,6 +70,7 @@ const struct kind kind_flock = {
 	.create_means = "flock(2) around COMMAND",
 	.remove_means = "unlocked through a copy of the descriptor",
 	.reference = "flock:/path, flock:MAJOR:MINOR:INODE",
+	.excludes = true,
 	.schema = &schema,
 	.sources = SOURCE_LOCKS | SOURCE_HOLDERS,
 	.count = lock_count,

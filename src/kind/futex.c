@@ -105,6 +105,11 @@ static const struct holding *held(const struct snapshot *s, size_t i)
 	return memory_object_holding(s, &s->futexes.items[i].object);
 }
 
+static bool awaited(const struct snapshot *s, size_t i)
+{
+	return s->futexes.items[i].nwaiters > 0;
+}
+
 /* Where it lies: in an object that has a reference of its own, or at an address of somebody. */
 static void project_place(struct projector *p, struct record *r, const struct futex *futex)
 {
@@ -223,11 +228,13 @@ const struct kind kind_futex = {
 	.create_means = "pthread_mutex_init(3) and the like, inside an object in /dev/shm",
 	.remove_means = "cleared, if nobody holds it or waits",
 	.reference = "futex:posix-shm:/name+OFFSET, futex:PID@ADDRESS",
+	.excludes = true,
 	.schema = &schema,
 	.sources = SOURCE_FUTEX | SOURCE_SHMTREE,
 	.narrow = futex_narrow,
 	.count = count,
 	.project = project,
+	.awaited = awaited,
 	.resolve = futex_resolve,
 	.create_opts = create_opts,
 	.ncreate_opts = ARRAY_SIZE(create_opts),

@@ -73,32 +73,41 @@ static int user_of(const struct scan_context *context, uint32_t pid, uint32_t *u
 	return 0;
 }
 
-static int add_waiter(struct projector *p, struct record *r, struct list *list, const struct futex_waiter *w)
+/* What takes a look at the process and at the thread. */
+static int add_details(struct projector *p, struct record *row, const struct futex_waiter *w)
 {
 	const struct scan_context *context = p->snapshot->context;
 	const struct process *process = process_get(&p->processes, context, w->pid);
 	const struct task task = { .pid = w->pid, .tid = w->tid };
-	struct record row;
 	struct span user;
 	uint32_t uid = 0;
 	char state;
 
-	if (!process || list_append(r, list, &row) < 0)
+	if (!process)
+		return -ENOMEM;
+	if (process->error == 0) {
+		record_i64(row, WAITER_START, process->start);
+		record_str(row, WAITER_COMMAND, process->command);
+	}
+	if (user_of(context, w->pid, &uid) == 0 && users_uid_name(&p->users, uid, &user) == 0)
+		record_str(row, WAITER_USER, user);
+	state = task_state(context, &task);
+	if (state != '?')
+		record_bool(row, WAITER_STOPPED, state == 'T' || state == 't');
+	return 0;
+}
+
+static int add_waiter(struct projector *p, struct record *r, struct list *list, const struct futex_waiter *w)
+{
+	struct record row;
+
+	if (list_append(r, list, &row) < 0)
 		return -ENOMEM;
 	record_u64(&row, WAITER_PID, w->pid);
 	record_u64(&row, WAITER_TID, w->tid);
 	record_printf(&row, WAITER_ADDRESS, "%llx", (unsigned long long)w->address);
 	record_text(&row, WAITER_OPERATION, operation_values[w->operation - FUTEX_OP_WAIT]);
-	if (process->error == 0) {
-		record_i64(&row, WAITER_START, process->start);
-		record_str(&row, WAITER_COMMAND, process->command);
-	}
-	if (user_of(context, w->pid, &uid) == 0 && users_uid_name(&p->users, uid, &user) == 0)
-		record_str(&row, WAITER_USER, user);
-	state = task_state(context, &task);
-	if (state != '?')
-		record_bool(&row, WAITER_STOPPED, state == 'T' || state == 't');
-	return 0;
+	return p->brief ? 0 : add_details(p, &row, w);
 }
 
 static int project_waiters(struct projector *p, struct record *r, const struct futex *futex)

@@ -160,6 +160,8 @@ struct kind {
 	 * caller's to reset. Runs in several threads at once, each with its own p.
 	 */
 	int (*project)(struct projector *p, size_t i, struct record *r);
+	/* Whether a task in sight waits for index i; NULL: its field `waiting` tells. */
+	bool (*awaited)(const struct snapshot *s, size_t i);
 	/* Finds what the part of a reference behind "KIND:" means. 0, or -EINVAL
 	 * with report->text saying what would be right. */
 	int (*resolve)(struct snapshot *s, struct span id, struct matches *m, struct report *report);
@@ -175,6 +177,9 @@ struct kind {
 	 */
 	bool transient, no_command;
 	bool waits; /* `create` may have to wait for it, as long as args->timeout; a signal ends that */
+	/* Who has one, or changed it last, keeps others waiting who want it: they may do so in a
+	 * circle. */
+	bool excludes;
 	bool asked; /* the kernel may ask for it back, with SIGIO */
 	/* Makes one. 0 with report->ref, or -errno with or without report->text. */
 	int (*create)(const struct create_args *args, struct report *report);

@@ -116,6 +116,7 @@ const struct kind kind_record_lock = {
 	.create_means = "fcntl(2) around COMMAND",
 	.remove_means = "ofd: unlocked through a copy; posix: not possible from outside",
 	.reference = "record-lock:/path:START-END, record-lock:MAJOR:MINOR:INODE:START-END",
+	.excludes = true,
 	.schema = &schema,
 	.sources = SOURCE_LOCKS | SOURCE_HOLDERS,
 	.count = lock_count,

@@ -312,6 +312,7 @@ const struct kind kind_sysv_sem = {
 	.create_means = "semget(2)",
 	.remove_means = "IPC_RMID; blocked tasks wake with EIDRM",
 	.reference = "sysv-sem:ID, sysv-sem:key=KEY",
+	.excludes = true,
 	.schema = &schema,
 	.sources = SOURCE_SYSV_SEM,
 	.count = count,

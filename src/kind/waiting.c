@@ -12,6 +12,7 @@ enum {
 	WAITING_FD,
 	WAITING_CALL,
 	WAITING_OPERATION,
+	WAITING_BLOCKER,
 };
 
 static const struct field fields[] = {
@@ -28,6 +29,9 @@ static const struct field fields[] = {
 	[WAITING_OPERATION] = { .name = "operation",
 				.type = FIELD_STR,
 				.help = "what that is to do, where the call says more" },
+	[WAITING_BLOCKER] = { .name = "blocked_by",
+			      .type = FIELD_PID,
+			      .help = "semop(2): process that changed that semaphore last" },
 };
 
 const struct schema waiting_schema = { "waiting", fields, ARRAY_SIZE(fields) };
@@ -46,6 +50,8 @@ static int add_row(struct projector *p, struct record *r, struct list *list, con
 	record_text(&row, WAITING_CALL, task_wait_name(b->wait));
 	if (b->detail.len > 0)
 		record_str(&row, WAITING_OPERATION, b->detail);
+	if (b->blocker)
+		record_u64(&row, WAITING_BLOCKER, b->blocker);
 	if (process->error < 0)
 		return 0;
 	record_i64(&row, WAITING_START, process->start);

@@ -54,7 +54,7 @@ const char *task_wait_name(enum task_wait wait)
 	return wait < ARRAY_SIZE(names) && names[wait] ? names[wait] : "unknown";
 }
 
-static int add(struct asked *a, const struct object_key *key, int fd, bool among, struct span detail)
+static int add(struct asked *a, const struct object_key *key, int fd, bool among)
 {
 	struct blocked_tasks *b = a->b;
 
@@ -67,7 +67,6 @@ static int add(struct asked *a, const struct object_key *key, int fd, bool among
 		.among = among,
 		.fd = fd,
 		.key = *key,
-		.detail = detail,
 		.next = NO_BLOCKED,
 	};
 	return 0;
@@ -85,7 +84,7 @@ static int add_descriptor(struct asked *a, int fd, bool among)
 	for (size_t i = 0; r == 0 && i < w->nholdings; i++) {
 		struct object_key key = holding_key(&w->holdings[i]);
 
-		r = add(a, &key, fd, among, (struct span){ 0 });
+		r = add(a, &key, fd, among);
 	}
 	return r;
 }
@@ -101,8 +100,29 @@ static int is_ours(const struct asked *a)
 	return visit_shares(&a->visit, "ipc", a->walker->ipc_namespace);
 }
 
-/* "semaphore 3: -1", "semaphores 3: -1, 4: 0" */
-static int tell_operations(struct asked *a, struct buf *text)
+/*
+ * Who changed the semaphore last that stops an array of operations: the first that cannot be done
+ * now. 0: none stops it any more, or it cannot be told.
+ */
+static uint32_t last_changer(int id, const struct sembuf *operations, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		int value = semctl(id, operations[i].sem_num, GETVAL);
+		bool passes = operations[i].sem_op == 0 ? value == 0 : value + operations[i].sem_op >= 0;
+		int pid;
+
+		if (value < 0)
+			return 0;
+		if (passes)
+			continue;
+		pid = semctl(id, operations[i].sem_num, GETPID);
+		return pid > 0 ? (uint32_t)pid : 0;
+	}
+	return 0;
+}
+
+/* "semaphore 3: -1", "semaphores 3: -1, 4: 0"; and who changed the one last that it waits for. */
+static int tell_operations(struct asked *a, struct buf *text, uint32_t *blocker)
 {
 	struct sembuf operations[MOST_OPERATIONS];
 	uint64_t count = a->task->args[2];
@@ -118,6 +138,8 @@ static int tell_operations(struct asked *a, struct buf *text)
 			   operations[i].sem_num, operations[i].sem_op);
 	if (r == 0 && count > n)
 		buf_puts(text, ", ...");
+	if (r == 0)
+		*blocker = last_changer((int)a->task->args[0], operations, n);
 	return r;
 }
 
@@ -126,11 +148,12 @@ static int add_sysv(struct asked *a, enum object_class class)
 	struct object_key key = { class, 0, (uint32_t)a->task->args[0] };
 	_cleanup_(buf_free) struct buf text = { 0 };
 	struct span detail = { 0 };
+	uint32_t blocker = 0;
 	int r = is_ours(a);
 
 	if (r <= 0)
 		return r;
-	if (a->task->wait == WAIT_SEMOP && tell_operations(a, &text) < 0)
+	if (a->task->wait == WAIT_SEMOP && tell_operations(a, &text, &blocker) < 0)
 		buf_reset(&text);
 	if (a->task->wait == WAIT_MSGRCV && a->task->args[3] != 0)
 		buf_printf(&text, "type %lld", (long long)a->task->args[3]);
@@ -140,7 +163,12 @@ static int add_sysv(struct asked *a, enum object_class class)
 		detail = arena_span(&a->b->arena, buf_span(&text));
 	if (text.failed || (text.len > 0 && !detail.ptr))
 		return -ENOMEM;
-	return add(a, &key, -1, false, detail);
+	r = add(a, &key, -1, false);
+	if (r == 0) {
+		a->b->items[a->b->count - 1].detail = detail;
+		a->b->items[a->b->count - 1].blocker = blocker;
+	}
+	return r;
 }
 
 /* 0 or -errno. */
@@ -180,6 +208,12 @@ static int ask(struct asked *a)
 	}
 }
 
+/* Locks and futexes are found by others, and nothing has to be asked for them here. */
+static bool is_asked_elsewhere(const struct task *task)
+{
+	return task->wait >= WAIT_FUTEX && task->wait <= WAIT_OPEN && !(task->flags & TASK_FOREIGN);
+}
+
 static int ask_task(struct asked *a)
 {
 	struct holder holder = { .pid = a->task->pid };
@@ -187,6 +221,8 @@ static int ask_task(struct asked *a)
 	char path[16];
 	int r;
 
+	if (is_asked_elsewhere(a->task))
+		return 0;
 	snprintf(path, sizeof(path), "%u", a->task->pid);
 	snprintf(a->table, sizeof(a->table), "task/%u", a->task->tid);
 	dir = openat(a->context->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

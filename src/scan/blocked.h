@@ -15,6 +15,7 @@ struct blocked {
 	int fd;		       /* its descriptor of it, or -1 */
 	struct object_key key; /* as holdings have it; or OBJECT_SYSV_SEM and OBJECT_SYSV_MSG: 0, id */
 	struct span detail;    /* "semaphore 3: -1", or empty */
+	uint32_t blocker;      /* semop(2): process that changed that semaphore last (GETPID), or 0 */
 	uint32_t next;	       /* the next of the same object, or NO_BLOCKED */
 };
 

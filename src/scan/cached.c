@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
@@ -39,6 +40,23 @@ int lookup_cached(int dir, const char *path, bool in_root, bool final, struct st
 
 	if (fd < 0)
 		return fd;
+	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, stx) < 0 ? -errno : 0;
+}
+
+int lookup_cached_place(int dir, const char *path, bool in_root, struct statx *stx, struct buf *place)
+{
+	_cleanup_(close_fd) int fd = open_cached(dir, path, 0, in_root ? RESOLVE_IN_ROOT : 0);
+	char link[40], *text = buf_reserve(place, PATH_MAX);
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	if (!text)
+		return -ENOMEM;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, text, PATH_MAX);
+	if (n > 0)
+		place->len += (size_t)n;
 	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, stx) < 0 ? -errno : 0;
 }
 

@@ -14,6 +14,10 @@
  */
 int lookup_cached(int dir, const char *path, bool in_root, bool final, struct statx *stx) _must_check_;
 
+/* The same, following a link at the end; and where that lies, as the kernel shows it (proc(5), fd). */
+int lookup_cached_place(int dir, const char *path, bool in_root, struct statx *stx,
+			struct buf *place) _must_check_;
+
 /* A directory in which one file after the other is looked up. Zero-initialise to make one. */
 struct lookup_place {
 	struct buf path; /* terminated */

@@ -205,6 +205,37 @@ static void walk_free(struct walk *walk)
 	free(walk);
 }
 
+/* What the threads found is put together, and the work that comes after the walk done. */
+struct ending {
+	struct holders *holders;
+	struct walk *walk;
+	const struct parallel_work *after;
+	int result; /* of walk_merge() */
+};
+
+/* The first item is to put together: it is the longest. */
+static void end(void *context, unsigned thread, size_t item)
+{
+	struct ending *ending = context;
+
+	if (item == 0)
+		ending->result = walk_merge(ending->holders, ending->walk);
+	else
+		ending->after->run(ending->after->context, thread, item - 1);
+}
+
+static int end_walk(struct holders *h, struct walk *walk, const struct holders_request *request,
+		    unsigned threads)
+{
+	struct ending ending = { .holders = h, .walk = walk };
+
+	if (request->after)
+		ending.after = request->after(request->after_context);
+	parallel_run(&(struct parallel_work){ end, &ending, 1 + (ending.after ? ending.after->count : 0) },
+		     threads);
+	return ending.result;
+}
+
 int holders_walk(struct holders *h, int proc, const struct holders_request *request,
 		 struct warnings *warnings)
 {
@@ -234,7 +265,7 @@ int holders_walk(struct holders *h, int proc, const struct holders_request *requ
 			r = walk->walkers[t].error;
 	}
 	if (r == 0)
-		r = walk_merge(h, walk);
+		r = end_walk(h, walk, request, threads);
 	walk_free(walk);
 	if (r < 0)
 		return r;

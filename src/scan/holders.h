@@ -110,6 +110,10 @@ struct holders_request {
 	unsigned threads; /* at most; 0: as many as there are processors */
 	/* Other work that the threads of the walk are to do before it, or NULL. */
 	const struct parallel_work *beside;
+	/* Asked, with its context, when all processes were looked at: work for the other threads while one
+	 * puts together what was found. It returns NULL, or is NULL: there is none. */
+	const struct parallel_work *(*after)(void *context);
+	void *after_context;
 };
 
 /*

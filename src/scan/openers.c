@@ -63,7 +63,8 @@ static int read_call(const struct opening *t, struct call *call)
 }
 
 /* Which file a path means to the task. 0 or -errno. */
-static int look_up(const struct opening *t, const struct call *call, const char *path, struct statx *stx)
+static int look_up(const struct opening *t, const struct call *call, const char *path, struct statx *stx,
+		   struct buf *place)
 {
 	_cleanup_(close_fd) int from = -1;
 	char link[32];
@@ -77,15 +78,17 @@ static int look_up(const struct opening *t, const struct call *call, const char 
 	from = openat(t->dir, link, O_PATH | O_CLOEXEC);
 	if (from < 0)
 		return -errno;
-	return lookup_cached(from, path, path[0] == '/', true, stx);
+	return lookup_cached_place(from, path, path[0] == '/', stx, place);
 }
 
-static int add(struct openers *o, const struct opening *t, const struct call *call, const struct statx *stx)
+static int add(struct openers *o, const struct opening *t, const struct call *call, const struct statx *stx,
+	       struct span place)
 {
 	static const uint8_t accesses[] = { ACCESS_READ, ACCESS_WRITE, ACCESS_READ | ACCESS_WRITE, 0 };
+	struct span path = arena_span(&o->arena, place);
 	struct stat st;
 
-	if (vec_reserve(&o->items, o->count, sizeof(*o->items)) < 0)
+	if (!path.ptr || vec_reserve(&o->items, o->count, sizeof(*o->items)) < 0)
 		return -ENOMEM;
 	o->items[o->count++] = (struct opener){
 		.key = { S_ISFIFO(stx->stx_mode) ? OBJECT_FIFO : OBJECT_FILE,
@@ -94,6 +97,7 @@ static int add(struct openers *o, const struct opening *t, const struct call *ca
 		.tid = t->task->tid,
 		.uid = fstat(t->dir, &st) == 0 ? st.st_uid : 0,
 		.access = accesses[call->flags & O_ACCMODE],
+		.path = path,
 	};
 	return 0;
 }
@@ -127,24 +131,27 @@ static int sleeps_for_another(const struct opening *t)
 }
 
 /* The file that a blocked task opens. 0 or -errno. */
-static int ask_what(const struct opening *t, struct call *call, struct statx *stx)
+static int ask_what(const struct opening *t, struct call *call, struct statx *stx, struct buf *place)
 {
 	char path[PATH_MAX];
 	int r = t->task->flags & TASK_FOREIGN ? -ENOTSUP : read_call(t, call);
 
 	if (r == 0)
 		r = memory_read_string(t->proc, t->task->tid, call->path, path);
-	return r < 0 ? r : look_up(t, call, path, stx);
+	return r < 0 ? r : look_up(t, call, path, stx, place);
 }
 
 static int ask_opening(struct openers *o, const struct opening *t)
 {
+	_cleanup_(buf_free) struct buf place = { 0 };
 	struct statx stx;
 	struct call call;
-	int r = ask_what(t, &call, &stx), sleeps;
+	int r = ask_what(t, &call, &stx, &place), sleeps;
 
 	if (r == 0)
-		return S_ISFIFO(stx.stx_mode) || S_ISREG(stx.stx_mode) ? add(o, t, &call, &stx) : 0;
+		return S_ISFIFO(stx.stx_mode) || S_ISREG(stx.stx_mode) ?
+			       add(o, t, &call, &stx, buf_span(&place)) :
+			       0;
 	if (r == -ENOMEM)
 		return r;
 	/* What could not be understood or looked up may still be the opener of some FIFO. */
@@ -196,5 +203,6 @@ const struct opener *openers_next(const struct openers *o, const struct object_k
 void openers_free(struct openers *o)
 {
 	free(o->items);
+	arena_free(&o->arena);
 	*o = (struct openers){ 0 };
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "lib/arena.h"
 #include "scan/context.h"
 #include "scan/found.h"
 #include "scan/tasks.h"
@@ -14,11 +15,13 @@ struct opener {
 	uint32_t pid, tid;
 	uint32_t uid;	/* effective, of the process */
 	uint8_t access; /* of enum holding_access: what it wants */
+	struct span path; /* where the file lies, as the kernel shows it to us; terminated, or empty */
 };
 
 struct openers {
 	struct opener *items; /* in the order of pids */
 	size_t count;
+	struct arena arena;
 	bool looked;   /* they were looked for */
 	bool complete; /* and every one that may be such a task could be asked what it opens */
 };

@@ -58,6 +58,22 @@ static int add_file(struct path_files *p, struct span path, const struct stat *s
 	return 0;
 }
 
+int path_files_add(struct path_files *p, struct span path, const struct statx *stx)
+{
+	struct stat st = {
+		.st_dev = makedev(stx->stx_dev_major, stx->stx_dev_minor),
+		.st_ino = stx->stx_ino,
+		.st_mode = stx->stx_mode,
+		.st_uid = stx->stx_uid,
+		.st_gid = stx->stx_gid,
+		.st_atim.tv_sec = stx->stx_atime.tv_sec,
+		.st_mtim.tv_sec = stx->stx_mtime.tv_sec,
+		.st_ctim.tv_sec = stx->stx_ctime.tv_sec,
+	};
+
+	return add_file(p, path, &st);
+}
+
 /* Two names may mean one file. */
 static int add_name(struct path_files *p, struct span path, const struct stat *st)
 {

@@ -2,6 +2,8 @@
 /* FIFOs and socket files: below directories that the user named, and files that he named. */
 #pragma once
 
+#include <sys/stat.h>
+
 #include "lib/arena.h"
 #include "model/warnings.h"
 #include "scan/names.h"
@@ -37,6 +39,8 @@ struct path_files {
  */
 int path_files_read(struct path_files *p, const struct name_list *directories, const struct name_list *files,
 		    struct warnings *warnings) _must_check_;
+/* Adds a file that was found otherwise, at its path, unless it is there. 0 or -ENOMEM. */
+int path_files_add(struct path_files *p, struct span path, const struct statx *stx) _must_check_;
 /* The file with these numbers, or NULL. */
 const struct path_file *path_files_find(const struct path_files *p, uint64_t dev, uint64_t ino);
 /* The file that was named so, or NULL. */

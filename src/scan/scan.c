@@ -32,6 +32,7 @@ struct gathering {
 	struct job first[3], rest[10];
 	size_t nfirst, nrest;
 	struct latch locks_read;
+	struct asking *asking; /* tasks, once they were asked */
 };
 
 static unsigned threads_of(const struct scan_request *request)
@@ -149,6 +150,16 @@ static int add_nameless(struct snapshot *s)
 	return 0;
 }
 
+/* Tasks are asked what they are blocked in right after the walk. */
+static const struct parallel_work *after_walk(void *context)
+{
+	struct gathering *g = context;
+
+	if (wants_tasks(g->snapshot))
+		g->asking = tasks_begin(g->snapshot->context);
+	return g->asking ? tasks_work(g->asking) : NULL;
+}
+
 /*
  * beside: what the walk does not need, and its threads are to gather too. /proc/locks is among that,
  * and the first to be begun: to read it is to sleep for some time (the kernel's percpu_down_write()),
@@ -165,6 +176,8 @@ static int take_holders(struct gathering *g, const struct parallel_work *beside,
 	quest_plan(&quest, s, request);
 	quest.request.beside = beside;
 	quest.request.locks_read = s->sources & SOURCE_LOCKS ? &g->locks_read : NULL;
+	quest.request.after = after_walk;
+	quest.request.after_context = g;
 	if (quest.request.classes == 0) {
 		parallel_run(beside, threads_of(request));
 		return 0;
@@ -237,7 +250,8 @@ int snapshot_take(struct snapshot *s, const struct scan_context *context, const 
 	if (r == 0 && s->locks.looked && s->holders.walked)
 		r = proc_locks_confirm(&s->locks, context, &s->holders.locks);
 	if (r == 0)
-		r = take_tasks(s, request, warnings);
+		r = take_tasks(s, request, g.asking, warnings);
+	asking_free(g.asking);
 	s->taken = time(NULL);
 	return r;
 }

@@ -86,8 +86,8 @@ static int add_thread(struct reader *r, uint32_t tid, const struct signal_status
 	return 0;
 }
 
-/* Each of several threads, the main one included. 0, or -errno of one that cannot be read. */
-static int read_threads(struct reader *r, int dir)
+/* Each of several threads but the main one. 0, or -errno of one that cannot be read. */
+static int read_threads(struct reader *r, int dir, uint32_t leader)
 {
 	_cleanup_(close_fd) int tasks = openat(dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_(free_ptr) uint32_t *tids = NULL;
@@ -97,6 +97,8 @@ static int read_threads(struct reader *r, int dir)
 	int e = n < 0 ? (int)n : 0;
 
 	for (int64_t i = 0; e == 0 && i < n; i++) {
+		if (tids[i] == leader)
+			continue;
 		snprintf(path, sizeof(path), "%u/status", tids[i]);
 		e = read_status(r, tasks, path, &status);
 		if (e == 0)
@@ -180,8 +182,10 @@ static int read_closely(struct reader *r, struct signal_process *p, bool named)
 	take_status(p, &status);
 	if (p->leader != p->pid)
 		return named;
-	/* Of the only thread this file tells all. */
-	e = status.threads > 1 ? read_threads(r, dir) : add_thread(r, p->pid, &status);
+	/* Of the main thread this file tells all. */
+	e = add_thread(r, p->pid, &status);
+	if (e == 0 && status.threads > 1)
+		e = read_threads(r, dir, p->pid);
 	for (size_t i = 0; i < r->nthreads; i++)
 		p->thread_pending |= r->threads[i].pending;
 	if (e == 0 && !named && !(p->pending | p->thread_pending))

@@ -2,14 +2,22 @@
 #include "scan/take_tasks.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/sysmacros.h>
 
 #include "lib/parallel.h"
+#include "scan/cached.h"
 #include "scan/quest.h"
 
 /* Whoever waits in open(2) decides over files that nobody has open. */
 static bool wants_openers(const struct snapshot *s)
 {
 	return s->sources & SOURCE_OPENERS || (s->sources & SOURCE_FIFO && s->paths.nfifos > 0);
+}
+
+bool wants_tasks(const struct snapshot *s)
+{
+	return s->sources & (SOURCE_TASKS | SOURCE_BLOCKED | SOURCE_FUTEX) || wants_openers(s);
 }
 
 /* Of the walk over processes, the same is said there. */
@@ -71,13 +79,33 @@ static void warn_of_futexes(const struct snapshot *s, struct warnings *warnings)
 						.count = f->nunclear });
 }
 
-int take_tasks(struct snapshot *s, const struct scan_request *request, struct warnings *warnings)
+/* FIFOs that nobody has open, but somebody waits to open: they are found through him, if the path
+ * leads there for us, too. 0 or -ENOMEM. */
+static int take_opened(struct snapshot *s)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && s->sources & SOURCE_FIFO && i < s->openers.count; i++) {
+		const struct opener *o = &s->openers.items[i];
+		struct statx stx;
+
+		if (o->key.class != OBJECT_FIFO || o->path.len == 0 || holders_find(&s->holders, &o->key) ||
+		    lookup_cached(AT_FDCWD, o->path.ptr, false, false, &stx) < 0)
+			continue;
+		if (makedev(stx.stx_dev_major, stx.stx_dev_minor) == o->key.dev && stx.stx_ino == o->key.ino)
+			r = path_files_add(&s->paths, o->path, &stx);
+	}
+	return r;
+}
+
+int take_tasks(struct snapshot *s, const struct scan_request *request, const struct asking *asking,
+	       struct warnings *warnings)
 {
 	unsigned threads = request->threads ? request->threads : processor_count();
 	int r = 0;
 
-	if (s->sources & (SOURCE_TASKS | SOURCE_BLOCKED | SOURCE_FUTEX) || wants_openers(s))
-		r = tasks_read(&s->tasks, s->context, threads);
+	if (wants_tasks(s))
+		r = asking ? tasks_end(&s->tasks, asking) : tasks_read(&s->tasks, s->context, threads);
 	if (r < 0 && r != -ENOMEM) {
 		s->tasks.complete = false;
 		s->failed |= SOURCE_TASKS;
@@ -86,6 +114,8 @@ int take_tasks(struct snapshot *s, const struct scan_request *request, struct wa
 	}
 	if (r == 0 && wants_openers(s))
 		r = openers_find(&s->openers, s->context, &s->tasks);
+	if (r == 0)
+		r = take_opened(s);
 	if (r == 0 && s->sources & SOURCE_LOCKS && s->sources & SOURCE_TASKS)
 		r = lock_waits_find(&s->lock_waits, s->context, &s->tasks, &s->locks, &s->holders.locks);
 	if (r == 0 && s->sources & SOURCE_BLOCKED) {

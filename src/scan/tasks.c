@@ -4,10 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "lib/file.h"
-#include "lib/parallel.h"
+#include "lib/parse.h"
 #include "lib/vec.h"
 #include "scan/pids.h"
 #include "scan/process.h"
@@ -35,6 +36,8 @@ struct asking {
 	uint32_t *pids;
 	struct piece *pieces; /* of each process */
 	size_t count;
+	bool looked; /* there is a /proc */
+	struct parallel_work work;
 	struct asker askers[MOST_THREADS];
 };
 
@@ -43,7 +46,7 @@ struct subject {
 	struct asker *asker;
 	uint32_t pid;
 	uint32_t self; /* the thread that asks: it is in read(2), but not blocked. 0: not known */
-	int tasks;     /* /proc/PID/task */
+	int tasks;     /* a directory with one of each task: /proc/PID/task, or /proc */
 	enum { CLASS_UNKNOWN, NATIVE, OTHER } class; /* is its word size ours? Once it matters */
 };
 
@@ -149,7 +152,8 @@ static void failed(struct subject *s, int error)
 		a->incomplete = true;
 }
 
-static void ask_task(struct subject *s, uint32_t tid)
+/* Whether there is such a task. */
+static bool ask_task(struct subject *s, uint32_t tid)
 {
 	char path[24], text[LINE_MAX_BYTES];
 	struct syscall_line line;
@@ -159,10 +163,10 @@ static void ask_task(struct subject *s, uint32_t tid)
 	snprintf(path, sizeof(path), "%u/syscall", tid);
 	n = read_small(s->tasks, path, text, sizeof(text));
 	if (is_gone((int)n))
-		return;
+		return false;
 	s->asker->seen++;
 	if (tid == s->self)
-		return;
+		return true;
 	r = n < 0 ? (int)n : syscall_line_parse((struct span){ text, (size_t)n }, &line);
 	if (r > 0) {
 		add(s, tid, &line);
@@ -170,6 +174,7 @@ static void ask_task(struct subject *s, uint32_t tid)
 		s->asker->unreadable++;
 		failed(s, r);
 	}
+	return true;
 }
 
 static int compare_numbers(const void *pa, const void *pb)
@@ -189,27 +194,48 @@ static int64_t sorted_numbers(int dir, uint32_t **numbers)
 	return n;
 }
 
+/*
+ * Most processes have one thread, which /proc/PID shows as well: then their folder of tasks need
+ * not be read. How many there are, the links to it tell: two more (proc_task_getattr() in
+ * fs/proc/base.c). Whether that was so.
+ */
+static bool ask_only_task(struct subject *s, int proc, const char *path)
+{
+	struct stat st;
+
+	if (fstatat(proc, path, &st, 0) < 0 || st.st_nlink != 3)
+		return false;
+	s->tasks = proc;
+	return ask_task(s, s->pid);
+}
+
+static void ask_tasks(struct subject *s, int proc, const char *path)
+{
+	_cleanup_(free_ptr) uint32_t *tids = NULL;
+	_cleanup_(close_fd) int tasks = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int64_t n = sorted_numbers(tasks, &tids);
+
+	s->tasks = tasks;
+	if (n < 0)
+		failed(s, (int)n);
+	for (int64_t i = 0; i < n && s->asker->error == 0; i++)
+		ask_task(s, tids[i]);
+}
+
 static void ask_process(void *context, unsigned thread, size_t item)
 {
 	struct asking *asking = context;
 	struct asker *a = &asking->askers[thread];
-	_cleanup_(free_ptr) uint32_t *tids = NULL;
-	_cleanup_(close_fd) int tasks = -1;
 	struct subject s = { .asker = a, .pid = asking->pids[item] };
+	int proc = asking->context->proc;
 	size_t before = a->count;
 	char path[24];
-	int64_t n;
 
-	snprintf(path, sizeof(path), "%u/task", s.pid);
-	tasks = openat(asking->context->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	s.tasks = tasks;
 	if (asking->context->own_proc && asking->context->own_pids)
 		s.self = (uint32_t)syscall(SYS_gettid);
-	n = sorted_numbers(tasks, &tids);
-	if (n < 0)
-		failed(&s, (int)n);
-	for (int64_t i = 0; i < n && a->error == 0; i++)
-		ask_task(&s, tids[i]);
+	snprintf(path, sizeof(path), "%u/task", s.pid);
+	if (!ask_only_task(&s, proc, path))
+		ask_tasks(&s, proc, path);
 	asking->pieces[item] = (struct piece){ thread, before, a->count - before };
 }
 
@@ -245,37 +271,67 @@ static int merge(struct tasks *t, const struct asking *asking)
 	return 0;
 }
 
+struct asking *tasks_begin(const struct scan_context *context)
+{
+	struct asking *asking = calloc(1, sizeof(*asking));
+	_cleanup_(close_fd) int dir = openat(context->proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int64_t n;
+
+	if (!asking)
+		return NULL;
+	asking->context = context;
+	/* Without a /proc nobody can be asked. */
+	n = sorted_numbers(dir, &asking->pids);
+	asking->looked = n >= 0;
+	asking->count = n < 0 ? 0 : (size_t)n;
+	asking->work = (struct parallel_work){ ask_process, asking, asking->count };
+	asking->pieces = n == -ENOMEM ? NULL : calloc(asking->count + 1, sizeof(*asking->pieces));
+	if (!asking->pieces) {
+		asking_free(asking);
+		return NULL;
+	}
+	return asking;
+}
+
+const struct parallel_work *tasks_work(const struct asking *asking)
+{
+	return &asking->work;
+}
+
+int tasks_end(struct tasks *t, const struct asking *asking)
+{
+	int r;
+
+	*t = (struct tasks){ .looked = asking->looked, .complete = asking->looked };
+	if (!asking->looked)
+		return 0;
+	r = merge(t, asking);
+	t->hidden = pids_may_hide(asking->context->proc, t->seen);
+	return r;
+}
+
+void asking_free(struct asking *asking)
+{
+	if (!asking)
+		return;
+	for (size_t i = 0; i < MOST_THREADS; i++)
+		free(asking->askers[i].items);
+	free(asking->pieces);
+	free(asking->pids);
+	free(asking);
+}
+
 int tasks_read(struct tasks *t, const struct scan_context *context, unsigned threads)
 {
-	_cleanup_(free_ptr) struct asking *asking = calloc(1, sizeof(*asking));
-	_cleanup_(free_ptr) struct piece *pieces = NULL;
-	_cleanup_(free_ptr) uint32_t *pids = NULL;
-	_cleanup_(close_fd) int dir = -1;
-	int64_t n;
+	struct asking *asking = tasks_begin(context);
 	int r;
 
 	*t = (struct tasks){ 0 };
 	if (!asking)
 		return -ENOMEM;
-	/* Without a /proc nobody can be asked. */
-	dir = openat(context->proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	n = sorted_numbers(dir, &pids);
-	if (n < 0)
-		return n == -ENOMEM ? -ENOMEM : 0;
-	t->looked = t->complete = true;
-	pieces = calloc((size_t)n + 1, sizeof(*pieces));
-	if (!pieces)
-		return -ENOMEM;
-	asking->context = context;
-	asking->pids = pids;
-	asking->pieces = pieces;
-	asking->count = (size_t)n;
-	parallel_run(&(struct parallel_work){ ask_process, asking, asking->count },
-		     threads ? threads : processor_count());
-	r = merge(t, asking);
-	t->hidden = pids_may_hide(context->proc, t->seen);
-	for (size_t i = 0; i < MOST_THREADS; i++)
-		free(asking->askers[i].items);
+	parallel_run(tasks_work(asking), threads ? threads : processor_count());
+	r = tasks_end(t, asking);
+	asking_free(asking);
 	return r;
 }
 
@@ -289,6 +345,41 @@ char task_state(const struct scan_context *context, const struct task *task)
 	if (read_file_at(context->proc, path, &text) < 0 || process_stat_parse(buf_span(&text), &stat) < 0)
 		return '?';
 	return stat.state;
+}
+
+int task_runs(const struct scan_context *context, uint32_t pid, uint32_t tid, uint64_t *runs)
+{
+	struct span rest, word;
+	char path[48], text[80]; /* nanoseconds of running, of waiting for a processor; times */
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%u/task/%u/schedstat", pid, tid);
+	n = read_small(context->proc, path, text, sizeof(text));
+	if (n < 0)
+		return (int)n;
+	rest = (struct span){ text, (size_t)n };
+	while (rest.len > 0 && rest.ptr[rest.len - 1] == '\n')
+		rest.len--;
+	for (int i = 0; i < 3; i++)
+		if (!next_word(&rest, &word))
+			return -EINVAL;
+	return parse_u64(word, runs);
+}
+
+static int compare_tasks(const void *pa, const void *pb)
+{
+	const struct task *a = pa, *b = pb;
+
+	if (a->pid != b->pid)
+		return a->pid < b->pid ? -1 : 1;
+	return (a->tid > b->tid) - (a->tid < b->tid);
+}
+
+const struct task *tasks_find(const struct tasks *t, uint32_t pid, uint32_t tid)
+{
+	struct task key = { .pid = pid, .tid = tid };
+
+	return t->count ? bsearch(&key, t->items, t->count, sizeof(key), compare_tasks) : NULL;
 }
 
 void tasks_free(struct tasks *t)

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "lib/parallel.h"
 #include "scan/context.h"
 
 /* What a task waits for, by its system call. */
@@ -89,6 +90,22 @@ enum task_wait wait_of_wchan(struct span wchan);
  * 0, or -ENOMEM and the like.
  */
 int tasks_read(struct tasks *t, const struct scan_context *context, unsigned threads) _must_check_;
+/* The parts of that, for who has other work for the same threads: the processes are listed, then all of the
+ * work is run, then it is told what was found (0, or -ENOMEM and the like). tasks_begin() returns NULL if
+ * there is no memory. */
+struct asking;
+struct asking *tasks_begin(const struct scan_context *context) _must_check_;
+const struct parallel_work *tasks_work(const struct asking *asking);
+int tasks_end(struct tasks *t, const struct asking *asking) _must_check_;
+void asking_free(struct asking *asking);
+/* Whether the call ends by itself after some time: it was given one, or that cannot be told. */
+bool task_wait_is_timed(const struct task *task);
+/* How often that thread has been given a processor (/proc/PID/task/TID/schedstat): as long as the
+ * number stays the same, it sleeps in the same call. 0, or -errno; -ENOENT: the kernel does not
+ * count that, or the thread has ended. */
+int task_runs(const struct scan_context *context, uint32_t pid, uint32_t tid, uint64_t *runs) _must_check_;
+/* The task among those that wait, or NULL. */
+const struct task *tasks_find(const struct tasks *t, uint32_t pid, uint32_t tid);
 /* R S D Z T t ... of one, as it is now; '?' if it cannot be told. */
 char task_state(const struct scan_context *context, const struct task *task);
 void tasks_free(struct tasks *t);

@@ -319,3 +319,30 @@ enum task_wait wait_of_wchan(struct span wchan)
 			return names[i].wait;
 	return WAIT_UNKNOWN;
 }
+
+bool task_wait_is_timed(const struct task *task)
+{
+	/* The words of another size are not understood; a sleep that goes on after a signal is one
+	 * for a time. */
+	if (task->flags)
+		return true;
+	switch (task->wait) {
+	case WAIT_FUTEX:
+	case WAIT_SEMOP:
+		return task->args[3] != 0;
+	case WAIT_MQ_SEND:
+	case WAIT_MQ_RECEIVE:
+	case WAIT_FUTEX_WAIT:
+		return task->args[4] != 0;
+	case WAIT_FUTEX_WAITV:
+		return task->args[3] != 0;
+	case WAIT_MSGSND:
+	case WAIT_MSGRCV:
+	case WAIT_FLOCK:
+	case WAIT_FCNTL:
+	case WAIT_OPEN:
+		return false;
+	default: /* poll(2) and the like; sockets may have SO_RCVTIMEO */
+		return true;
+	}
+}

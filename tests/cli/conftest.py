@@ -22,7 +22,7 @@ pytest.register_assert_rewrite("holdings")
 
 # What looks paths up without waiting for a file system, or races with others.
 WITHOUT_VALGRIND = {"test_fifo.py", "test_transient.py", "test_passive_held.py", "test_storm.py",
-                    "test_unix_file.py", "test_lock.py", "test_futex.py"}
+                    "test_unix_file.py", "test_lock.py", "test_futex.py", "test_waits.py"}
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 

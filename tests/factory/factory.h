@@ -94,6 +94,8 @@ pid_t task_start(struct tasks *tasks, void (*body)(const void *), const void *ar
 /* Waits until the child sleeps in the system call nr (or alternative), and no
  * longer than a test would; exits if it never does. */
 void task_wait_blocked(pid_t pid, long nr, long alternative);
+/* The number of the system call that a task sleeps in, or -1. */
+long task_call(pid_t tid);
 /* Waits until answer(argument) is at least n. */
 void wait_until(uint64_t (*answer)(const void *), const void *argument, uint64_t n, const char *what);
 void tasks_truth(const struct tasks *tasks, struct truth *t);
@@ -128,4 +130,5 @@ make_fn make_pty;
 make_fn make_lock;
 make_fn make_signals;
 make_fn make_futex;
+make_fn make_steps;
 make_fn make_storm;

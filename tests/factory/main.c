@@ -28,7 +28,7 @@ static const struct thing {
 	  "path= layout=glibc-64|glibc-32|musl-64|musl-32 value= waiters= mode=" },
 	{ "posix-mq", make_posix_mq,
 	  "name= mode= uid= gid= maxmsg= msgsize= messages=PRIORITY:SIZE,.. notify=signal|none|thread "
-	  "signal= receivers=N" },
+	  "signal= receivers=N senders=N" },
 	{ "held-file", make_held_file, "name= (a path) mode= size= holders= unlink=1" },
 	{ "held-posix-sem", make_held_posix_sem, "name= mode= value= holders= unlink=1" },
 	{ "held-posix-mq", make_held_posix_mq, "name= mode= maxmsg= msgsize= holders= unlink=1" },
@@ -58,6 +58,9 @@ static const struct thing {
 	  "type=mutex|sem|cond|rwlock|raw robust=1 recursive=1 errorcheck=1 inherit=1 value= locks=N "
 	  "content=|contenthex= owner=live|dead|namespace readers=N waiters=N inside=N (in a PID namespace) "
 	  "wait=read|wait|bitset|timed|waitv|wait2|private at=BYTES stop=1 continue=1 keep=1" },
+	{ "steps", make_steps,
+	  "name= path= locks=mutex|errorcheck|recursive|robust|rwlock|flock|posix|ofd|sem|set,.. "
+	  "steps=PROCESS[.THREAD]:LOCK[r|t],.. busy=1 kill=PROCESS" },
 	{ "storm", make_storm, "reuse=1" },
 };
 

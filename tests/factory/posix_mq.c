@@ -14,20 +14,34 @@
 #ifndef __NR_mq_timedreceive_time64
 #define __NR_mq_timedreceive_time64 -1
 #endif
+#ifndef __NR_mq_timedsend_time64
+#define __NR_mq_timedsend_time64 -1
+#endif
+#ifndef __NR_mq_timedsend
+#define __NR_mq_timedsend -1
+#endif
 #ifndef __NR_mq_timedreceive
 #define __NR_mq_timedreceive -1
 #endif
 
-struct receiver {
+struct talker {
 	mqd_t queue;
 	size_t size;
 };
 
 static void receive(const void *argument)
 {
-	const struct receiver *r = argument;
+	const struct talker *r = argument;
 
 	mq_receive(r->queue, malloc(r->size), r->size, NULL);
+}
+
+/* To a queue that is full. */
+static void send_more(const void *argument)
+{
+	const struct talker *r = argument;
+
+	mq_send(r->queue, "", 0, 0);
 }
 
 static void ignore(union sigval v)
@@ -102,8 +116,8 @@ void make_posix_mq(struct job *job)
 	mqd_t queue = mq_open(name.data, O_RDWR | O_CREAT | O_EXCL, arg_mode(args, "mode", 0600), &attr);
 	uint64_t uid = arg_u64(args, "uid", UINT64_MAX), gid = arg_u64(args, "gid", UINT64_MAX);
 	const char *notify = arg_text(args, "notify", NULL);
-	struct receiver r = { .queue = queue, .size = attr.mq_msgsize };
-	uint64_t receivers = arg_u64(args, "receivers", 0), bytes;
+	struct talker r = { .queue = queue, .size = attr.mq_msgsize };
+	uint64_t receivers = arg_u64(args, "receivers", 0), senders = arg_u64(args, "senders", 0), bytes;
 	int signal = arg_u64(args, "signal", SIGUSR1);
 
 	if (queue == (mqd_t)-1)
@@ -116,5 +130,8 @@ void make_posix_mq(struct job *job)
 	for (uint64_t i = 0; i < receivers; i++)
 		task_wait_blocked(task_start(&job->tasks, receive, &r), __NR_mq_timedreceive,
 				  __NR_mq_timedreceive_time64);
+	for (uint64_t i = 0; i < senders; i++)
+		task_wait_blocked(task_start(&job->tasks, send_more, &r), __NR_mq_timedsend,
+				  __NR_mq_timedsend_time64);
 	queue_truth(job, queue, name, bytes);
 }

@@ -39,14 +39,13 @@ pid_t task_start(struct tasks *tasks, void (*body)(const void *), const void *ar
 	return pid;
 }
 
-/* The number of the system call that a task sleeps in, or -1. */
-static long sleeping_call(pid_t pid)
+long task_call(pid_t tid)
 {
 	char path[64];
 	long nr = -1;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%d/syscall", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d/syscall", (int)tid);
 	f = fopen(path, "re");
 	if (!f)
 		return -1;
@@ -59,7 +58,7 @@ static long sleeping_call(pid_t pid)
 void task_wait_blocked(pid_t pid, long nr, long alternative)
 {
 	for (int i = 0; i < PATIENCE_MS; i++) {
-		long now = sleeping_call(pid);
+		long now = task_call(pid);
 
 		if (now >= 0 && (now == nr || now == alternative))
 			return;

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* A task and what it waits for, as a record. */
+#pragma once
+
+#include "cmd/waitgraph.h"
+
+extern const struct schema wait_schema;
+
+/* Fills the wanted fields (p->want) of a clear record from wait i of the graph. 0 or -ENOMEM. */
+int wait_project(struct projector *p, const struct wait_graph *g, size_t i, struct record *r) _must_check_;
