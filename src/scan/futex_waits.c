@@ -175,18 +175,22 @@ static int add_list(struct futex_words *words, int proc, uint32_t tid, uint64_t 
 	return r;
 }
 
-bool futex_holds_any(int proc, uint32_t tid)
+bool futex_holds_any(int proc, uint32_t tid, const struct memory *memory)
 {
 	struct robust_list_head *head = NULL, h;
 	size_t size = 0;
+	int r;
 
 	if (syscall(SYS_get_robust_list, (pid_t)tid, &head, &size) < 0)
 		return errno == EPERM || errno == EACCES;
 	if (!head || size != sizeof(*head))
 		return false;
 	/* Whoever links by a mark in the pointer has the head's own address there when it is empty. */
-	return memory_read(proc, tid, (uintptr_t)head, &h, sizeof(h)) == 0 &&
-	       ((uintptr_t)h.list.next & ~(uintptr_t)1) != (uintptr_t)head;
+	r = memory_read_from(memory, (uintptr_t)head, &h, sizeof(h));
+	/* The thread that shows the memory may have ended. */
+	if (r < 0 && memory->tid != tid)
+		r = memory_read(proc, tid, (uintptr_t)head, &h, sizeof(h));
+	return r == 0 && ((uintptr_t)h.list.next & ~(uintptr_t)1) != (uintptr_t)head;
 }
 
 int futex_words_held(struct futex_words *words, int proc, uint32_t tid, const struct regions *regions)

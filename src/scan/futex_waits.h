@@ -3,6 +3,7 @@
 #pragma once
 
 #include "scan/futexes.h"
+#include "scan/memory.h"
 
 /* A word, and the task that waits for it or holds it. */
 struct futex_word {
@@ -30,7 +31,8 @@ int futex_words_of_task(struct futex_words *words, int proc, const struct task *
 /* Adds those in the robust list of a task. 0, -EPERM: it may not be read, or -ENOMEM. */
 int futex_words_held(struct futex_words *words, int proc, uint32_t tid,
 		     const struct regions *regions) _must_check_;
-/* Whether the robust list of a task has any entry, or cannot be told to have none. */
-bool futex_holds_any(int proc, uint32_t tid);
+/* Whether the robust list of a task has any entry, or cannot be told to have none. memory: that of
+ * its process, as another thread of it shows it. */
+bool futex_holds_any(int proc, uint32_t tid, const struct memory *memory);
 /* Whether a task waits for a futex that only its own process uses, as most do. */
 bool futex_wait_is_private(const struct task *task);

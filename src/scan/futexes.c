@@ -33,19 +33,21 @@ struct sharers {
  * what they have mapped. */
 static bool holds_any(const struct snapshot *s, const struct holder *holder)
 {
+	_cleanup_(memory_close) struct memory memory;
 	_cleanup_(close_fd) int dir = -1;
 	_cleanup_(free_ptr) uint32_t *tids = NULL;
 	char path[24];
 	int64_t n;
 	bool any = false;
 
+	memory_open(&memory, s->context->proc, holder->pid);
 	if (holder->threads == 1)
-		return futex_holds_any(s->context->proc, holder->pid);
+		return futex_holds_any(s->context->proc, holder->pid, &memory);
 	snprintf(path, sizeof(path), "%u/task", holder->pid);
 	dir = openat(s->context->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	n = dir < 0 ? 0 : read_numbers(dir, &tids);
 	for (int64_t i = 0; !any && i < n; i++)
-		any = futex_holds_any(s->context->proc, tids[i]);
+		any = futex_holds_any(s->context->proc, tids[i], &memory);
 	return any || n == -ENOMEM;
 }
 

@@ -11,6 +11,21 @@
 #include "lib/base.h"
 
 /*
+ * The memory of a task, for who reads it at many addresses: threads of a process share it. tid and
+ * proc as below.
+ */
+struct memory {
+	uint32_t tid;
+	int pagemap; /* /proc/TID/pagemap, or -1: nothing can be read */
+};
+
+void memory_open(struct memory *memory, int proc, uint32_t tid);
+/* As memory_read(). */
+int memory_read_from(const struct memory *memory, uint64_t address, void *to, size_t size) _must_check_;
+/* For _cleanup_, too. */
+void memory_close(struct memory *memory);
+
+/*
  * Reads what lies at an address of the task `tid` of proc (a directory descriptor; its numbers
  * must be those of this process's PID namespace), not past the end of a page. Bytes read,
  * -EAGAIN: the page is not in memory, or -errno.
