@@ -59,7 +59,7 @@ unsigned wait_graph_sources(const struct listing *l)
 		if (at.waiting >= 0)
 			sources |= l->kinds[i]->sources | schema_sources(l->schemas[i], wanted_fields(&at));
 	}
-	return sources;
+	return sources & ~(unsigned)SOURCES_NOT_AWAITED;
 }
 
 /* A value of a row by the name of its field, if it is set, or NULL. */

@@ -318,7 +318,7 @@ static int check_removable(const struct snapshot *s, const struct futex *futex, 
 int futex_remove(struct snapshot *s, size_t i, struct report *report)
 {
 	const struct futex *futex = &s->futexes.items[i];
-	struct scan_request request = { .sources = SOURCE_FUTEX | SOURCE_SHMTREE };
+	struct scan_request request = { .sources = SOURCE_FUTEX | SOURCE_ROBUST | SOURCE_SHMTREE };
 	struct warnings warnings = { 0 };
 	struct snapshot now = { 0 };
 	_cleanup_(close_fd) int fd = -1;

@@ -23,7 +23,8 @@ void region_reader_init(struct region_reader *reader, const struct snapshot *s)
 	};
 }
 
-/* Processes that map shared memory which they may write to, by their index: they may hold what lies there. */
+/* Processes that map shared memory which they may write to, by their index: they may hold what lies there.
+ * None where their lists are not asked for. */
 struct sharers {
 	const struct snapshot *s;
 	bool *items;
@@ -66,6 +67,8 @@ static int find_sharers(struct snapshot *s, unsigned threads, bool **shares)
 	*shares = calloc(h->count + 1, sizeof(**shares));
 	if (!*shares)
 		return -ENOMEM;
+	if (!(s->sources & SOURCE_ROBUST))
+		return 0;
 	for (size_t i = 0; i < h->nholdings; i++) {
 		const struct holding *g = holding_at(h, (uint32_t)i);
 

@@ -176,6 +176,9 @@ static int take_holders(struct gathering *g, const struct parallel_work *beside,
 	quest_plan(&quest, s, request);
 	quest.request.beside = beside;
 	quest.request.locks_read = s->sources & SOURCE_LOCKS ? &g->locks_read : NULL;
+	/* One of them sleeps in the meantime; unless it was said how many there may be. */
+	if (s->sources & SOURCE_LOCKS && !request->threads)
+		quest.request.threads = processor_count() + 1;
 	quest.request.after = after_walk;
 	quest.request.after_context = g;
 	if (quest.request.classes == 0) {

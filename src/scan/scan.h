@@ -54,8 +54,12 @@ enum source {
 	SOURCE_LOCKS = 1 << 21,	  /* /proc/locks; with holders: what fdinfo tells of locks, too */
 	SOURCE_BLOCKED = 1 << 22, /* which objects tasks are blocked on */
 	SOURCE_SIGNALS = 1 << 23, /* /proc/PID/task/TID/status: processes with pending signals */
-	SOURCE_FUTEX = 1 << 24,	  /* shared futexes, with who has their memory mapped */
+	SOURCE_FUTEX = 1 << 24,	  /* shared futexes that tasks wait for, with who has their memory mapped */
+	SOURCE_ROBUST = 1 << 25,  /* with those: robust lists, for such as are only held */
 };
+
+/* What shows objects that nobody waits for. */
+#define SOURCES_NOT_AWAITED SOURCE_ROBUST
 
 /* Objects that a walk over processes alone shows. */
 #define SOURCES_HELD                                                                                         \
