@@ -2,7 +2,7 @@
 # Speed and memory, against the peers and against bare floors: ratios, never seconds.
 #
 #   make deps-bench        install the peers; one that is missing is skipped aloud
-#   make bench             the loads of System V and /dev/shm objects, of locks, and of 250 processes
+#   make bench             the loads of System V and /dev/shm objects, of locks, of waits, and of 250 processes
 #   make bench SIZE=large  of 2000 processes too: some minutes, 2 GiB
 #   make bench ONLY=TEXT   the jobs that have TEXT in their load or commands:
 #                          "typical-medium", "floor scan", "lsof", "list sysv"
@@ -20,14 +20,14 @@ bench_build := $(BUILD)/tests/bench
 bench_programs := $(bench_build)/load $(bench_build)/floor $(bench_build)/measure
 bench_objects = $(patsubst %.c,$(BUILD)/objects/%.o,$(filter %.c,$(1)))
 
-$(bench_build)/load: $(call bench_objects,tests/bench/load.c tests/bench/group.c tests/bench/objects.c tests/bench/lockers.c)
+$(bench_build)/load: $(call bench_objects,$(addprefix tests/bench/,load.c group.c objects.c lockers.c blockers.c))
 $(bench_build)/floor: $(call bench_objects,tests/bench/floor.c)
 $(bench_build)/measure: $(call bench_objects,tests/bench/measure.c)
 
 $(bench_programs):
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^
 
 -include $(patsubst %.c,$(BUILD)/objects/%.d,$(wildcard tests/bench/*.c))
 

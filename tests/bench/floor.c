@@ -120,6 +120,34 @@ static long read_infos(int directory)
 	return infos;
 }
 
+/* Returns the number of threads in one /proc/PID/task, of each of which it was read what it is blocked in. */
+static long read_syscalls(int directory)
+{
+	static _Alignas(struct dirent64) char entries[64 * 1024];
+	static char text[4096];
+	char path[40];
+	ssize_t got;
+	long threads = 0;
+
+	while ((got = syscall(SYS_getdents64, directory, entries, sizeof(entries))) > 0) {
+		for (ssize_t at = 0; at < got;) {
+			const struct dirent64 *entry = (const struct dirent64 *)(entries + at);
+			int fd;
+
+			at += entry->d_reclen;
+			if (entry->d_name[0] == '.')
+				continue;
+			snprintf(path, sizeof(path), "%.20s/syscall", entry->d_name);
+			fd = openat(directory, path, O_RDONLY | O_CLOEXEC);
+			if (fd < 0)
+				continue;
+			threads += read(fd, text, sizeof(text)) > 0;
+			close(fd);
+		}
+	}
+	return threads;
+}
+
 /* Returns the number of descriptors in one /proc/PID/fd, each link of it read once. */
 static long read_links(int directory)
 {
@@ -194,15 +222,20 @@ static long floor_fdinfo(void)
 	return each_table("fdinfo", read_infos);
 }
 
+/* What it pays that asks who waits: /proc/PID/task/TID/syscall of all of them. */
+static long floor_tasks(void)
+{
+	return each_table("task", read_syscalls);
+}
+
 static const struct {
 	const char *name;
 	const char *unit;
 	long (*run)(void);
 } floors[] = {
-	{ "sysv", "bytes", floor_sysv },
-	{ "shm", "files", floor_shm },
-	{ "scan", "descriptors", floor_scan },
-	{ "fdinfo", "descriptors", floor_fdinfo },
+	{ "sysv", "bytes", floor_sysv },       { "shm", "files", floor_shm },
+	{ "scan", "descriptors", floor_scan }, { "fdinfo", "descriptors", floor_fdinfo },
+	{ "tasks", "threads", floor_tasks },
 };
 
 int main(int argc, char **argv)
@@ -218,6 +251,6 @@ int main(int argc, char **argv)
 		printf("%ld %s\n", total, floors[i].unit);
 		return 0;
 	}
-	fputs("usage: floor sysv|shm|scan|fdinfo\n", stderr);
+	fputs("usage: floor sysv|shm|scan|fdinfo|tasks\n", stderr);
 	return 2;
 }

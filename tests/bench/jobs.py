@@ -52,6 +52,8 @@ LOADS = {
     "machine": Load(""),
     "locks": Load("--lockers 200"),
     "locks-double": Load("--lockers 400"),
+    "waits": Load("--blockers 50"),
+    "waits-double": Load("--blockers 100"),
 }
 
 SYSV_RAW = "ipcctl list sysv --no-holders --raw"
@@ -71,6 +73,9 @@ JOBS = [
     Job("locks", LOCKS_RAW, "floor fdinfo", at_most=2),
     Job("locks", LOCKS_RAW, "lslocks", quicker=20, rounds=3),
     Job("locks-double", LOCKS_RAW, growth=2.2, base="locks"),
+    Job("waits", "ipcctl waits --raw", "floor tasks", at_most=2),
+    Job("waits", "ipcctl waits", "floor tasks", at_most=2),
+    Job("waits-double", "ipcctl waits --raw", growth=2.2, base="waits"),
     # Whatever runs here, and no more. The pattern has /proc/self and /proc/thread-self too: two of all.
     Job("machine", "ipcctl list all", "sh -c 'ls -l /proc/*/fd'", at_most=2, any_status=True),
 ]

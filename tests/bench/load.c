@@ -102,6 +102,7 @@ static const struct load {
 	{ "typical-groups", NKINDS, NULL, make_typical_group },
 	{ "even-groups", NKINDS, NULL, make_even_group },
 	{ "lockers", NKINDS, NULL, make_locker },
+	{ "blockers", NKINDS, NULL, make_blocker },
 };
 
 #define NLOADS (sizeof(loads) / sizeof(loads[0]))
@@ -198,8 +199,8 @@ static void tell(const struct made *made)
 {
 	char totals[128];
 
-	snprintf(totals, sizeof(totals), "processes=%u descriptors=%u mappings=%u", made->processes,
-		 made->descriptors, made->mappings);
+	snprintf(totals, sizeof(totals), "processes=%u descriptors=%u mappings=%u waits=%u", made->processes,
+		 made->descriptors, made->mappings, made->waits);
 	tell_numbers("BENCH_MADE", totals, made->objects);
 	tell_numbers("BENCH_HELD", "", made->held);
 }

@@ -26,6 +26,7 @@ struct made {
 	unsigned int processes;
 	unsigned int descriptors; /* of the processes: as the kernel lists them */
 	unsigned int mappings;	  /* of the processes, shared ones: as the kernel lists them */
+	unsigned int waits;	  /* threads that are blocked on something */
 };
 
 /*
@@ -38,6 +39,11 @@ int make_even_group(unsigned int index, const char *directory, struct made *made
 /* The same of a process that holds LOCKS locks of files in `directory`. */
 #define LOCKS 100U
 int make_locker(unsigned int index, const char *directory, struct made *made);
+
+/* The same of a process with BLOCKED threads, each of which waits for something; what else it has is not
+ * counted. */
+#define BLOCKED 100U
+int make_blocker(unsigned int index, const char *directory, struct made *made);
 
 /* Prints the table of compositions, as it is compiled in. */
 void print_compositions(void);

@@ -15,7 +15,7 @@ from typing import BinaryIO, Iterator, NamedTuple, Optional
 
 from jobs import Job
 
-TOTALS = ("processes", "descriptors", "mappings")  # of a load; all else that it tells are kinds
+TOTALS = ("processes", "descriptors", "mappings", "waits")  # of a load; all else that it tells are kinds
 MIB = 1024  # in KiB, which is what the kernel counts a resident set in
 
 
@@ -147,11 +147,20 @@ class Bench:
             return
         if words[:2] == [self.own["ipcctl"], "list"]:
             self.check_listing(words)
+        elif line == "ipcctl waits --raw":
+            tids = collections.Counter(row.split(b"\t")[1] for row in self.output(words).read().splitlines()[1:])
+            # The program that makes the load waits for its command, and this one for ours.
+            if not self.made["waits"] <= len(tids) <= self.made["waits"] + 8:
+                raise Failure(f"{len(tids)} threads wait, and the load has {self.made['waits']}")
         elif line == "floor scan":
             found = int(self.output(words).read().split()[0])
             # This process, the floor itself.
             if not self.made["descriptors"] <= found <= self.made["descriptors"] + 32:
                 raise Failure(f"{found} descriptors, and the load has {self.made['descriptors']}")
+        elif line == "floor tasks":
+            found = int(self.output(words).read().split()[0])
+            if not self.made["waits"] <= found <= self.made["waits"] + self.made["processes"] + 8:
+                raise Failure(f"{found} threads, and the load has {self.made['waits']} that wait")
         self.checked.add(line)
 
     def check_listing(self, words: list[str]) -> None:
