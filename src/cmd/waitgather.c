@@ -16,10 +16,10 @@ struct gathering {
 	struct listing *l;
 	size_t kind;
 	struct columns at;
-	struct fieldset want; /* of those that have a waiter */
 	struct warnings *warnings;
-	size_t *awaited; /* indices of objects that somebody waits for */
-	size_t nawaited;
+	struct projector projector;
+	struct arena values, arena;
+	struct record record; /* of the object under way */
 };
 
 static struct columns columns_of(const struct schema *schema)
@@ -239,8 +239,6 @@ static int gather(struct gathering *a, const struct record *r)
 	int fields[2], n = waiting_fields(a, fields), e;
 	struct record row;
 
-	if (!is_awaited(a, r))
-		return 0;
 	object.ref = arena_span(&g->arena, r->values[a->at.ref].str);
 	object.dead = a->at.owner_pid >= 0 && span_is(text_of(r, "state"), "orphaned");
 	if (!object.ref.ptr || vec_reserve(&g->objects, g->nobjects, sizeof(*g->objects)) < 0)
@@ -258,14 +256,6 @@ static int gather(struct gathering *a, const struct record *r)
 	return e;
 }
 
-static int note_awaited(struct gathering *a, size_t index)
-{
-	if (vec_reserve(&a->awaited, a->nawaited, sizeof(*a->awaited)) < 0)
-		return -ENOMEM;
-	a->awaited[a->nawaited++] = index;
-	return 0;
-}
-
 /* The fields that tell whether somebody waits. */
 static struct fieldset first_look(const struct gathering *a)
 {
@@ -277,51 +267,52 @@ static struct fieldset first_look(const struct gathering *a)
 	return set;
 }
 
-static int note_if_awaited(void *data, size_t index, const struct record *r)
+/* Makes a->record of an object. 0, PROJECT_SKIP or -ENOMEM. */
+static int project(struct gathering *a, struct fieldset want, size_t index)
 {
-	struct gathering *a = data;
-
-	warnings_tally(a->warnings, r, first_look(a));
-	return is_awaited(a, r) ? note_awaited(a, index) : 0;
+	record_clear(&a->record);
+	arena_reset(&a->arena);
+	a->projector.want = want;
+	return a->l->kinds[a->kind]->project(&a->projector, index, &a->record);
 }
 
-/* Which objects somebody waits for: asked first, for to tell who holds an object costs more. */
-static int find_awaited(struct gathering *a)
+/* Whether somebody waits is asked first, for to tell who holds an object costs more. */
+static int gather_object(struct gathering *a, size_t index)
 {
 	const struct kind *k = a->l->kinds[a->kind];
 	const struct snapshot *s = &a->l->snapshot;
-	size_t n = k->count(s);
 	int e = 0;
 
-	if (!k->awaited)
-		return listing_each(a->l, a->kind, first_look(a), note_if_awaited, a);
-	for (size_t i = 0; e == 0 && i < n; i++)
-		if (k->awaited(s, i))
-			e = note_awaited(a, i);
-	return e;
+	if ((k->owns && !k->owns(s, index)) || (k->awaited && !k->awaited(s, index)))
+		return 0;
+	if (!k->awaited) {
+		e = project(a, first_look(a), index);
+		if (e == 0)
+			warnings_tally(a->warnings, &a->record, first_look(a));
+		if (e == 0 && !is_awaited(a, &a->record))
+			return 0;
+	}
+	if (e == 0)
+		e = project(a, wanted_fields(&a->at), index);
+	if (e == 0 && is_awaited(a, &a->record))
+		e = gather(a, &a->record);
+	return e == PROJECT_SKIP ? 0 : e;
 }
 
 static int gather_kind(struct gathering *a)
 {
 	const struct kind *k = a->l->kinds[a->kind];
-	struct projector p = { .snapshot = &a->l->snapshot, .want = wanted_fields(&a->at), .brief = true };
-	struct arena values = { 0 }, arena = { 0 };
-	struct record r;
-	int e = record_init(&r, k->schema, &values);
+	size_t n = k->count(&a->l->snapshot);
+	int e = record_init(&a->record, k->schema, &a->values);
 
-	r.arena = &arena;
-	for (size_t i = 0; e == 0 && i < a->nawaited; i++) {
-		record_clear(&r);
-		arena_reset(&arena);
-		e = k->project(&p, a->awaited[i], &r);
-		if (e == 0)
-			e = gather(a, &r);
-		else if (e == PROJECT_SKIP)
-			e = 0;
-	}
-	projector_free(&p);
-	arena_free(&values);
-	arena_free(&arena);
+	a->record.arena = &a->arena;
+	a->projector.snapshot = &a->l->snapshot;
+	a->projector.brief = true;
+	for (size_t i = 0; e == 0 && i < n; i++)
+		e = gather_object(a, i);
+	projector_free(&a->projector);
+	arena_free(&a->values);
+	arena_free(&a->arena);
 	return e;
 }
 
@@ -347,10 +338,7 @@ int wait_graph_build(struct wait_graph *g, struct listing *l, struct warnings *w
 		a.at = columns_of(l->schemas[i]);
 		if (a.at.waiting < 0)
 			continue;
-		e = find_awaited(&a);
-		if (e == 0)
-			e = gather_kind(&a);
-		free(a.awaited);
+		e = gather_kind(&a);
 	}
 	if (e == 0 && g->nwaits > 1)
 		qsort(g->waits, g->nwaits, sizeof(*g->waits), compare_waits);

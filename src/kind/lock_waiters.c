@@ -56,11 +56,14 @@ struct waiting {
 /* Its process. 0 or -ENOMEM. */
 static int record_process(struct projector *p, struct record *row, uint32_t pid)
 {
-	const struct process *process = process_get(&p->processes, p->snapshot->context, pid);
+	const struct process *process;
 
+	record_u64(row, WAITER_PID, pid);
+	if (p->brief)
+		return 0;
+	process = process_get(&p->processes, p->snapshot->context, pid);
 	if (!process)
 		return -ENOMEM;
-	record_u64(row, WAITER_PID, pid);
 	if (process->error < 0)
 		return 0;
 	record_i64(row, WAITER_START, process->start);

@@ -36,12 +36,25 @@ static const struct field fields[] = {
 
 const struct schema waiting_schema = { "waiting", fields, ARRAY_SIZE(fields) };
 
+static int add_process(struct projector *p, struct record *row, uint32_t pid)
+{
+	const struct process *process = process_get(&p->processes, p->snapshot->context, pid);
+
+	if (!process)
+		return -ENOMEM;
+	if (process->error < 0)
+		return 0;
+	record_i64(row, WAITING_START, process->start);
+	record_str(row, WAITING_COMMAND, process->command);
+	record_user(p, row, WAITING_USER, process->uid);
+	return 0;
+}
+
 static int add_row(struct projector *p, struct record *r, struct list *list, const struct blocked *b)
 {
-	const struct process *process = process_get(&p->processes, p->snapshot->context, b->pid);
 	struct record row;
 
-	if (!process || list_append(r, list, &row) < 0)
+	if (list_append(r, list, &row) < 0)
 		return -ENOMEM;
 	record_u64(&row, WAITING_PID, b->pid);
 	record_u64(&row, WAITING_TID, b->tid);
@@ -52,12 +65,7 @@ static int add_row(struct projector *p, struct record *r, struct list *list, con
 		record_str(&row, WAITING_OPERATION, b->detail);
 	if (b->blocker)
 		record_u64(&row, WAITING_BLOCKER, b->blocker);
-	if (process->error < 0)
-		return 0;
-	record_i64(&row, WAITING_START, process->start);
-	record_str(&row, WAITING_COMMAND, process->command);
-	record_user(p, &row, WAITING_USER, process->uid);
-	return 0;
+	return p->brief ? 0 : add_process(p, &row, b->pid);
 }
 
 /* Whether all that wait were found. Whoever is hidden may wait, too; but as with holders, those who
