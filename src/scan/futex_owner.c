@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "lib/file.h"
 #include "lib/parse.h"
@@ -75,23 +76,53 @@ static int add(struct candidates *c, uint32_t number, uint32_t pid, uint32_t tid
 	return 0;
 }
 
-/* The tasks of a process; `ours`: our PID namespace, in which numbers are what /proc shows. */
-static int add_process(struct candidates *c, const struct scan_context *context, uint32_t pid, uint64_t ours)
+/* Numbers that somebody is looked for by, ascending, each once. */
+struct wanted {
+	uint32_t *items;
+	size_t count;
+};
+
+/* Those of the wanted numbers that tasks of a process have, as /proc shows them. 0 or -errno. */
+static int add_wanted(struct candidates *c, int dir, uint32_t pid, const struct wanted *wanted)
+{
+	struct stat st;
+	char name[12];
+
+	for (size_t i = 0; i < wanted->count; i++) {
+		snprintf(name, sizeof(name), "%u", wanted->items[i]);
+		if (fstatat(dir, name, &st, 0) == 0) {
+			if (add(c, wanted->items[i], pid, wanted->items[i]) < 0)
+				return -ENOMEM;
+		} else if (errno != ENOENT && errno != ESRCH) {
+			return -errno;
+		}
+	}
+	return 0;
+}
+
+/* The tasks of a process that matter; `ours`: our PID namespace, in which numbers are what /proc shows. */
+static int add_process(struct candidates *c, const struct scan_context *context, const struct holder *holder,
+		       uint64_t ours, const struct wanted *wanted)
 {
 	_cleanup_(close_fd) int dir = -1;
 	_cleanup_(free_ptr) uint32_t *tids = NULL;
+	uint32_t pid = holder->pid;
 	char path[24];
 	int64_t n;
 	bool same;
 	int r = 0;
 
-	snprintf(path, sizeof(path), "%u/task", pid);
-	dir = openat(context->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	n = dir < 0 ? -errno : read_numbers(dir, &tids);
-	if (n < 0 && n != -ENOENT && n != -ESRCH)
-		c->whole = false;
 	snprintf(path, sizeof(path), "%u/ns/pid", pid);
 	same = ours && namespace_number(context->proc, path) == ours;
+	snprintf(path, sizeof(path), "%u/task", pid);
+	dir = openat(context->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* To ask for a few is quicker than to have all told. */
+	if (dir >= 0 && same && wanted->count < holder->threads)
+		n = add_wanted(c, dir, pid, wanted);
+	else
+		n = dir < 0 ? -errno : read_numbers(dir, &tids);
+	if (n < 0 && n != -ENOENT && n != -ESRCH)
+		c->whole = false;
 	for (int64_t i = 0; r == 0 && i < n; i++)
 		r = add(c, same ? tids[i] : task_inner_number(context, pid, tids[i]), pid, tids[i]);
 	return n == -ENOMEM ? -ENOMEM : r;
@@ -105,7 +136,8 @@ static int compare_candidates(const void *pa, const void *pb)
 }
 
 /* All tasks of those who have the memory mapped, by number. */
-static int find_candidates(struct candidates *c, const struct snapshot *s, const struct memory_object *object)
+static int find_candidates(struct candidates *c, const struct snapshot *s, const struct memory_object *object,
+			   const struct wanted *wanted)
 {
 	const struct holders *h = &s->holders;
 	uint64_t ours = namespace_number(s->context->proc, "self/ns/pid");
@@ -117,7 +149,7 @@ static int find_candidates(struct candidates *c, const struct snapshot *s, const
 	     g = holding_next(h, g)) {
 		/* The holdings of one process stand together. */
 		if (g->fd < 0 && g->holder != last) {
-			r = add_process(c, s->context, holding_holder(h, g)->pid, ours);
+			r = add_process(c, s->context, holding_holder(h, g), ours, wanted);
 			last = g->holder;
 		}
 	}
@@ -166,19 +198,43 @@ static void choose(struct futex *futex, const struct scan_context *context, cons
 		owner->state = OWNER_DEAD;
 }
 
+static int compare_numbers(const void *pa, const void *pb)
+{
+	const uint32_t *a = pa, *b = pb;
+
+	return (*a > *b) - (*a < *b);
+}
+
+/* The numbers in those whose owner is not known otherwise. 0 or -ENOMEM. */
+static int find_wanted(struct wanted *wanted, const struct futex *futexes, size_t n)
+{
+	size_t all = 0;
+
+	wanted->items = calloc(n + 1, sizeof(*wanted->items));
+	if (!wanted->items)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		if (futexes[i].decoded.owner && !futexes[i].holder_pid)
+			wanted->items[all++] = futexes[i].decoded.owner;
+	qsort(wanted->items, all, sizeof(*wanted->items), compare_numbers);
+	for (size_t i = 0; i < all; i++)
+		if (i == 0 || wanted->items[i] != wanted->items[i - 1])
+			wanted->items[wanted->count++] = wanted->items[i];
+	return 0;
+}
+
 int futex_owners_find(const struct snapshot *s, struct futex *futexes, size_t n)
 {
 	struct candidates c = { 0 };
-	bool needed = false;
-	int r = 0;
+	struct wanted wanted = { 0 };
+	int r = find_wanted(&wanted, futexes, n);
 
-	for (size_t i = 0; i < n; i++)
-		needed |= futexes[i].decoded.owner && !futexes[i].holder_pid;
-	if (needed)
-		r = find_candidates(&c, s, &futexes[0].object);
-	for (size_t i = 0; i < n; i++)
+	if (r == 0 && wanted.count > 0)
+		r = find_candidates(&c, s, &futexes[0].object, &wanted);
+	for (size_t i = 0; r == 0 && i < n; i++)
 		choose(&futexes[i], s->context, &c);
 	free(c.items);
+	free(wanted.items);
 	return r;
 }
 
