@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/sem.h>
 
+#include "lib/parallel.h"
 #include "lib/vec.h"
 #include "scan/memory.h"
 #include "scan/pollset.h"
@@ -15,50 +16,47 @@
 /* Operations of one semop(2) that are told. */
 #define MOST_OPERATIONS 32
 
+/* What one thread has found. */
+struct finder {
+	struct blocked *items;
+	size_t count;
+	struct arena arena;
+	struct walker walker; /* looks at descriptors; what it notes is taken from it at once */
+	int error;	      /* 0 or -ENOMEM */
+	bool incomplete;
+	APART;
+};
+
+/* Tasks of one process: tasks[first .. end); what was found of them: where, and how much. */
+struct piece {
+	size_t first, end;
+	unsigned thread;
+	size_t from, count;
+};
+
+struct search {
+	const struct scan_context *context;
+	const struct tasks *tasks;
+	struct piece *pieces;
+	size_t npieces;
+	struct finder finders[MOST_THREADS];
+};
+
 /* The task under way. */
 struct asked {
-	struct blocked_tasks *b;
+	struct finder *finder;
 	const struct scan_context *context;
 	const struct task *task;
-	struct walker *walker; /* looks at descriptors; what it notes is taken from it at once */
+	struct memory memory; /* of its process; pagemap -1: not needed yet */
 	struct visit visit;
 	char table[24];
 };
 
-const char *task_wait_name(enum task_wait wait)
-{
-	static const char *const names[] = {
-		[WAIT_UNKNOWN] = "unknown",
-		[WAIT_SEMOP] = "semop",
-		[WAIT_MSGSND] = "msgsnd",
-		[WAIT_MSGRCV] = "msgrcv",
-		[WAIT_MQ_SEND] = "mq_send",
-		[WAIT_MQ_RECEIVE] = "mq_receive",
-		[WAIT_FUTEX] = "futex",
-		[WAIT_FUTEX_WAIT] = "futex_wait",
-		[WAIT_FUTEX_WAITV] = "futex_waitv",
-		[WAIT_FLOCK] = "flock",
-		[WAIT_FCNTL] = "fcntl",
-		[WAIT_OPEN] = "open",
-		[WAIT_READ] = "read",
-		[WAIT_WRITE] = "write",
-		[WAIT_RECEIVE] = "recv",
-		[WAIT_SEND] = "send",
-		[WAIT_ACCEPT] = "accept",
-		[WAIT_CONNECT] = "connect",
-		[WAIT_POLL] = "poll",
-		[WAIT_SELECT] = "select",
-		[WAIT_EPOLL] = "epoll_wait",
-	};
-
-	return wait < ARRAY_SIZE(names) && names[wait] ? names[wait] : "unknown";
-}
-
 static int add(struct asked *a, const struct object_key *key, int fd, bool among)
 {
-	struct blocked_tasks *b = a->b;
+	struct finder *b = a->finder;
 
-	if (b->count >= NO_BLOCKED || vec_reserve(&b->items, b->count, sizeof(*b->items)) < 0)
+	if (vec_reserve(&b->items, b->count, sizeof(*b->items)) < 0)
 		return -ENOMEM;
 	b->items[b->count++] = (struct blocked){
 		.pid = a->task->pid,
@@ -75,7 +73,7 @@ static int add(struct asked *a, const struct object_key *key, int fd, bool among
 /* What a descriptor refers to, if that is of a class that is looked for. */
 static int add_descriptor(struct asked *a, int fd, bool among)
 {
-	struct walker *w = a->walker;
+	struct walker *w = &a->finder->walker;
 	int r = 0;
 
 	w->nholdings = 0;
@@ -97,7 +95,7 @@ static int add_polled(void *data, int fd)
 /* The numbers of System V objects mean something in their own IPC namespace only. 1, 0 or -errno. */
 static int is_ours(const struct asked *a)
 {
-	return visit_shares(&a->visit, "ipc", a->walker->ipc_namespace);
+	return visit_shares(&a->visit, "ipc", a->finder->walker.ipc_namespace);
 }
 
 /*
@@ -127,8 +125,15 @@ static int tell_operations(struct asked *a, struct buf *text, uint32_t *blocker)
 	struct sembuf operations[MOST_OPERATIONS];
 	uint64_t count = a->task->args[2];
 	size_t n = count < MOST_OPERATIONS ? (size_t)count : MOST_OPERATIONS;
-	int r = memory_read(a->context->proc, a->task->tid, a->task->args[1], operations,
-			    n * sizeof(operations[0]));
+	int r;
+
+	if (a->memory.pagemap < 0)
+		memory_open(&a->memory, a->context->proc, a->task->tid);
+	r = memory_read_from(&a->memory, a->task->args[1], operations, n * sizeof(operations[0]));
+	/* The thread that showed the memory first may have ended. */
+	if (r < 0 && a->memory.tid != a->task->tid)
+		r = memory_read(a->context->proc, a->task->tid, a->task->args[1], operations,
+				n * sizeof(operations[0]));
 
 	for (size_t i = 0; r == 0 && i < n; i++)
 		buf_printf(text, "%s%u: %d",
@@ -160,13 +165,13 @@ static int add_sysv(struct asked *a, enum object_class class)
 	if (a->task->wait == WAIT_MSGSND)
 		buf_printf(&text, "%llu bytes", (unsigned long long)a->task->args[2]);
 	if (text.len > 0)
-		detail = arena_span(&a->b->arena, buf_span(&text));
+		detail = arena_span(&a->finder->arena, buf_span(&text));
 	if (text.failed || (text.len > 0 && !detail.ptr))
 		return -ENOMEM;
 	r = add(a, &key, -1, false);
 	if (r == 0) {
-		a->b->items[a->b->count - 1].detail = detail;
-		a->b->items[a->b->count - 1].blocker = blocker;
+		a->finder->items[a->finder->count - 1].detail = detail;
+		a->finder->items[a->finder->count - 1].blocker = blocker;
 	}
 	return r;
 }
@@ -180,7 +185,7 @@ static int ask(struct asked *a)
 	if (a->task->flags & TASK_RESTARTED && a->task->wait == WAIT_UNKNOWN)
 		return -ENOTSUP;
 	/* Objects that descriptors lead to may not be asked for at all. */
-	if (a->task->wait >= WAIT_READ && a->walker->request->classes == 0)
+	if (a->task->wait >= WAIT_READ && a->finder->walker.request->classes == 0)
 		return 0;
 	switch (a->task->wait) {
 	case WAIT_SEMOP:
@@ -214,27 +219,53 @@ static bool is_asked_elsewhere(const struct task *task)
 	return task->wait >= WAIT_FUTEX && task->wait <= WAIT_OPEN && !(task->flags & TASK_FOREIGN);
 }
 
-static int ask_task(struct asked *a)
+static void ask_task(struct asked *a)
 {
-	struct holder holder = { .pid = a->task->pid };
-	_cleanup_(close_fd) int dir = -1;
-	char path[16];
+	struct finder *f = a->finder;
 	int r;
 
 	if (is_asked_elsewhere(a->task))
-		return 0;
-	snprintf(path, sizeof(path), "%u", a->task->pid);
+		return;
 	snprintf(a->table, sizeof(a->table), "task/%u", a->task->tid);
-	dir = openat(a->context->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return 0; /* it has ended */
-	holder.command = SPAN("");
-	a->visit = (struct visit){ .w = a->walker, .holder = &holder, .dir = dir, .tid = a->task->tid };
+	a->visit.tid = a->task->tid;
+	a->visit.refused = false;
 	r = ask(a);
 	if (a->visit.refused || (r < 0 && r != -ENOENT && r != -ESRCH && r != -ENOMEM))
-		a->b->complete = false;
-	visit_free(&a->visit);
-	return r == -ENOMEM || a->walker->error ? -ENOMEM : 0;
+		f->incomplete = true;
+	if (r == -ENOMEM || f->walker.error)
+		f->error = -ENOMEM;
+}
+
+/* The tasks of one process. */
+static void ask_process(void *context, unsigned thread, size_t item)
+{
+	struct search *search = context;
+	struct finder *f = &search->finders[thread];
+	struct piece *piece = &search->pieces[item];
+	struct holder holder = { .pid = search->tasks->items[piece->first].pid, .command = SPAN("") };
+	struct asked a = { .finder = f, .context = search->context, .memory = { .pagemap = -1 } };
+	_cleanup_(close_fd) int dir = -1;
+	size_t before = f->count;
+	char path[16];
+	bool needed = false;
+
+	for (size_t i = piece->first; i < piece->end; i++)
+		needed |= !is_asked_elsewhere(&search->tasks->items[i]);
+	snprintf(path, sizeof(path), "%u", holder.pid);
+	if (needed)
+		dir = openat(search->context->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return; /* it has ended */
+	a.visit = (struct visit){ .w = &f->walker, .holder = &holder, .dir = dir };
+	for (size_t i = piece->first; i < piece->end && f->error == 0; i++) {
+		a.task = &search->tasks->items[i];
+		ask_task(&a);
+	}
+	visit_free(&a.visit);
+	memory_close(&a.memory);
+	piece->thread = thread;
+	piece->from = before;
+	piece->count = f->count - before;
 }
 
 /* Links those of the same object, in the order of pids. */
@@ -255,32 +286,92 @@ static int link_objects(struct blocked_tasks *b)
 	return 0;
 }
 
+/* A piece for each process. 0 or -ENOMEM. */
+static int cut(struct search *search)
+{
+	const struct tasks *t = search->tasks;
+
+	search->pieces = calloc(t->count + 1, sizeof(*search->pieces));
+	if (!search->pieces)
+		return -ENOMEM;
+	for (size_t i = 0; i < t->count; i++) {
+		if (i == 0 || t->items[i].pid != t->items[i - 1].pid)
+			search->pieces[search->npieces++].first = i;
+		search->pieces[search->npieces - 1].end = i + 1;
+	}
+	return 0;
+}
+
+/* Puts what the threads found into the order of processes. 0 or -ENOMEM. */
+static int merge(struct blocked_tasks *b, struct search *search)
+{
+	size_t total = 0;
+
+	for (size_t t = 0; t < MOST_THREADS; t++) {
+		if (search->finders[t].error < 0)
+			return -ENOMEM;
+		total += search->finders[t].count;
+		b->complete &= !search->finders[t].incomplete;
+	}
+	b->items = calloc(total + 1, sizeof(*b->items));
+	b->arenas = calloc(MOST_THREADS, sizeof(*b->arenas));
+	if (!b->items || !b->arenas || total >= NO_BLOCKED)
+		return -ENOMEM;
+	for (size_t i = 0; i < search->npieces; i++) {
+		const struct piece *piece = &search->pieces[i];
+
+		if (piece->count > 0)
+			memcpy(&b->items[b->count], &search->finders[piece->thread].items[piece->from],
+			       piece->count * sizeof(*b->items));
+		b->count += piece->count;
+	}
+	for (size_t t = 0; t < MOST_THREADS; t++) {
+		b->arenas[t] = search->finders[t].arena;
+		search->finders[t].arena = (struct arena){ 0 };
+	}
+	return link_objects(b);
+}
+
 int blocked_find(struct blocked_tasks *b, const struct scan_context *context, const struct tasks *tasks,
 		 const struct holders_request *request, const struct internal_devices *devices)
 {
 	char ipc_namespace[64], net_namespace[64];
-	struct walker walker = {
-		.request = request,
-		.proc = context->proc,
-		.devices = devices,
-		.ipc_namespace = ipc_namespace,
-		.mount_namespace = "",
-		.net_namespace = net_namespace,
-	};
-	int r = 0;
+	struct search *search;
+	int r;
 
 	/* The numbers of another PID namespace mean nothing to process_vm_readv(2). */
 	if (!context->own_proc || !context->own_pids || !tasks->looked)
 		return 0;
+	search = calloc(1, sizeof(*search));
+	if (!search)
+		return -ENOMEM;
 	read_own_link("ns/ipc", ipc_namespace, sizeof(ipc_namespace));
 	read_own_link("ns/net", net_namespace, sizeof(net_namespace));
 	b->looked = true;
 	b->complete = tasks->complete;
-	for (size_t i = 0; r == 0 && i < tasks->count; i++)
-		r = ask_task(&(struct asked){
-			.b = b, .context = context, .task = &tasks->items[i], .walker = &walker });
-	walker_free(&walker);
-	return r < 0 ? r : link_objects(b);
+	search->context = context;
+	search->tasks = tasks;
+	for (size_t t = 0; t < MOST_THREADS; t++)
+		search->finders[t].walker = (struct walker){ .request = request,
+							     .proc = context->proc,
+							     .devices = devices,
+							     .ipc_namespace = ipc_namespace,
+							     .mount_namespace = "",
+							     .net_namespace = net_namespace };
+	r = cut(search);
+	if (r == 0) {
+		parallel_run(&(struct parallel_work){ ask_process, search, search->npieces },
+			     request->threads ? request->threads : processor_count());
+		r = merge(b, search);
+	}
+	for (size_t t = 0; t < MOST_THREADS; t++) {
+		walker_free(&search->finders[t].walker);
+		arena_free(&search->finders[t].arena);
+		free(search->finders[t].items);
+	}
+	free(search->pieces);
+	free(search);
+	return r;
 }
 
 const struct blocked *blocked_next(const struct blocked_tasks *b, const struct object_key *key,
@@ -296,8 +387,10 @@ const struct blocked *blocked_next(const struct blocked_tasks *b, const struct o
 
 void blocked_free(struct blocked_tasks *b)
 {
+	for (size_t t = 0; b->arenas && t < MOST_THREADS; t++)
+		arena_free(&b->arenas[t]);
+	free(b->arenas);
 	free(b->items);
 	hash_free(&b->index);
-	arena_free(&b->arena);
 	*b = (struct blocked_tasks){ 0 };
 }

@@ -24,18 +24,16 @@ struct blocked {
 struct blocked_tasks {
 	struct blocked *items;
 	size_t count;
-	struct hash index; /* digest of a key -> the first */
-	struct arena arena;
+	struct hash index;    /* digest of a key -> the first */
+	struct arena *arenas; /* MOST_THREADS of them: of details */
 	bool looked;
 	bool complete; /* every task could be asked, and was understood */
 };
 
-/* What is to be found: as of a walk; its threads and `beside` do not matter. 0 or -ENOMEM. */
+/* What is to be found: as of a walk; `beside` does not matter. 0 or -ENOMEM. */
 int blocked_find(struct blocked_tasks *b, const struct scan_context *context, const struct tasks *tasks,
 		 const struct holders_request *request, const struct internal_devices *devices) _must_check_;
 /* The next task that waits for an object behind `after` (NULL: the first): in the order of pids. */
 const struct blocked *blocked_next(const struct blocked_tasks *b, const struct object_key *key,
 				   const struct blocked *after);
-/* The call as the manual names it: "read", "semop". */
-const char *task_wait_name(enum task_wait wait);
 void blocked_free(struct blocked_tasks *b);

@@ -80,6 +80,8 @@ struct syscall_line {
 int syscall_line_parse(struct span line, struct syscall_line *out) _must_check_;
 /* What a call of this machine waits for; restart_syscall(2) is WAIT_UNKNOWN. */
 enum task_wait wait_of_call(uint32_t number, const uint64_t args[static 6]);
+/* The call as the manual names it: "read", "semop". */
+const char *task_wait_name(enum task_wait wait);
 /* What the kernel function that a task sleeps in (/proc/PID/task/TID/wchan) hints at. The names
  * change from kernel to kernel: WAIT_UNKNOWN for one that is not known here, and for "0". */
 enum task_wait wait_of_wchan(struct span wchan);

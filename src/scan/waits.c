@@ -346,3 +346,32 @@ bool task_wait_is_timed(const struct task *task)
 		return true;
 	}
 }
+
+const char *task_wait_name(enum task_wait wait)
+{
+	static const char *const names[] = {
+		[WAIT_UNKNOWN] = "unknown",
+		[WAIT_SEMOP] = "semop",
+		[WAIT_MSGSND] = "msgsnd",
+		[WAIT_MSGRCV] = "msgrcv",
+		[WAIT_MQ_SEND] = "mq_send",
+		[WAIT_MQ_RECEIVE] = "mq_receive",
+		[WAIT_FUTEX] = "futex",
+		[WAIT_FUTEX_WAIT] = "futex_wait",
+		[WAIT_FUTEX_WAITV] = "futex_waitv",
+		[WAIT_FLOCK] = "flock",
+		[WAIT_FCNTL] = "fcntl",
+		[WAIT_OPEN] = "open",
+		[WAIT_READ] = "read",
+		[WAIT_WRITE] = "write",
+		[WAIT_RECEIVE] = "recv",
+		[WAIT_SEND] = "send",
+		[WAIT_ACCEPT] = "accept",
+		[WAIT_CONNECT] = "connect",
+		[WAIT_POLL] = "poll",
+		[WAIT_SELECT] = "select",
+		[WAIT_EPOLL] = "epoll_wait",
+	};
+
+	return wait < ARRAY_SIZE(names) && names[wait] ? names[wait] : "unknown";
+}
