@@ -34,5 +34,12 @@ int futex_words_held(struct futex_words *words, int proc, uint32_t tid,
 /* Whether the robust list of a task has any entry, or cannot be told to have none. memory: that of
  * its process, as another thread of it shows it. */
 bool futex_holds_any(int proc, uint32_t tid, const struct memory *memory);
+/*
+ * Those of all processes, from the tasks and holders of the snapshot, on at most so many threads; the
+ * paths live as long as the snapshot. What could not be asked goes to s->futexes. Caller frees
+ * words->items. 0 or -ENOMEM.
+ */
+struct snapshot;
+int futex_words_gather(struct snapshot *s, unsigned threads, struct futex_words *words) _must_check_;
 /* Whether a task waits for a futex that only its own process uses, as most do. */
 bool futex_wait_is_private(const struct task *task);

@@ -2,14 +2,11 @@
 #include "scan/futexes.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 
 #include "lib/parallel.h"
 #include "lib/vec.h"
 #include "scan/futex_owner.h"
 #include "scan/futex_window.h"
-#include "scan/process.h"
 #include "scan/scan.h"
 
 void region_reader_init(struct region_reader *reader, const struct snapshot *s)
@@ -21,181 +18,6 @@ void region_reader_init(struct region_reader *reader, const struct snapshot *s)
 		.mounts = &s->futexes.mounts,
 		.ipc_namespace = namespace_number(s->context->proc, "self/ns/ipc"),
 	};
-}
-
-/* Processes that map shared memory which they may write to, by their index: they may hold what lies there.
- * None where their lists are not asked for. */
-struct sharers {
-	const struct snapshot *s;
-	bool *items;
-};
-
-/* Whether any thread of a process may hold robust mutexes: most hold none, which is quicker told than
- * what they have mapped. */
-static bool holds_any(const struct snapshot *s, const struct holder *holder)
-{
-	_cleanup_(memory_close) struct memory memory;
-	_cleanup_(close_fd) int dir = -1;
-	_cleanup_(free_ptr) uint32_t *tids = NULL;
-	char path[24];
-	int64_t n;
-	bool any = false;
-
-	memory_open(&memory, s->context->proc, holder->pid);
-	if (holder->threads == 1)
-		return futex_holds_any(s->context->proc, holder->pid, &memory);
-	snprintf(path, sizeof(path), "%u/task", holder->pid);
-	dir = openat(s->context->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	n = dir < 0 ? 0 : read_numbers(dir, &tids);
-	for (int64_t i = 0; !any && i < n; i++)
-		any = futex_holds_any(s->context->proc, tids[i], &memory);
-	return any || n == -ENOMEM;
-}
-
-static void ask_sharer(void *context, unsigned thread _unused_, size_t i)
-{
-	struct sharers *sharers = context;
-
-	if (sharers->items[i])
-		sharers->items[i] = holds_any(sharers->s, &sharers->s->holders.items[i]);
-}
-
-static int find_sharers(struct snapshot *s, unsigned threads, bool **shares)
-{
-	const struct holders *h = &s->holders;
-
-	*shares = calloc(h->count + 1, sizeof(**shares));
-	if (!*shares)
-		return -ENOMEM;
-	if (!(s->sources & SOURCE_ROBUST))
-		return 0;
-	for (size_t i = 0; i < h->nholdings; i++) {
-		const struct holding *g = holding_at(h, (uint32_t)i);
-
-		if (g->fd < 0 && g->access & ACCESS_WRITE)
-			(*shares)[g->holder] = true;
-	}
-	parallel_run(&(struct parallel_work){ ask_sharer, &(struct sharers){ s, *shares }, h->count },
-		     threads);
-	return 0;
-}
-
-/* Robust lists of all threads of a process. */
-static int add_lists(struct snapshot *s, struct futex_words *words, const struct regions *regions)
-{
-	_cleanup_(close_fd) int dir = -1;
-	_cleanup_(free_ptr) uint32_t *tids = NULL;
-	char path[24];
-	int64_t n;
-	int r = 0;
-
-	snprintf(path, sizeof(path), "%u/task", regions->pid);
-	dir = openat(s->context->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	n = dir < 0 ? 0 : read_numbers(dir, &tids);
-	for (int64_t i = 0; r == 0 && i < n; i++) {
-		r = futex_words_held(words, s->context->proc, tids[i], regions);
-		if (r == -EPERM) {
-			s->futexes.lists_complete = false;
-			r = 0;
-		}
-	}
-	return n == -ENOMEM ? -ENOMEM : r;
-}
-
-static int add_unclear(struct futexes *f, uint32_t pid)
-{
-	if (f->nunclear > 0 && f->unclear[f->nunclear - 1] == pid)
-		return 0;
-	if (vec_reserve(&f->unclear, f->nunclear, sizeof(*f->unclear)) < 0)
-		return -ENOMEM;
-	f->unclear[f->nunclear++] = pid;
-	return 0;
-}
-
-/* Whether what a task is blocked in may be a futex that is shared. */
-static bool may_wait(const struct task *task)
-{
-	switch (task->wait) {
-	case WAIT_FUTEX:
-		return !futex_wait_is_private(task);
-	case WAIT_FUTEX_WAIT:
-	case WAIT_FUTEX_WAITV:
-	case WAIT_UNKNOWN:
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* The tasks of one process that wait, from the i-th on up to those of the next process. */
-static int add_waits(struct snapshot *s, struct futex_words *words, const struct regions *regions, size_t i)
-{
-	const struct tasks *tasks = &s->tasks;
-
-	for (; i < tasks->count && tasks->items[i].pid == regions->pid; i++) {
-		int r = may_wait(&tasks->items[i]) ?
-				futex_words_of_task(words, s->context->proc, &tasks->items[i], regions) :
-				0;
-
-		if (r == -ENOTSUP)
-			r = add_unclear(&s->futexes, regions->pid);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-/* The first task of a process that waits, from the i-th task on: a thread that shows its memory. */
-static uint32_t first_waiter(const struct tasks *tasks, size_t i, uint32_t pid)
-{
-	for (; i < tasks->count && tasks->items[i].pid == pid; i++)
-		if (may_wait(&tasks->items[i]))
-			return tasks->items[i].tid;
-	return 0;
-}
-
-/* One process: `first` is its first task among the blocked ones. */
-static int add_process(struct snapshot *s, struct futex_words *words, uint32_t pid, size_t first, bool shares)
-{
-	uint32_t tid = first_waiter(&s->tasks, first, pid);
-	struct region_reader reader;
-	struct regions regions = { 0 };
-	int r;
-
-	if (!tid && !shares)
-		return 0;
-	region_reader_init(&reader, s);
-	r = regions_read(&regions, &reader, pid, tid);
-	if (r == 0 && regions.error < 0 && regions.error != -ENOENT && regions.error != -ESRCH)
-		s->futexes.complete = s->futexes.lists_complete = false;
-	if (r == 0 && regions.count > 0)
-		r = add_waits(s, words, &regions, first);
-	if (r == 0 && regions.count > 0 && shares)
-		r = add_lists(s, words, &regions);
-	regions_free(&regions);
-	return r;
-}
-
-/* Goes up the pids of both the holders and the blocked tasks. */
-static int add_processes(struct snapshot *s, unsigned threads, struct futex_words *words)
-{
-	const struct holders *h = &s->holders;
-	const struct tasks *tasks = &s->tasks;
-	_cleanup_(free_ptr) bool *shares = NULL;
-	size_t i = 0, t = 0;
-	int r = find_sharers(s, threads, &shares);
-
-	while (r == 0 && (i < h->count || t < tasks->count)) {
-		uint32_t holder = i < h->count ? h->items[i].pid : UINT32_MAX;
-		uint32_t blocked = t < tasks->count ? tasks->items[t].pid : UINT32_MAX;
-		uint32_t pid = holder < blocked ? holder : blocked;
-
-		r = add_process(s, words, pid, t, holder == pid && shares[i]);
-		i += holder == pid;
-		while (t < tasks->count && tasks->items[t].pid == pid)
-			t++;
-	}
-	return r;
 }
 
 static int compare_u64(uint64_t a, uint64_t b)
@@ -312,7 +134,7 @@ static int find_owners(struct snapshot *s)
 int futexes_find(struct snapshot *s, unsigned threads)
 {
 	struct futexes *f = &s->futexes;
-	struct futex_words words = { .arena = &f->arena };
+	struct futex_words words = { 0 };
 	int r;
 
 	*f = (struct futexes){ .looked = true };
@@ -322,7 +144,7 @@ int futexes_find(struct snapshot *s, unsigned threads)
 	f->complete = s->tasks.complete;
 	f->lists_complete = true;
 	r = mounts_read(&f->mounts);
-	r = r == -ENOMEM ? r : add_processes(s, threads, &words);
+	r = r == -ENOMEM ? r : futex_words_gather(s, threads, &words);
 	if (words.count > 0)
 		qsort(words.items, words.count, sizeof(*words.items), compare_words);
 	for (size_t i = 0, n; r == 0 && i < words.count; i += n) {
@@ -356,6 +178,9 @@ void futexes_free(struct futexes *f)
 	free(f->items);
 	free(f->waiters);
 	free(f->unclear);
+	for (size_t t = 0; f->arenas && t < MOST_THREADS; t++)
+		arena_free(&f->arenas[t]);
+	free(f->arenas);
 	arena_free(&f->arena);
 	mounts_free(&f->mounts);
 	*f = (struct futexes){ 0 };

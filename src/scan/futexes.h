@@ -55,7 +55,8 @@ struct futexes {
 	size_t nwaiters;
 	uint32_t *unclear; /* processes of which a task waits for what could not be understood, ascending */
 	size_t nunclear;
-	struct arena arena;
+	struct arena arena;   /* of those that were asked for later */
+	struct arena *arenas; /* MOST_THREADS of them, or NULL: of paths */
 	struct mounts mounts;
 	bool looked;	     /* they were looked for */
 	bool complete;	     /* and every task in sight could be asked, but for those of `unclear` */
