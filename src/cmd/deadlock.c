@@ -89,14 +89,14 @@ static bool is_parked(const struct task *task)
 }
 
 /* Threads of a process that could do something: neither do they wait here, nor are they parked. */
-static void count_able(struct deadlocks *d, struct processes *cache)
+static void count_able(struct deadlocks *d)
 {
 	const struct tasks *all = &d->snapshot->tasks;
 	size_t at = 0;
 
 	for (size_t i = 0; i < d->nprocesses; i++) {
 		struct stuck_process *p = &d->processes[i];
-		const struct process *process = process_get(cache, d->snapshot->context, p->pid);
+		int64_t threads = task_count(d->snapshot->context, p->pid);
 		size_t asleep = p->count, found;
 
 		while (at < all->count && all->items[at].pid < p->pid)
@@ -105,10 +105,10 @@ static void count_able(struct deadlocks *d, struct processes *cache)
 			wait_graph_of_task(d->g, p->pid, all->items[at].tid, &found);
 			asleep += found == 0 && is_parked(&all->items[at]);
 		}
-		if (!process || process->error < 0)
+		if (threads < 0)
 			p->able = 1; /* not to be told */
 		else
-			p->able = process->threads > asleep ? process->threads - asleep : 0;
+			p->able = (size_t)threads > asleep ? (size_t)threads - asleep : 0;
 	}
 }
 
@@ -290,7 +290,6 @@ static int find_cycles(struct deadlocks *d)
 int wait_graph_judge(struct wait_graph *g, const struct snapshot *s)
 {
 	struct deadlocks d = { .g = g, .snapshot = s };
-	struct processes cache = { 0 };
 	int e = collect_tasks(&d);
 
 	g->ncycles = 0;
@@ -299,7 +298,7 @@ int wait_graph_judge(struct wait_graph *g, const struct snapshot *s)
 		g->waits[i].verdict = g->objects[g->waits[i].object].dead ? WAIT_OWNER_DEAD : WAIT_GOES_ON;
 	}
 	if (e == 0) {
-		count_able(&d, &cache);
+		count_able(&d);
 		free_the_free(&d);
 		e = collect_edges(&d);
 	}
@@ -310,6 +309,5 @@ int wait_graph_judge(struct wait_graph *g, const struct snapshot *s)
 	free(d.edges);
 	free(d.first_edge);
 	free(d.components);
-	processes_free(&cache);
 	return e;
 }

@@ -152,7 +152,8 @@ static void project_owner(struct projector *p, struct record *r, const struct fu
 		return;
 	record_u64(r, FUTEX_OWNER_NUMBER, d->owner);
 	if (owner->state == OWNER_ALIVE) {
-		const struct process *process = process_get(&p->processes, p->snapshot->context, owner->pid);
+		const struct process *process =
+			p->brief ? NULL : process_get(&p->processes, p->snapshot->context, owner->pid);
 
 		record_u64(r, FUTEX_OWNER_PID, owner->pid);
 		record_u64(r, FUTEX_OWNER_TID, owner->tid);

@@ -131,7 +131,7 @@ struct snapshot {
 struct projector {
 	const struct snapshot *snapshot;
 	struct fieldset want; /* of the schema that is being projected */
-	bool brief;	      /* of tasks that wait, only what costs no look at each: who, and for what */
+	bool brief; /* of tasks that wait, and owners, only what costs no look at each: who, and for what */
 	struct users users;
 	struct processes processes;
 	struct huge_pages huge_pages;

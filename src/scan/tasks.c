@@ -366,6 +366,17 @@ int task_runs(const struct scan_context *context, uint32_t pid, uint32_t tid, ui
 	return parse_u64(word, runs);
 }
 
+int64_t task_count(const struct scan_context *context, uint32_t pid)
+{
+	struct stat st;
+	char path[24];
+
+	snprintf(path, sizeof(path), "%u/task", pid);
+	if (fstatat(context->proc, path, &st, 0) < 0)
+		return -errno;
+	return st.st_nlink >= 2 ? (int64_t)st.st_nlink - 2 : -EINVAL;
+}
+
 static int compare_tasks(const void *pa, const void *pb)
 {
 	const struct task *a = pa, *b = pb;

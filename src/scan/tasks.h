@@ -106,6 +106,9 @@ bool task_wait_is_timed(const struct task *task);
  * number stays the same, it sleeps in the same call. 0, or -errno; -ENOENT: the kernel does not
  * count that, or the thread has ended. */
 int task_runs(const struct scan_context *context, uint32_t pid, uint32_t tid, uint64_t *runs) _must_check_;
+/* How many threads a process has now, by the links of its folder of tasks (proc_task_getattr() in
+ * fs/proc/base.c), which costs less than any file that tells it. Or -errno. */
+int64_t task_count(const struct scan_context *context, uint32_t pid) _must_check_;
 /* The task among those that wait, or NULL. */
 const struct task *tasks_find(const struct tasks *t, uint32_t pid, uint32_t tid);
 /* R S D Z T t ... of one, as it is now; '?' if it cannot be told. */
