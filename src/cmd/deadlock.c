@@ -248,32 +248,85 @@ static int collect_edges(struct deadlocks *d)
 	return e;
 }
 
-/* Numbers the circles, in the order of the first task of each. */
-static int number_cycles(struct deadlocks *d, size_t ncomponents)
-{
-	_cleanup_(free_ptr) uint32_t *cycle = calloc(ncomponents + 1, sizeof(*cycle));
+/* A circle is told by its component: what is known of that. */
+struct circle {
+	uint32_t number; /* 0: none yet */
+	bool likely;	 /* someone's part in it is only likely */
+};
 
-	if (!cycle)
+static int note_likely(void *data, const struct releaser *r)
+{
+	struct circle *c = data;
+
+	c->likely |= r->why == RELEASE_LAST;
+	return 0;
+}
+
+/* Whether a task is in a circle: one alone has no way back to itself but through its object. */
+static bool is_in_circle(const struct deadlocks *d, size_t task)
+{
+	for (size_t e = d->first_edge[task]; d->tasks[task].stuck && e < d->first_edge[task + 1]; e++)
+		if (d->components[d->edges[e].to] == d->components[task])
+			return true;
+	return false;
+}
+
+/* Numbers the circles, in the order of the first task of each. */
+static int number_circles(struct deadlocks *d, size_t ncomponents)
+{
+	_cleanup_(free_ptr) struct circle *circles = calloc(ncomponents + 1, sizeof(*circles));
+
+	if (!circles)
 		return -ENOMEM;
 	for (size_t i = 0; i < d->ntasks; i++) {
-		struct wait *w = &d->g->waits[d->tasks[i].first];
-		size_t number = d->components[i];
-		bool circle = false;
+		struct circle *circle = &circles[d->components[i]];
 
-		/* A component of one task has no way back to itself but through its object. */
-		for (size_t e = d->first_edge[i]; e < d->first_edge[i + 1]; e++)
-			circle |= d->components[d->edges[e].to] == number;
-		if (!d->tasks[i].stuck || !circle)
+		if (!is_in_circle(d, i))
 			continue;
-		if (cycle[number] == 0)
-			cycle[number] = ++d->g->ncycles;
-		w->verdict = WAIT_DEADLOCK;
-		w->cycle = cycle[number];
+		if (circle->number == 0)
+			circle->number = ++d->g->ncycles;
+		wait_each_releaser(d->g, &d->g->waits[d->tasks[i].first], note_likely, circle);
+	}
+	for (size_t i = 0; i < d->ntasks; i++) {
+		const struct circle *circle = &circles[d->components[i]];
+		struct wait *w = &d->g->waits[d->tasks[i].first];
+
+		if (!is_in_circle(d, i))
+			continue;
+		w->verdict = circle->likely ? WAIT_LIKELY_DEADLOCK : WAIT_DEADLOCK;
+		w->cycle = circle->number;
 	}
 	return 0;
 }
 
-static int find_cycles(struct deadlocks *d)
+int wait_graph_doubt(struct wait_graph *g, const bool *doubtful)
+{
+	_cleanup_(free_ptr) uint32_t *numbers = calloc((size_t)g->ncycles + 1, sizeof(*numbers));
+	const uint32_t broken = UINT32_MAX;
+	uint32_t n = 0;
+
+	if (!numbers)
+		return -ENOMEM;
+	for (size_t i = 0; i < g->nwaits; i++)
+		if (doubtful[i])
+			numbers[g->waits[i].cycle] = broken;
+	for (size_t i = 0; i < g->nwaits; i++) {
+		struct wait *w = &g->waits[i];
+
+		if (doubtful[i] || (w->cycle && numbers[w->cycle] == broken)) {
+			w->verdict = WAIT_GOES_ON;
+			w->cycle = 0;
+		} else if (w->cycle) {
+			if (numbers[w->cycle] == 0)
+				numbers[w->cycle] = ++n;
+			w->cycle = numbers[w->cycle];
+		}
+	}
+	g->ncycles = n;
+	return 0;
+}
+
+static int find_circles(struct deadlocks *d)
 {
 	size_t nnodes = d->ntasks + d->g->nobjects + d->nprocesses;
 	int e;
@@ -284,7 +337,7 @@ static int find_cycles(struct deadlocks *d)
 		return -ENOMEM;
 	edges_index(d->edges, d->nedges, d->first_edge, nnodes);
 	e = components_find(d->edges, d->first_edge, nnodes, d->components);
-	return e < 0 ? e : number_cycles(d, nnodes);
+	return e < 0 ? e : number_circles(d, nnodes);
 }
 
 int wait_graph_judge(struct wait_graph *g, const struct snapshot *s)
@@ -303,7 +356,7 @@ int wait_graph_judge(struct wait_graph *g, const struct snapshot *s)
 		e = collect_edges(&d);
 	}
 	if (e == 0)
-		e = find_cycles(&d);
+		e = find_circles(&d);
 	free(d.tasks);
 	free(d.processes);
 	free(d.edges);

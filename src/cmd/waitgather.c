@@ -15,6 +15,7 @@ struct gathering {
 	struct wait_graph *g;
 	struct listing *l;
 	size_t kind;
+	bool asked;
 	struct columns at;
 	struct warnings *warnings;
 	struct projector projector;
@@ -235,7 +236,7 @@ static bool is_awaited(const struct gathering *a, const struct record *r)
 static int gather(struct gathering *a, const struct record *r)
 {
 	struct wait_graph *g = a->g;
-	struct awaited object = { .kind = a->l->kinds[a->kind] };
+	struct awaited object = { .kind = a->l->kinds[a->kind], .asked = a->asked };
 	int fields[2], n = waiting_fields(a, fields), e;
 	struct record row;
 
@@ -327,7 +328,16 @@ static int compare_waits(const void *pa, const void *pb)
 	return (a->object > b->object) - (a->object < b->object);
 }
 
-int wait_graph_build(struct wait_graph *g, struct listing *l, struct warnings *warnings)
+static bool is_asked(const struct kind *k, const struct kind_list *asked)
+{
+	for (size_t i = 0; i < asked->count; i++)
+		if (asked->items[i] == k)
+			return true;
+	return false;
+}
+
+int wait_graph_build(struct wait_graph *g, struct listing *l, const struct kind_list *asked,
+		     struct warnings *warnings)
 {
 	int e = 0;
 
@@ -336,6 +346,7 @@ int wait_graph_build(struct wait_graph *g, struct listing *l, struct warnings *w
 		struct gathering a = { .g = g, .l = l, .kind = i, .warnings = warnings };
 
 		a.at = columns_of(l->schemas[i]);
+		a.asked = is_asked(l->kinds[i], asked);
 		if (a.at.waiting < 0)
 			continue;
 		e = gather_kind(&a);

@@ -27,11 +27,18 @@ struct releaser {
 struct awaited {
 	const struct kind *kind;
 	struct span ref;
+	bool asked;	     /* its kind is one of those that were asked for */
 	bool dead;	     /* whoever had it locked has ended, and nobody will unlock it */
 	size_t first, count; /* among the releasers: ordered by role, pid, descriptor */
 };
 
-enum wait_verdict { WAIT_GOES_ON, WAIT_DEADLOCK, WAIT_OWNER_DEAD };
+enum wait_verdict {
+	WAIT_GOES_ON,
+	WAIT_DEADLOCK,
+	/* A circle, but who has to give a semaphore is only taken to be who changed it last. */
+	WAIT_LIKELY_DEADLOCK,
+	WAIT_OWNER_DEAD,
+};
 
 /* A task and an object that it waits for. */
 struct wait {
@@ -62,8 +69,12 @@ struct wait_graph {
 
 /* The sources that it takes for these kinds. */
 unsigned wait_graph_sources(const struct listing *l);
-/* Fills the graph from the listing's snapshot; what cannot be told goes to warnings. 0 or -ENOMEM. */
-int wait_graph_build(struct wait_graph *g, struct listing *l, struct warnings *warnings) _must_check_;
+/*
+ * Fills the graph from the listing's snapshot; what cannot be told goes to warnings. asked: the kinds
+ * that were asked for; the listing may have more, through which circles go. 0 or -ENOMEM.
+ */
+int wait_graph_build(struct wait_graph *g, struct listing *l, const struct kind_list *asked,
+		     struct warnings *warnings) _must_check_;
 void wait_graph_free(struct wait_graph *g);
 /* The waits of one thread: the index of the first; *count of them. */
 size_t wait_graph_of_task(const struct wait_graph *g, uint32_t pid, uint32_t tid, size_t *count);
@@ -83,3 +94,6 @@ int wait_each_releaser(const struct wait_graph *g, const struct wait *w,
  * -ENOMEM.
  */
 int wait_graph_judge(struct wait_graph *g, const struct snapshot *s) _must_check_;
+/* Takes the verdict from these waits, and with each from its whole circle; the others are numbered
+ * anew. doubtful: for each wait. 0 or -ENOMEM. */
+int wait_graph_doubt(struct wait_graph *g, const bool *doubtful) _must_check_;

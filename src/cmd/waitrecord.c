@@ -55,6 +55,7 @@ enum {
 static const char *const verdict_values[] = {
 	[WAIT_GOES_ON] = "waiting",
 	[WAIT_DEADLOCK] = "deadlock",
+	[WAIT_LIKELY_DEADLOCK] = "likely-deadlock",
 	[WAIT_OWNER_DEAD] = "owner-dead",
 	NULL,
 };

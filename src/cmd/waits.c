@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <time.h>
 
 #include "cmd/registry.h"
 #include "cmd/waitrecord.h"
 #include "cmd/waittree.h"
+#include "kind/registry.h"
 
 /* How long to wait before a deadlock is looked at again. */
 #define SECOND_LOOK_NANOSECONDS 100000000
 
 /* One look: a snapshot, and the graph of it. */
 struct look {
+	struct kind_list wide; /* of the listing */
 	struct listing l;
 	struct wait_graph g;
 	uint64_t *runs; /* of each wait: how often its task had run; UINT64_MAX: not known */
@@ -19,15 +22,55 @@ static void look_free(struct look *look)
 {
 	wait_graph_free(&look->g);
 	listing_free(&look->l);
+	kind_list_free(&look->wide);
 	free(look->runs);
+}
+
+/* What is looked at: the kinds that were asked for, and those through which circles go. */
+static int widen(const struct kind_list *asked, struct kind_list *wide)
+{
+	size_t n = 0;
+
+	for (const struct kind *const *k = kinds; *k; k++)
+		n++;
+	wide->items = calloc(n + 1, sizeof(*wide->items));
+	if (!wide->items)
+		return -ENOMEM;
+	for (const struct kind *const *k = kinds; *k; k++) {
+		bool wanted = (*k)->excludes;
+
+		for (size_t i = 0; i < asked->count; i++)
+			wanted |= asked->items[i] == *k;
+		if (wanted)
+			wide->items[wide->count++] = *k;
+	}
+	return 0;
+}
+
+/* How often each task without hope has run. 0 or -ENOMEM. */
+static int note_runs(struct look *look, struct context *c)
+{
+	look->runs = calloc(look->g.nwaits + 1, sizeof(*look->runs));
+	if (!look->runs)
+		return -ENOMEM;
+	for (size_t i = 0; i < look->g.nwaits; i++) {
+		const struct wait *w = &look->g.waits[i];
+
+		if (w->verdict == WAIT_GOES_ON || task_runs(&c->scan, w->pid, w->tid, &look->runs[i]) < 0)
+			look->runs[i] = UINT64_MAX;
+	}
+	return 0;
 }
 
 /* -1 or the exit status. */
 static int look(struct look *look, struct context *c, const struct kind_list *list, struct warnings *warnings)
 {
 	struct scan_request request = { .threads = listing_threads(c) };
-	int status = listing_init_kinds(&look->l, c, list), e;
+	int status, e = widen(list, &look->wide);
 
+	if (e < 0)
+		return out_of_memory(c);
+	status = listing_init_kinds(&look->l, c, &look->wide);
 	if (status >= 0)
 		return status;
 	request.sources = wait_graph_sources(&look->l);
@@ -35,19 +78,12 @@ static int look(struct look *look, struct context *c, const struct kind_list *li
 	e = snapshot_take(&look->l.snapshot, &c->scan, &request, warnings);
 	scan_request_free(&request);
 	if (e == 0)
-		e = wait_graph_build(&look->g, &look->l, warnings);
+		e = wait_graph_build(&look->g, &look->l, list, warnings);
 	if (e == 0)
 		e = wait_graph_judge(&look->g, &look->l.snapshot);
-	look->runs = calloc(look->g.nwaits + 1, sizeof(*look->runs));
-	if (e < 0 || !look->runs)
-		return out_of_memory(c);
-	for (size_t i = 0; i < look->g.nwaits; i++) {
-		const struct wait *w = &look->g.waits[i];
-
-		if (w->verdict == WAIT_GOES_ON || task_runs(&c->scan, w->pid, w->tid, &look->runs[i]) < 0)
-			look->runs[i] = UINT64_MAX;
-	}
-	return -1;
+	if (e == 0)
+		e = note_runs(look, c);
+	return e < 0 ? out_of_memory(c) : -1;
 }
 
 /* Whether the first look found the same task without hope, and it has slept ever since. */
@@ -64,6 +100,18 @@ static bool is_confirmed(const struct look *first, const struct look *second, si
 			return true;
 	}
 	return false;
+}
+
+/* Takes the verdicts away that the first look does not confirm. 0 or -ENOMEM. */
+static int doubt(const struct look *first, struct look *second)
+{
+	_cleanup_(free_ptr) bool *doubtful = calloc(second->g.nwaits + 1, sizeof(*doubtful));
+
+	if (!doubtful)
+		return -ENOMEM;
+	for (size_t i = 0; i < second->g.nwaits; i++)
+		doubtful[i] = second->g.waits[i].verdict != WAIT_GOES_ON && !is_confirmed(first, second, i);
+	return wait_graph_doubt(&second->g, doubtful);
 }
 
 /*
@@ -87,19 +135,8 @@ static int look_again(struct look *current, struct context *c, const struct kind
 	warnings_free(warnings);
 	*warnings = (struct warnings){ 0 };
 	status = look(&second, c, list, warnings);
-	for (size_t i = 0; status < 0 && i < second.g.nwaits; i++)
-		if (second.g.waits[i].verdict != WAIT_GOES_ON && !is_confirmed(&first, &second, i)) {
-			/* A circle is one only as a whole. */
-			uint32_t cycle = second.g.waits[i].cycle;
-
-			second.g.waits[i].verdict = WAIT_GOES_ON;
-			second.g.waits[i].cycle = 0;
-			for (size_t k = 0; cycle && k < second.g.nwaits; k++)
-				if (second.g.waits[k].cycle == cycle) {
-					second.g.waits[k].verdict = WAIT_GOES_ON;
-					second.g.waits[k].cycle = 0;
-				}
-		}
+	if (status < 0 && doubt(&first, &second) < 0)
+		status = out_of_memory(c);
 	look_free(&first);
 	*current = second;
 	return status;
@@ -115,6 +152,14 @@ static bool shows_tree(const struct options *o)
 	       o->filters.count == 0 && !o->pid.set;
 }
 
+/* Whether it is of a kind that was asked for, and without hope if only those are to be shown. */
+static bool is_shown(const struct look *look, size_t i, bool hopeless)
+{
+	const struct wait *w = &look->g.waits[i];
+
+	return look->g.objects[w->object].asked && (!hopeless || w->verdict != WAIT_GOES_ON);
+}
+
 static int show_records(struct look *look, struct sheet *sheet, bool hopeless)
 {
 	struct context *c = sheet->context;
@@ -125,7 +170,7 @@ static int show_records(struct look *look, struct sheet *sheet, bool hopeless)
 
 	r.arena = &arena;
 	for (size_t i = 0; e == 0 && i < look->g.nwaits; i++) {
-		if (hopeless && look->g.waits[i].verdict == WAIT_GOES_ON)
+		if (!is_shown(look, i, hopeless))
 			continue;
 		record_clear(&r);
 		arena_reset(&arena);
@@ -153,7 +198,7 @@ static int show(struct look *look, struct sheet *sheet)
 						.count = look->g.unplaced,
 						.text = "left out: their processes are out of sight" });
 	for (size_t i = 0; i < look->g.nwaits; i++)
-		found |= look->g.waits[i].verdict != WAIT_GOES_ON;
+		found |= is_shown(look, i, true);
 	if (shows_tree(&c->options)) {
 		sheet->renderer.ops = &render_nothing;
 		if (wait_tree_print(&look->g, c) < 0)

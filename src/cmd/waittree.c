@@ -23,7 +23,7 @@ struct branch {
 	struct releaser first; /* pid 0: there is none */
 	size_t releasers;      /* processes, counted no further than one more */
 	size_t from, count;    /* among the order */
-	bool printed;
+	bool printed;	       /* or not asked for */
 };
 
 struct tree {
@@ -86,6 +86,8 @@ static int tree_init(struct tree *t)
 		}
 		t->order[b->from + b->count++] = i;
 	}
+	for (size_t o = 0; o < g->nobjects; o++)
+		t->branches[o].printed = !g->objects[o].asked;
 	if (g->nobjects > 1)
 		qsort(t->branches, g->nobjects, sizeof(*t->branches), compare_branches);
 	return 0;
@@ -128,8 +130,9 @@ static void put_duration(struct tree *t, struct buf *b, const struct wait *w)
 
 static void put_verdict(struct buf *b, const struct wait *w)
 {
-	if (w->verdict == WAIT_DEADLOCK)
-		buf_printf(b, "  DEADLOCK %u", w->cycle);
+	if (w->cycle)
+		buf_printf(b, "  %sDEADLOCK %u", w->verdict == WAIT_LIKELY_DEADLOCK ? "LIKELY " : "",
+			   w->cycle);
 	else if (w->verdict == WAIT_OWNER_DEAD)
 		buf_puts(b, "  OWNER DEAD");
 }
@@ -240,46 +243,88 @@ static int put_releaser(void *data, const struct releaser *r)
 	return 0;
 }
 
-/* What of the waits will never end: one circle after another, then locks whose owner is dead. */
-static void print_hopeless(struct tree *t)
+static void print_wait(struct tree *t, const struct wait *w)
 {
 	struct buf *b = out_buf(&t->c->out);
-	uint32_t cycle = 0;
 
-	for (uint32_t number = 1; number <= t->g->ncycles; number++)
-		for (size_t i = 0; i < t->g->nwaits; i++) {
-			const struct wait *w = &t->g->waits[i];
-			struct sentence s = { t, b, 0 };
+	put_process(t, b, w->pid, w->tid);
+	buf_puts(b, " waits in ");
+	put_call(b, w);
+	buf_puts(b, " for ");
+	escape_into(b, t->g->objects[w->object].ref);
+	put_duration(t, b, w);
+}
 
-			if (w->cycle != number)
-				continue;
-			if (cycle != number)
-				buf_printf(b, "deadlock %u:\n", number);
-			cycle = number;
-			buf_puts(b, "  ");
-			put_process(t, b, w->pid, w->tid);
-			buf_puts(b, " waits in ");
-			put_call(b, w);
-			buf_puts(b, " for ");
-			escape_into(b, t->g->objects[w->object].ref);
-			put_duration(t, b, w);
-			wait_each_releaser(t->g, w, put_releaser, &s);
-			buf_putc(b, '\n');
-		}
+/* A circle that goes through a kind that was asked for is told whole. */
+static void find_asked(const struct wait_graph *g, bool *asked)
+{
+	for (size_t i = 0; i < g->nwaits; i++)
+		if (g->objects[g->waits[i].object].asked)
+			asked[g->waits[i].cycle] = true;
+}
+
+static int compare_cycles(const void *pa, const void *pb)
+{
+	const struct wait *const *a = pa, *const *b = pb;
+
+	if ((*a)->cycle != (*b)->cycle)
+		return (*a)->cycle < (*b)->cycle ? -1 : 1;
+	return (*a > *b) - (*a < *b);
+}
+
+/* The waits that never end: the circles, one after the other, then those for a dead owner. */
+static void print_circles(struct tree *t, const struct wait **order, size_t n)
+{
+	struct buf *b = out_buf(&t->c->out);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct wait *w = order[i];
+		struct sentence s = { t, b, 0 };
+
+		if (i == 0 || order[i - 1]->cycle != w->cycle)
+			buf_printf(b, "%sdeadlock %u:\n", w->verdict == WAIT_LIKELY_DEADLOCK ? "likely " : "",
+				   w->cycle);
+		buf_puts(b, "  ");
+		print_wait(t, w);
+		wait_each_releaser(t->g, w, put_releaser, &s);
+		buf_putc(b, '\n');
+		out_flush_if_full(&t->c->out);
+	}
+}
+
+static void print_dead(struct tree *t)
+{
+	struct buf *b = out_buf(&t->c->out);
+
 	for (size_t i = 0; i < t->g->nwaits; i++) {
 		const struct wait *w = &t->g->waits[i];
 
-		if (w->verdict != WAIT_OWNER_DEAD)
+		if (w->verdict != WAIT_OWNER_DEAD || !t->g->objects[w->object].asked)
 			continue;
 		buf_puts(b, "owner dead: ");
-		put_process(t, b, w->pid, w->tid);
-		buf_puts(b, " waits in ");
-		put_call(b, w);
-		buf_puts(b, " for ");
-		escape_into(b, t->g->objects[w->object].ref);
-		put_duration(t, b, w);
+		print_wait(t, w);
 		buf_puts(b, ", which nobody will unlock\n");
+		out_flush_if_full(&t->c->out);
 	}
+}
+
+static int print_hopeless(struct tree *t)
+{
+	const struct wait_graph *g = t->g;
+	_cleanup_(free_ptr) bool *asked = calloc((size_t)g->ncycles + 1, sizeof(*asked));
+	_cleanup_(free_ptr) const struct wait **order = calloc(g->nwaits + 1, sizeof(*order));
+	size_t n = 0;
+
+	if (!asked || !order)
+		return -ENOMEM;
+	find_asked(g, asked);
+	for (size_t i = 0; i < g->nwaits; i++)
+		if (g->waits[i].cycle && asked[g->waits[i].cycle])
+			order[n++] = &g->waits[i];
+	qsort(order, n, sizeof(*order), compare_cycles);
+	print_circles(t, order, n);
+	print_dead(t);
+	return 0;
 }
 
 int wait_tree_print(const struct wait_graph *g, struct context *c)
@@ -288,7 +333,7 @@ int wait_tree_print(const struct wait_graph *g, struct context *c)
 	int e = tree_init(&t);
 
 	if (e == 0 && c->options.deadlocks)
-		print_hopeless(&t);
+		e = print_hopeless(&t);
 	else if (e == 0)
 		print_all(&t);
 	free(t.branches);
