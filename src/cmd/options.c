@@ -192,7 +192,7 @@ static const struct opt waits_opts[] = {
 	{ .name = "deadlocks",
 	  .type = OPT_FLAG,
 	  OPTION(deadlocks),
-	  .help = "only what can never end: circles, and locks whose owner is dead; exit 1 if there are any" },
+	  .help = "only what can never end; exit 1 if there is anything" },
 };
 
 static void add(struct option_groups *g, const char *title, const struct opt *opts, size_t count,

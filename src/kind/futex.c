@@ -105,9 +105,13 @@ static const struct holding *held(const struct snapshot *s, size_t i)
 	return memory_object_holding(s, &s->futexes.items[i].object);
 }
 
+/* Named semaphores are a kind of their own, that tells who waits for them. */
 static bool awaited(const struct snapshot *s, size_t i)
 {
-	return s->futexes.items[i].nwaiters > 0;
+	const struct futex *futex = &s->futexes.items[i];
+
+	return futex->nwaiters > 0 &&
+	       (futex->entry < 0 || !shm_entry_reads_as_semaphore(&s->shm.items[futex->entry]));
 }
 
 /* Where it lies: in an object that has a reference of its own, or at an address of somebody. */

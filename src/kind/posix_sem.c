@@ -6,6 +6,7 @@
 
 #include "kind/registry.h"
 #include "kind/shmfile.h"
+#include "kind/waiting.h"
 
 #define MUSL_PREFIX "musl:" /* in a reference: the file is called NAME, not sem.NAME */
 
@@ -13,6 +14,8 @@ enum {
 	SEM_LAYOUT = FILE_NEXT,
 	SEM_VALUE,
 	SEM_WAITERS,
+	SEM_WAITING,
+	SEM_UNSEEN,
 };
 
 static const char *const layout_values[] = {
@@ -32,6 +35,13 @@ static const struct field fields[] = {
 			  .type = FIELD_U64,
 			  .flags = FIELD_DEFAULT | FIELD_GAUGE,
 			  .help = "tasks that wait, as its memory says; killed ones stay counted" },
+	[SEM_WAITING] = { .name = "waiting",
+			  .type = FIELD_LIST,
+			  .flags = FIELD_ON_DEMAND,
+			  .sources = SOURCE_FUTEX,
+			  .items = &waiting_schema,
+			  .help = "each task in sight that waits: process, thread, system call" },
+	[SEM_UNSEEN] = COMMON_UNSEEN_WAITERS(SOURCE_FUTEX),
 };
 
 static const struct schema schema = { "posix-sem", fields, ARRAY_SIZE(fields) };
@@ -73,16 +83,36 @@ static int project_value(struct projector *p, const struct shm_entry *e, struct 
 	return 0;
 }
 
+/* Its memory counts those that were killed, too: who really waits, tasks tell. */
+static int project_waiting(struct projector *p, const struct shm_entry *e, struct record *r)
+{
+	const struct memory_object object = { { OBJECT_FILE, e->dev, e->ino }, 0 };
+	const struct value *count = &r->values[SEM_WAITERS];
+	uint64_t found;
+	bool asked;
+
+	if (record_futex_waiting(p, r, SEM_WAITING, &object, &found, &asked) < 0)
+		return -ENOMEM;
+	record_unseen(p, r, SEM_UNSEEN, SEM_WAITERS, found, asked);
+	/* None, as whoever waits would have noted there. */
+	if (found == 0 && count->state == VALUE_SET && count->u64 == 0 && wants(p->want, SEM_WAITING))
+		return record_list(r, SEM_WAITING) ? 0 : -ENOMEM;
+	return 0;
+}
+
 static int project(struct projector *p, size_t i, struct record *r)
 {
 	const struct shm_entry *e = &p->snapshot->shm.items[i];
 	bool prefixed = shm_entry_is_semaphore(e);
+	int error = 0;
 
 	if (shmfile_project(p, r, e, prefixed ? "" : MUSL_PREFIX, prefixed ? strlen("sem.") : 0) < 0)
 		return -ENOMEM;
-	if (wants_any(p->want, SEM_LAYOUT, SEM_WAITERS))
-		return project_value(p, e, r);
-	return 0;
+	if (wants_any(p->want, SEM_LAYOUT, SEM_UNSEEN))
+		error = project_value(p, e, r);
+	if (error == 0 && wants_any(p->want, SEM_WAITING, SEM_UNSEEN))
+		error = project_waiting(p, e, r);
+	return error;
 }
 
 /* The file that a reference or NAME means, appended to path. 0 or -EINVAL. */

@@ -17,6 +17,7 @@ enum {
 	SEM_REASON,
 	SEM_WAITERS,
 	SEM_WAITING,
+	SEM_UNSEEN,
 	SEM_SEMAPHORES,
 };
 
@@ -57,6 +58,7 @@ static const struct field fields[] = {
 			  .flags = FIELD_ON_DEMAND | FIELD_GAUGE,
 			  .help = "tasks blocked on it, as the kernel counts them" },
 	[SEM_WAITING] = COMMON_WAITING,
+	[SEM_UNSEEN] = COMMON_UNSEEN_WAITERS(SOURCE_BLOCKED),
 	[SEM_SEMAPHORES] = { .name = "semaphores",
 			     .type = FIELD_LIST,
 			     .flags = FIELD_ON_DEMAND,
@@ -187,6 +189,8 @@ static int project_waiting(struct projector *p, const struct sysv_sem_row *row, 
 {
 	const struct object_key key = { OBJECT_SYSV_SEM, 0, row->perm.id };
 	const struct value *count = &r->values[SEM_WAITERS];
+	const struct blocked *b = NULL;
+	uint64_t found = 0;
 	int e = record_waiting_list(p, r, SEM_WAITING, &key);
 
 	if (e == 0 && count->state == VALUE_SET && count->u64 > 0 &&
@@ -195,6 +199,9 @@ static int project_waiting(struct projector *p, const struct sysv_sem_row *row, 
 	/* None, as the kernel knows for sure. */
 	if (e == 0 && count->state == VALUE_SET && count->u64 == 0 && wants(p->want, SEM_WAITING))
 		e = record_list(r, SEM_WAITING) ? 0 : -ENOMEM;
+	while ((b = blocked_next(&p->snapshot->blocked, &key, b)) != NULL)
+		found++;
+	record_unseen(p, r, SEM_UNSEEN, SEM_WAITERS, found, p->snapshot->blocked.looked);
 	return e;
 }
 
@@ -210,7 +217,7 @@ static int project(struct projector *p, size_t i, struct record *r)
 	record_age(p, r, SEM_AGE, newer(row->otime, row->ctime));
 	if (wants_any(p->want, SEM_STATE, SEM_REASON))
 		record_state(p, r, SEM_STATE, "unknown", SEM_REASON, "the kernel keeps no list of users");
-	if (wants(p->want, SEM_WAITERS) || wants(p->want, SEM_SEMAPHORES))
+	if (wants(p->want, SEM_WAITERS) || wants(p->want, SEM_UNSEEN) || wants(p->want, SEM_SEMAPHORES))
 		e = project_semaphores(p, row, r);
 	return e ? e : project_waiting(p, row, r);
 }

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "scan/futex_owner.h"
+
 enum {
 	WAITING_PID,
 	WAITING_START,
@@ -111,4 +113,67 @@ int record_waiting(struct projector *p, struct record *r, const struct waiting_f
 			record_unknown_why(r, at->waiters, WHY_TOLD);
 	}
 	return record_waiting_list(p, r, at->waiting, key);
+}
+
+static int add_futex_waiters(struct projector *p, struct record *r, struct list *list,
+			     const struct futex *futex)
+{
+	const struct snapshot *s = p->snapshot;
+	int e = 0;
+
+	for (size_t i = 0; e == 0 && i < futex->nwaiters; i++) {
+		const struct futex_waiter *w = &s->futexes.waiters[futex->first + i];
+		const struct task *task = tasks_find(&s->tasks, w->pid, w->tid);
+		struct record row;
+
+		if (list_append(r, list, &row) < 0)
+			return -ENOMEM;
+		record_u64(&row, WAITING_PID, w->pid);
+		record_u64(&row, WAITING_TID, w->tid);
+		record_text(&row, WAITING_CALL, task_wait_name(task ? task->wait : WAIT_FUTEX));
+		e = p->brief ? 0 : add_process(p, &row, w->pid);
+	}
+	return e;
+}
+
+int record_futex_waiting(struct projector *p, struct record *r, size_t field,
+			 const struct memory_object *object, uint64_t *found, bool *asked)
+{
+	const struct snapshot *s = p->snapshot;
+	const struct futexes *f = &s->futexes;
+	const struct futex *items;
+	struct list *list;
+	size_t count;
+	int e = 0;
+
+	*found = 0;
+	items = futexes_of(f, object, &count);
+	for (size_t i = 0; i < count; i++)
+		*found += items[i].nwaiters;
+	*asked = f->looked && f->complete && !futex_waits_unclear(s, object);
+	if (!wants(p->want, field))
+		return 0;
+	if (*found == 0 && (!*asked || s->holders.hidden)) {
+		record_unknown_why(r, field, WHY_TOLD);
+		return 0;
+	}
+	list = record_list(r, field);
+	if (!list)
+		return -ENOMEM;
+	for (size_t i = 0; e == 0 && i < count; i++)
+		e = add_futex_waiters(p, r, list, &items[i]);
+	return e;
+}
+
+void record_unseen(struct projector *p, struct record *r, size_t field, size_t waiters, uint64_t found,
+		   bool known)
+{
+	const struct value *told = &r->values[waiters];
+
+	if (!wants(p->want, field) || told->state == VALUE_ABSENT)
+		return;
+	if (told->state != VALUE_SET || !known)
+		record_unknown_why(r, field, WHY_TOLD);
+	else
+		record_u64(r, field, told->u64 > found ? told->u64 - found : 0);
 }

@@ -18,6 +18,12 @@ extern const struct schema waiting_schema;
 		.items = &waiting_schema, .help = "each of those: process, thread, system call"              \
 	}
 
+#define COMMON_UNSEEN_WAITERS(needs)                                                                         \
+	{                                                                                                    \
+		.name = "unseen_waiters", .type = FIELD_U64, .flags = FIELD_ON_DEMAND, .sources = (needs),   \
+		.help = "of the waiters, how many no task in sight is"                                       \
+	}
+
 struct waiting_fields {
 	size_t waiters, waiting;
 };
@@ -29,3 +35,13 @@ int record_waiting(struct projector *p, struct record *r, const struct waiting_f
 /* The list alone, of kinds whose number the kernel itself tells. 0 or -ENOMEM. */
 int record_waiting_list(struct projector *p, struct record *r, size_t field,
 			const struct object_key *key) _must_check_;
+/*
+ * The same of whoever waits for a futex in some memory; *found: how many. *asked: every task in sight
+ * that may do so could be asked. 0 or -ENOMEM.
+ */
+int record_futex_waiting(struct projector *p, struct record *r, size_t field,
+			 const struct memory_object *object, uint64_t *found, bool *asked) _must_check_;
+/* How many there are of a number of waiters that is told otherwise (field `waiters`), but were not found;
+ * known: all in sight were. */
+void record_unseen(struct projector *p, struct record *r, size_t field, size_t waiters, uint64_t found,
+		   bool known);

@@ -153,7 +153,26 @@ int futexes_find(struct snapshot *s, unsigned threads)
 		r = add_word(s, &words.items[i], n);
 	}
 	free(words.items);
+	f->nordered = f->count;
 	return r < 0 ? r : find_owners(s);
+}
+
+const struct futex *futexes_of(const struct futexes *f, const struct memory_object *object, size_t *count)
+{
+	size_t low = 0, high = f->nordered, end;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (compare_objects(&f->items[middle].object, object) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (end = low; end < f->nordered && memory_object_same(&f->items[end].object, object);)
+		end++;
+	*count = end - low;
+	return &f->items[low];
 }
 
 bool futexes_unclear(const struct futexes *f, uint32_t pid)

@@ -49,8 +49,8 @@ struct futex {
 };
 
 struct futexes {
-	struct futex *items; /* ordered by memory and place; those asked for later at the end */
-	size_t count;
+	struct futex *items; /* nordered by memory and place; those asked for later at the end */
+	size_t count, nordered;
 	struct futex_waiter *waiters; /* those of one futex stand together, in the order of pids */
 	size_t nwaiters;
 	uint32_t *unclear; /* processes of which a task waits for what could not be understood, ascending */
@@ -73,6 +73,8 @@ int futex_find_entry(struct snapshot *s, struct futex *futex) _must_check_;
  */
 int futexes_find(struct snapshot *s, unsigned threads) _must_check_;
 void futexes_free(struct futexes *f);
+/* Those in that memory that were found from what tasks wait for or hold: the first, and how many. */
+const struct futex *futexes_of(const struct futexes *f, const struct memory_object *object, size_t *count);
 /* Whether a task of that process waits for something that could not be understood. */
 bool futexes_unclear(const struct futexes *f, uint32_t pid);
 

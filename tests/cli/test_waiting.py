@@ -2,8 +2,10 @@
 """Tasks that wait for an object: those that the factory blocked, and no others."""
 
 import ctypes
+import json
 import os
 import subprocess
+import time
 
 import kernel
 import pytest
@@ -126,6 +128,49 @@ def test_posix_queues(ipcctl, factory):
         assert o["waiters"] == 2
         assert {row["pid"] for row in o["waiting"]} == set(truth["tasks"])
         assert {row["call"] for row in o["waiting"]} == {"mq_receive"}
+
+
+def read_syscall(pid):
+    try:
+        with open(f"/proc/{pid}/syscall", "rb") as f:
+            return f.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
+def test_posix_sem(ipcctl, factory):
+    """Its memory counts whoever was killed, too; the tasks tell who really waits."""
+    truth = factory("posix-sem", hold=True, name="/s", value=0, block=3)
+    for o in views(ipcctl, "posix-sem:/s"):
+        assert (o["waiters"], o["unseen_waiters"]) == (3, 0)
+        assert {row["pid"] for row in o["waiting"]} == set(truth["tasks"])
+        assert {row["call"] for row in o["waiting"]} == {"futex"}
+    killed, *others = truth["tasks"]
+    os.kill(killed, 9)
+    deadline = time.monotonic() + 20
+    while read_syscall(killed).partition(b" ")[0] not in (b"", b"-1"):
+        assert time.monotonic() < deadline
+    for o in views(ipcctl, "posix-sem:/s"):
+        assert (o["waiters"], o["unseen_waiters"]) == (3, 1)
+        assert {row["pid"] for row in o["waiting"]} == set(others)
+    rows = [row for row in ipcctl.json("waits")["waits"] if row["pid"] in truth["tasks"]]
+    assert {row["pid"] for row in rows} == set(others) and len(rows) == 2
+    assert {(row["kind"], row["object"]) for row in rows} == {("posix-sem", "posix-sem:/s")}
+    factory("posix-sem", name="/idle", value=1)
+    o = ipcctl.describe("posix-sem:/idle")
+    assert (o["waiters"], o["unseen_waiters"], o["waiting"]) == (0, 0, [])
+
+
+def test_counts_of_the_kernel(ipcctl, factory):
+    """The kernel counts all who wait for a set; those of another PID namespace are no tasks in sight."""
+    truth = factory("sysv-sem", hold=True, nsems=2, values="1,0", block="0:0,1:-1")
+    o = ipcctl.describe(f"sysv-sem:{truth['id']}")
+    assert (o["waiters"], o["unseen_waiters"], len(o["waiting"])) == (2, 0, 2)
+    inside = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc",
+                             *ipcctl.command("describe", f"sysv-sem:{truth['id']}", "--json")],
+                            capture_output=True, check=True)
+    o, = json.loads(inside.stdout)["objects"]
+    assert (o["waiters"], o["unseen_waiters"]) == (2, 2) and not o["waiting"]
 
 
 def test_threads(ipcctl, factory, background):

@@ -64,8 +64,8 @@ class Play:
             if word in ("sem", "set"):
                 assert row["operation"] == f"semaphore {self.truth['offsets'][lock]}: -1"
             # Who changed a semaphore last need not be who has to give it.
-            likely = "likely-" if verdict == "deadlock" and any(self.locks[i] in ("sem", "set") for _, i in self.waits) else ""
-            assert row["verdict"] == likely + verdict and ("cycle" in row) == (verdict == "deadlock"), row
+            guessed = verdict == "deadlock" and any(self.locks[i] in ("sem", "set") for _, i in self.waits)
+            assert row["verdict"] == ("likely-deadlock" if guessed else verdict) and ("cycle" in row) == (verdict == "deadlock"), row
             self.check_releaser(row, lock)
 
     def check_releaser(self, row, lock):
