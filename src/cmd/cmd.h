@@ -32,7 +32,7 @@ struct options {
 	struct opt_words filters;
 	const char *sort;
 	const char *user;
-	bool no_holders, strict, status;
+	bool no_holders, strict, status, prove;
 	struct opt_u64 pid, threads;
 	struct opt_words kinds; /* -m -q -s -M -Q -S */
 	struct opt_words paths; /* directories */

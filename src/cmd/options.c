@@ -140,6 +140,10 @@ static const struct opt depth_opts[] = {
 	  .type = OPT_FLAG,
 	  OPTION(status),
 	  .help = "read a queue's status line too: that moves its atime and ctime" },
+	{ .name = "prove",
+	  .type = OPT_FLAG,
+	  OPTION(prove),
+	  .help = "open files for a moment, to have the kernel prove that nobody else has" },
 };
 
 static const struct opt describe_opts[] = {

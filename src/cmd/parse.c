@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Command lines: options into c->options, help on request. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 
@@ -64,6 +65,9 @@ int command_ready(struct context *c)
 	int r;
 
 	c->diag.quiet = c->options.quiet;
+	/* It tells that somebody wants a file on which a lease is held for a moment. */
+	if (c->options.prove)
+		signal(SIGIO, SIG_IGN);
 	look_at_terminal(c);
 	if (c->options.version) {
 		buf_puts(out_buf(&c->out), "ipcctl " IPCCTL_VERSION "\n");

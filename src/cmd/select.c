@@ -227,6 +227,7 @@ struct scan_depth select_depth(const struct options *o)
 		.content_max = o->content.value,
 		.attach = o->attach,
 		.status = o->status,
+		.prove = o->prove,
 		.queue = o->queue,
 		.no_processes = o->no_holders,
 	};

@@ -176,6 +176,14 @@ static int show(struct listing *l, struct sheet *sheet)
 	return e < 0 ? out_of_memory(l->context) : -1;
 }
 
+/* What it takes to judge the objects of a kind. */
+static unsigned state_sources(const struct kind *k)
+{
+	int state = schema_find(k->schema, SPAN("state"));
+
+	return state < 0 ? 0 : schema_sources(k->schema, (struct fieldset){ (uint64_t)1 << state });
+}
+
 /* The listing is only counted: its own snapshot, but another sheet to show. */
 static int take(struct listing *l, struct sheet *sheet, const struct kind_list *list)
 {
@@ -186,7 +194,7 @@ static int take(struct listing *l, struct sheet *sheet, const struct kind_list *
 	for (size_t i = 0; i < list->count; i++) {
 		request.sources |= list->items[i]->sources;
 		if (!l->context->options.no_holders)
-			request.sources |= SOURCE_HOLDERS;
+			request.sources |= SOURCE_HOLDERS | state_sources(list->items[i]);
 		for (size_t j = 0; j < list->items[i]->nlimits; j++)
 			request.sources |= list->items[i]->limits[j].sources;
 	}

@@ -45,16 +45,18 @@ extern const char *const state_values[];
 		.name = "age", .type = FIELD_DURATION, .flags = FIELD_DEFAULT | FIELD_MIXED,                 \
 		.help = "time since the newest of its time stamps"                                           \
 	}
-#define COMMON_STATE                                                                                         \
+#define COMMON_STATE_FROM(needs)                                                                             \
 	{                                                                                                    \
 		.name = "state", .type = FIELD_STR, .flags = FIELD_DEFAULT | FIELD_MIXED,                    \
-		.sources = SOURCE_HOLDERS, .values = state_values, .help = "verdict on its use"              \
+		.sources = (needs), .values = state_values, .help = "verdict on its use"                     \
 	}
-#define COMMON_REASON                                                                                        \
+#define COMMON_REASON_FROM(needs)                                                                            \
 	{                                                                                                    \
-		.name = "reason", .type = FIELD_STR, .flags = FIELD_SHRINK, .sources = SOURCE_HOLDERS,       \
+		.name = "reason", .type = FIELD_STR, .flags = FIELD_SHRINK, .sources = (needs),              \
 		.help = "why that state"                                                                     \
 	}
+#define COMMON_STATE COMMON_STATE_FROM(SOURCE_HOLDERS)
+#define COMMON_REASON COMMON_REASON_FROM(SOURCE_HOLDERS)
 
 /* Where a kind's table keeps the fields that record_owner() fills. */
 struct owner_fields {

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <mqueue.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/syscall.h>
 
 #include "kind/holding.h"
@@ -12,6 +13,7 @@
 #include "kind/posix_mq_limits.h"
 #include "kind/registry.h"
 #include "kind/shmfile.h"
+#include "kind/verdict.h"
 #include "kind/waiting.h"
 
 enum {
@@ -180,15 +182,48 @@ static int project_open(struct projector *p, const struct mqueue_entry *e, struc
 	return 0;
 }
 
+/* The verdict. Messages that wait in it are somebody's, and said. */
+static int judge(struct projector *p, struct record *r, const struct mqueue_entry *e,
+		 const struct holding_count *found)
+{
+	static const struct verdict_fields at = { MQ_STATE, MQ_REASON };
+	_cleanup_(close_fd) int fd = -1;
+	struct mqueue_attr attr = { 0 };
+	struct leased_file file = {
+		.dir = p->snapshot->queues.root,
+		.leaf = e->name.ptr,
+		.dev = e->dev,
+		.ino = e->ino,
+		.path = e->name,
+		.uid = e->uid,
+		.created = e->ctime,
+	};
+	char more[48] = "";
+
+	if (found->processes > 0 || e->deleted || !p->snapshot->depth.prove) {
+		record_held_state(p, r, MQ_STATE, MQ_REASON, e->deleted, found);
+		return 0;
+	}
+	fd = mqueue_open(&p->snapshot->queues, e);
+	if (fd >= 0 && mqueue_get_attr(fd, &attr) == 0 && attr.curmsgs > 0)
+		snprintf(more, sizeof(more), ", %llu message%s", (unsigned long long)attr.curmsgs,
+			 plural(attr.curmsgs));
+	/* Our own descriptor would be in the way. */
+	close_fd(&fd);
+	fd = -1;
+	file.more = more;
+	return judge_by_lease(p, r, &at, &file);
+}
+
 static int project_holders(struct projector *p, const struct mqueue_entry *e, struct record *r)
 {
 	static const struct holding_fields at = { MQ_NHOLDERS, MQ_HOLDERS };
 	static const struct holding_roles roles = { "receiver", "sender", "both", "mapped", NULL };
 	struct object_key key = { OBJECT_FILE, e->dev, e->ino };
 	struct holding_count found = holding_count(p, &key);
+	int error = wants_any(p->want, MQ_STATE, MQ_REASON) ? judge(p, r, e, &found) : 0;
 
-	record_held_state(p, r, MQ_STATE, MQ_REASON, e->deleted, &found);
-	return record_holders(p, r, &at, &key, &found, &roles);
+	return error ? error : record_holders(p, r, &at, &key, &found, &roles);
 }
 
 static void project_names(struct record *r, const struct mqueue_entry *e)
@@ -220,6 +255,7 @@ static int project(struct projector *p, size_t i, struct record *r)
 	static const struct waiting_fields waiting = { MQ_WAITERS, MQ_WAITING };
 	const struct mqueue_entry *e = &p->snapshot->queues.items[i];
 	struct object_key key = { OBJECT_FILE, e->dev, e->ino };
+	int error = 0;
 
 	record_text(r, MQ_KIND, schema.name);
 	project_names(r, e);
@@ -232,9 +268,10 @@ static int project(struct projector *p, size_t i, struct record *r)
 	record_bool(r, MQ_DELETED, e->deleted);
 	if (e->deleted)
 		record_printf(r, MQ_REF, "posix-mq:inode=%llu", (unsigned long long)e->ino);
-	if ((wants_any(p->want, MQ_NHOLDERS, MQ_HOLDERS) || wants_any(p->want, MQ_STATE, MQ_REASON)) &&
-	    project_holders(p, e, r) < 0)
-		return -ENOMEM;
+	if (wants_any(p->want, MQ_NHOLDERS, MQ_HOLDERS) || wants_any(p->want, MQ_STATE, MQ_REASON))
+		error = project_holders(p, e, r);
+	if (error)
+		return error;
 	if (record_waiting(p, r, &waiting, &key) < 0)
 		return -ENOMEM;
 	if (wants_any(p->want, MQ_MAXMSG, MQ_CURMSGS) || wants_any(p->want, MQ_BYTES, MQ_NOTIFY_METHOD))

@@ -104,11 +104,9 @@ static int project(struct projector *p, size_t i, struct record *r)
 {
 	const struct shm_entry *e = &p->snapshot->shm.items[i];
 	bool prefixed = shm_entry_is_semaphore(e);
-	int error = 0;
+	int error = shmfile_project(p, r, e, prefixed ? "" : MUSL_PREFIX, prefixed ? strlen("sem.") : 0);
 
-	if (shmfile_project(p, r, e, prefixed ? "" : MUSL_PREFIX, prefixed ? strlen("sem.") : 0) < 0)
-		return -ENOMEM;
-	if (wants_any(p->want, SEM_LAYOUT, SEM_UNSEEN))
+	if (error == 0 && wants_any(p->want, SEM_LAYOUT, SEM_UNSEEN))
 		error = project_value(p, e, r);
 	if (error == 0 && wants_any(p->want, SEM_WAITING, SEM_UNSEEN))
 		error = project_waiting(p, e, r);

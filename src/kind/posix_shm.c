@@ -90,8 +90,10 @@ static int project(struct projector *p, size_t i, struct record *r)
 {
 	const struct shm_entry *e = &p->snapshot->shm.items[i];
 
-	if (shmfile_project(p, r, e, "", 0) < 0)
-		return -ENOMEM;
+	int error = shmfile_project(p, r, e, "", 0);
+
+	if (error)
+		return error;
 	if (wants(p->want, SHM_TARGET) && S_ISLNK(e->mode))
 		return project_target(p, e, r);
 	if (!wants_any(p->want, SHM_CONTENT, SHM_CONTENT_READ) || !S_ISREG(e->mode))

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 
+#include "kind/verdict.h"
 #include "lib/out.h"
 #include "lib/parse.h"
 
@@ -60,22 +61,54 @@ static int64_t newest(const struct shm_entry *e)
 	return e->atime > t ? e->atime : t;
 }
 
+/* The verdict: who was found holds it; that nobody does, only the kernel can prove. */
+static int judge(struct projector *p, struct record *r, const struct shm_entry *e,
+		 const struct holding_count *found)
+{
+	static const struct verdict_fields at = { FILE_STATE, FILE_REASON };
+	struct leased_file file = {
+		.dev = e->dev,
+		.ino = e->ino,
+		.path = e->path,
+		.uid = e->uid,
+		.created = e->ctime,
+		.more = "",
+	};
+	_cleanup_(close_fd) int parent = -1;
+
+	if (!S_ISREG(e->mode)) {
+		record_state(p, r, FILE_STATE, "unknown", FILE_REASON, "it is a %s", file_type(e->mode));
+		return 0;
+	}
+	if (found->processes > 0 || e->deleted || e->undescribed || !p->snapshot->depth.prove) {
+		record_held_state(p, r, FILE_STATE, FILE_REASON, e->deleted, found);
+		return 0;
+	}
+	parent = shmtree_open_parent(&p->snapshot->shm, e->path, &file.leaf);
+	if (parent < 0)
+		return parent == -ENOENT || parent == -ENOTDIR ?
+			       PROJECT_SKIP :
+			       shmfile_unreadable(r, FILE_STATE, FILE_STATE, parent);
+	file.dir = parent;
+	return judge_by_lease(p, r, &at, &file);
+}
+
 static int project_holding(struct projector *p, struct record *r, const struct shm_entry *e)
 {
 	static const struct holding_fields holding = { FILE_NHOLDERS, FILE_HOLDERS };
 	static const struct holding_roles roles = { "open", "open", "open", "mapped", NULL };
+	bool judged = wants_any(p->want, FILE_STATE, FILE_REASON);
 	struct object_key key = { OBJECT_FILE, e->dev, e->ino };
 	struct holding_count found;
+	int error = 0;
 
-	if (!wants_any(p->want, FILE_NHOLDERS, FILE_HOLDERS) && !wants_any(p->want, FILE_STATE, FILE_REASON))
+	if (!wants_any(p->want, FILE_NHOLDERS, FILE_HOLDERS) && !judged)
 		return 0;
 	found = holding_count(p, &key);
 	found.known &= p->snapshot->shm.exact;
-	if (S_ISREG(e->mode))
-		record_held_state(p, r, FILE_STATE, FILE_REASON, e->deleted, &found);
-	else
-		record_state(p, r, FILE_STATE, "unknown", FILE_REASON, "it is a %s", file_type(e->mode));
-	return S_ISREG(e->mode) ? record_holders(p, r, &holding, &key, &found, &roles) : 0;
+	if (judged)
+		error = judge(p, r, e, &found);
+	return error || !S_ISREG(e->mode) ? error : record_holders(p, r, &holding, &key, &found, &roles);
 }
 
 int shmfile_project(struct projector *p, struct record *r, const struct shm_entry *e, const char *name_prefix,

@@ -64,7 +64,7 @@ extern const char *const file_type_values[];
 	[FILE_NHOLDERS] = COMMON_NHOLDERS, [FILE_HOLDERS] = COMMON_HOLDERS, [FILE_AGE] = COMMON_AGE,         \
 	[FILE_STATE] = COMMON_STATE, [FILE_REASON] = COMMON_REASON
 
-/* Fills those fields, state included. 0 or -ENOMEM. ref is "KIND:NAME_PREFIX" + name, name = "/" + the path
+/* Fills those fields, state included. 0, PROJECT_SKIP or -ENOMEM. ref is "KIND:NAME_PREFIX" + name, name = "/" + the path
  * behind skip bytes. */
 int shmfile_project(struct projector *p, struct record *r, const struct shm_entry *e, const char *name_prefix,
 		    size_t skip) _must_check_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kind/kind.h"
+#include "scan/lease.h"
 
 enum recorded {
 	PROCESS_GONE,
@@ -17,3 +18,53 @@ enum recorded {
  */
 enum recorded recorded_process(struct projector *p, uint32_t pid, int64_t until,
 			       const struct process **process);
+
+/* Where a record keeps the verdict. */
+struct verdict_fields {
+	size_t state, reason;
+};
+
+/*
+ * Of an object that is proved to be held by nobody, and that records nobody: idle if a process of its owner
+ * that is older than the object could come back to it by name, else orphaned. created: no earlier
+ * than that, seconds since the epoch. proof: "nobody has it open". 0 or -ENOMEM.
+ */
+int judge_unheld(struct projector *p, struct record *r, const struct verdict_fields *at, uint32_t uid,
+		 int64_t created, const char *proof) _must_check_;
+
+/* A file whose holders the kernel itself is to tell: see scan/lease.h. */
+struct leased_file {
+	int dir; /* where it lies */
+	const char *leaf;
+	uint64_t dev, ino;
+	struct span path; /* from the root of its file system on, without leading slash */
+	uint32_t uid;
+	int64_t created;  /* as above */
+	const char *more; /* what is to be said of it with the proof, or "": ", 3 messages" */
+};
+
+/* The verdict on such a file by the write lease. 0, PROJECT_SKIP: it is gone, or -ENOMEM. */
+int judge_by_lease(struct projector *p, struct record *r, const struct verdict_fields *at,
+		   const struct leased_file *file) _must_check_;
+
+/*
+ * Processes that an object records, taken together: the first that is alive, or whether some cannot
+ * be judged. Begin with all zero.
+ */
+struct recorded_all {
+	const struct process *alive;
+	uint32_t pid;	  /* of that */
+	const char *role; /* of that: "creator" */
+	bool unjudged;	  /* some may be alive */
+	bool any;	  /* there were some at all */
+};
+
+/* Weighs one more; pid 0 counts only where that means somebody out of sight. until: as recorded_process(). */
+void weigh_recorded(struct projector *p, struct recorded_all *all, uint32_t pid, int64_t until,
+		    const char *role);
+/*
+ * Of what the kernel keeps no list of users of, and nobody waits for: idle, unknown or stale. more: as
+ * above.
+ */
+void judge_by_records(struct projector *p, struct record *r, const struct verdict_fields *at,
+		      const struct recorded_all *all, const char *more);

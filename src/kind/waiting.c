@@ -77,6 +77,11 @@ static bool found_all(const struct snapshot *s, uint64_t found)
 	return s->blocked.looked && s->blocked.complete && (found > 0 || !s->tasks.hidden);
 }
 
+bool waiting_is_known(const struct projector *p, const struct object_key *key)
+{
+	return found_all(p->snapshot, blocked_next(&p->snapshot->blocked, key, NULL) ? 1 : 0);
+}
+
 int record_waiting_list(struct projector *p, struct record *r, size_t field, const struct object_key *key)
 {
 	const struct blocked_tasks *blocked = &p->snapshot->blocked;

@@ -32,6 +32,8 @@ struct waiting_fields {
  * -ENOMEM. */
 int record_waiting(struct projector *p, struct record *r, const struct waiting_fields *at,
 		   const struct object_key *key) _must_check_;
+/* Whether all tasks that may wait for an object could be asked, and none is out of sight. */
+bool waiting_is_known(const struct projector *p, const struct object_key *key);
 /* The list alone, of kinds whose number the kernel itself tells. 0 or -ENOMEM. */
 int record_waiting_list(struct projector *p, struct record *r, size_t field,
 			const struct object_key *key) _must_check_;

@@ -22,7 +22,7 @@ int mountinfo_parse(struct span line, struct mount_line *out)
 	if (!colon || parse_u64((struct span){ word.ptr, (size_t)(colon - word.ptr) }, &out->major) < 0 ||
 	    parse_u64(span_from(word, (size_t)(colon - word.ptr) + 1), &out->minor) < 0)
 		return -EINVAL;
-	if (!next_word(&line, &word) || !next_word(&line, &out->target) || !next_word(&line, &word))
+	if (!next_word(&line, &out->root) || !next_word(&line, &out->target) || !next_word(&line, &word))
 		return -EINVAL;
 	do
 		if (!next_word(&line, &word))
@@ -203,4 +203,57 @@ int mounts_devices(const struct mounts *m, unsigned flags, unsigned mask, uint64
 		(*devices)[(*count)++] = m->items[i].dev;
 	}
 	return 0;
+}
+
+static int add_source(struct bind_sources *b, const struct mount_line *mount)
+{
+	_cleanup_(buf_free) struct buf path = { 0 };
+	struct bind_source source = { .dev = makedev((unsigned)mount->major, (unsigned)mount->minor) };
+
+	if (span_is(mount->root, "/"))
+		return 0;
+	mountinfo_unescape(mount->root, &path);
+	if (path.failed)
+		return -ENOMEM;
+	source.path = arena_span(&b->arena, buf_span(&path));
+	if (!source.path.ptr || vec_reserve(&b->items, b->count, sizeof(*b->items)) < 0)
+		return -ENOMEM;
+	b->items[b->count++] = source;
+	return 0;
+}
+
+void bind_sources_read(struct bind_sources *b)
+{
+	_cleanup_(close_fd) int fd = b->read ? -1 : open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	_cleanup_(line_reader_free) struct line_reader reader = { .fd = fd };
+	struct mount_line mount;
+	struct span line;
+	int r = fd < 0 ? -errno : 1;
+
+	if (b->read)
+		return;
+	b->read = true;
+	while (r > 0 && (r = line_reader_next(&reader, &line)) > 0)
+		if (mountinfo_parse(line, &mount) == 0 && add_source(b, &mount) < 0)
+			r = -ENOMEM;
+	b->error = r;
+}
+
+bool bind_sources_has(const struct bind_sources *b, uint64_t dev, struct span path)
+{
+	for (size_t i = 0; i < b->count; i++) {
+		struct span source = b->items[i].path;
+
+		if (b->items[i].dev == dev && source.len == path.len + 1 &&
+		    memcmp(source.ptr + 1, path.ptr, path.len) == 0)
+			return true;
+	}
+	return false;
+}
+
+void bind_sources_free(struct bind_sources *b)
+{
+	free(b->items);
+	arena_free(&b->arena);
+	*b = (struct bind_sources){ 0 };
 }

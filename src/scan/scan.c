@@ -288,4 +288,6 @@ void projector_free(struct projector *p)
 {
 	users_free(&p->users);
 	processes_free(&p->processes);
+	owners_free(&p->owners);
+	bind_sources_free(&p->binds);
 }

@@ -18,8 +18,10 @@
 #include "scan/hugepages.h"
 #include "scan/inetdiag.h"
 #include "scan/lockwaits.h"
+#include "scan/mountinfo.h"
 #include "scan/mqueue.h"
 #include "scan/openers.h"
+#include "scan/owners.h"
 #include "scan/pathfiles.h"
 #include "scan/process.h"
 #include "scan/shmtree.h"
@@ -80,6 +82,7 @@ struct scan_depth {
 	uint64_t content_max; /* at most so many bytes of each object */
 	bool attach;	      /* shmat(2) is allowed: moves times and lpid (--attach) */
 	bool status;	      /* a queue's status line is read: moves atime and ctime (--status) */
+	bool prove;	      /* files may be opened for a moment (--prove): scan/lease.h */
 	bool queue;	      /* a process may be stopped to read its queue of signals (--queue) */
 	bool no_processes;    /* processes are not looked at (--no-holders): no SOURCES_PROCESSES */
 };
@@ -135,6 +138,8 @@ struct projector {
 	struct users users;
 	struct processes processes;
 	struct huge_pages huge_pages;
+	struct owners owners;	   /* once a verdict needed them */
+	struct bind_sources binds; /* likewise */
 };
 
 void projector_free(struct projector *p);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#include "scan/lease.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+int lease_take(int dir, const char *leaf, uint64_t dev, uint64_t ino, int *fd)
+{
+	_cleanup_(close_fd) int file = -1;
+	struct stat st;
+
+	if (fstatat(dir, leaf, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || st.st_dev != dev || st.st_ino != ino)
+		return -ESTALE;
+	file = openat(dir, leaf, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+	/* Somebody has a lease on it himself, and so has it open. */
+	if (file < 0)
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	if (fstat(file, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || st.st_dev != dev || st.st_ino != ino)
+		return -ESTALE;
+	if (fcntl(file, F_SETLEASE, F_WRLCK) < 0)
+		return errno == EAGAIN ? -EBUSY : -errno;
+	*fd = file;
+	file = -1;
+	return 0;
+}
+
+int lease_check(int fd)
+{
+	int type = fcntl(fd, F_GETLEASE);
+
+	if (type < 0)
+		return -errno;
+	return type == F_WRLCK ? 0 : -EBUSY;
+}

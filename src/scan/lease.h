@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The proof that nobody has a file open: a write lease (fcntl(2), F_SETLEASE), which the kernel
+ * gives for regular files of tmpfs and of the mqueue file system only if there is no other open
+ * file description of it anywhere: no descriptor, no mapping, none under way in a socket, in io_uring
+ * or behind a loop device (check_conflicting_open() in fs/locks.c). Descriptors of O_PATH do not
+ * count, nor does the source of a bind mount.
+ *
+ * The file is opened for a moment, which inotify(7) sees. While the lease is held, who opens the file
+ * waits for it, and this process gets SIGIO: ignore it.
+ */
+#pragma once
+
+#include "lib/base.h"
+
+/*
+ * Takes the lease of dir/leaf, if it is still this regular file. Closing *fd gives it back. 0, -EBUSY:
+ * somebody has the file open, -ENOENT, -ESTALE: another file has the name, -EACCES: the caller does not own
+ * it and has no CAP_LEASE, or -errno.
+ */
+int lease_take(int dir, const char *leaf, uint64_t dev, uint64_t ino, int *fd) _must_check_;
+/* Whether it is still held, and nobody waits for the file: 0, -EBUSY, or -errno. */
+int lease_check(int fd) _must_check_;
