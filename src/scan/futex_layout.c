@@ -173,8 +173,10 @@ static bool glibc_cond_at(const struct place *p, const struct futex_hint *hint, 
 	    other_size > MOST_TASKS || passed > VALUE_MAX)
 		return false;
 	out->size = 48;
+	/* Whoever a group counts holds a reference: a pointer's halves in a mutex's list seldom fit so. */
 	if (!waits(hint))
-		return hint->operation == FUTEX_OP_NONE && p->before == 0;
+		return hint->operation == FUTEX_OP_NONE && p->before == 0 && size <= refs >> SHIFT &&
+		       other_size <= refs >> SHIFT;
 	/* Whoever waits has counted itself, and has a place in the sequence. */
 	return (p->before == signals || p->before == signals + 4) && refs >> SHIFT > 0 && now > 1;
 }

@@ -460,6 +460,9 @@ static void dead_owners(void **state)
 {
 	static const uint32_t robust[10] = { 0x40000000, 0, 4711, 1, 0x90 };
 	static const uint32_t waited[10] = { 0xc0000000, 0, 4711, 1, 0x90 };
+	/* Its list still points to that of its owner, to wherever that was. */
+	static const uint32_t linked[16] = { 0x40000000, 0,	 4711,	 1,	     0x90,
+					     0,		 0x2f40, 0x7fb1, 0x80f02f40, 0x7fb1 };
 	struct futex_decoded d;
 
 	(void)state;
@@ -467,6 +470,8 @@ static void dead_owners(void **state)
 	assert_int_equal(d.type, FUTEX_MUTEX);
 	assert_true(d.owner_died && !d.locked && d.owner == 0);
 	d = decode(waited, sizeof(waited), 0, &(struct futex_hint){ .libc = LIBC_GLIBC });
+	assert_true(d.type == FUTEX_MUTEX && d.owner_died && d.owner == 0);
+	d = decode(linked, sizeof(linked), 0, &nobody);
 	assert_true(d.type == FUTEX_MUTEX && d.owner_died && d.owner == 0);
 }
 
