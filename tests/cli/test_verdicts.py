@@ -11,7 +11,7 @@ import time
 
 import kernel
 import pytest
-from program import become
+from program import ENVIRONMENT, become
 
 NOBODY = 65534
 MS_BIND = 4096  # sys/mount.h
@@ -111,7 +111,7 @@ def test_hidden_holder(ipcctl, made):
     fd = opened()
     inside = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc",
                              *ipcctl.command("list", "--prove", "-r", "-H", "-o", "ref,state", "--quiet")],
-                            capture_output=True, check=True, text=True)
+                            capture_output=True, check=True, text=True, env=ENVIRONMENT)
     os.close(fd)
     assert f"{ref}\tin-use" in inside.stdout.splitlines()
 
@@ -191,7 +191,7 @@ def test_it_disturbs_nothing(ipcctl, made):
 
     before = look()
     process = subprocess.Popen(ipcctl.command("list", "persistent", "--prove", "-r"), stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL)
+                               stderr=subprocess.DEVNULL, env=ENVIRONMENT)
     while process.poll() is None:
         os.close(opened(os.O_RDWR))
     assert process.returncode == 0 and look() == before and ref in states(ipcctl)
