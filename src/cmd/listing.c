@@ -3,18 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 
-#include "lib/parallel.h"
+#include "cmd/crew.h"
 #include "scan/pids.h"
-
-/* Records that one thread renders at a time: their text stays in its cache. */
-#define BATCH 128
-
-/* Batches of text in memory for each thread: short delays of one do not stop the others. */
-#define SLOTS 8
 
 int listing_init_kinds(struct listing *l, struct context *c, const struct kind_list *list)
 {
@@ -180,23 +172,15 @@ int listing_show(struct listing *l, size_t kind, size_t index)
 	return e == 0 ? 1 : e == PROJECT_SKIP ? 0 : e;
 }
 
-/* What one thread keeps from record to record: caches and buffers. */
-struct hand {
-	struct projector projector;
-	struct arena values, arena;
-	APART;
-};
-
-static void hand_free(struct hand *h)
+void hand_free(struct hand *h)
 {
 	projector_free(&h->projector);
 	arena_free(&h->values);
 	arena_free(&h->arena);
 }
 
-/* Calls visit for the objects of a kind at indices [from, to). 0 or -errno. */
-static int project_range(struct listing *l, struct hand *h, size_t kind, size_t from, size_t to,
-			 int (*visit)(void *data, size_t index, const struct record *r), void *data)
+int listing_range(const struct listing *l, struct hand *h, size_t kind, size_t from, size_t to,
+		  int (*visit)(void *data, size_t index, const struct record *r), void *data)
 {
 	const struct kind *k = l->kinds[kind];
 	struct record r;
@@ -223,7 +207,7 @@ int listing_each(struct listing *l, size_t kind, struct fieldset want,
 		 int (*visit)(void *data, size_t index, const struct record *r), void *data)
 {
 	struct hand h = { .projector = { .snapshot = &l->snapshot, .want = want } };
-	int e = project_range(l, &h, kind, 0, l->kinds[kind]->count(&l->snapshot), visit, data);
+	int e = listing_range(l, &h, kind, 0, l->kinds[kind]->count(&l->snapshot), visit, data);
 
 	hand_free(&h);
 	return e;
@@ -234,152 +218,13 @@ static int show_serial(void *data, size_t index _unused_, const struct record *r
 	return sheet_add(data, r);
 }
 
-/* Where one batch is rendered, and stays until all before it are written. */
-struct slot {
-	struct sheet_worker worker;
-	bool ready;
-	APART;
-};
-
-/*
- * Batches of all kinds, rendered by several threads and written in order, by whoever finishes
- * the one whose turn it is. Others go on meanwhile, as far as there are slots.
- */
-struct crew {
-	struct listing *listing;
-	size_t *first; /* number of each kind's first batch; behind the last: all */
-	struct hand hands[MOST_THREADS];
-	struct slot *slots; /* of batch N: N % nslots */
-	size_t nslots;
-	pthread_mutex_t lock;
-	pthread_cond_t turn_came;
-	size_t turn; /* the batch that is to be written next */
-	bool writing;
-	int error;
-	atomic_bool stop; /* nobody reads it any more, or memory ran out */
-};
-
-/* One thread of a crew at work. */
-struct place {
-	struct listing *listing;
-	struct sheet_worker *worker;
-};
-
-static int show_rendered(void *data, size_t index _unused_, const struct record *r)
-{
-	struct place *place = data;
-
-	return sheet_render(&place->listing->sheet, place->worker, r);
-}
-
-static int render_batch(struct crew *c, struct hand *h, struct sheet_worker *w, size_t number)
-{
-	struct listing *l = c->listing;
-	size_t kind = 0, start, n;
-
-	while (number >= c->first[kind + 1])
-		kind++;
-	start = (number - c->first[kind]) * BATCH;
-	n = l->kinds[kind]->count(&l->snapshot);
-	h->projector.snapshot = &l->snapshot;
-	h->projector.want = sheet_fields(&l->sheet, kind);
-	return project_range(l, h, kind, start, n - start < BATCH ? n : start + BATCH, show_rendered,
-			     &(struct place){ l, w });
-}
-
-/* Writes what is ready. The lock is held, but not while something is written. */
-static void write_ready(struct crew *c)
-{
-	struct slot *slot;
-
-	c->writing = true;
-	while ((slot = &c->slots[c->turn % c->nslots])->ready) {
-		pthread_mutex_unlock(&c->lock);
-		if (!atomic_load(&c->stop))
-			sheet_take(&c->listing->sheet, &slot->worker);
-		if (c->listing->context->out.error)
-			atomic_store(&c->stop, true);
-		pthread_mutex_lock(&c->lock);
-		slot->ready = false;
-		c->turn++;
-		pthread_cond_broadcast(&c->turn_came);
-	}
-	c->writing = false;
-}
-
-static void run_batch(void *context, unsigned thread, size_t number)
-{
-	struct crew *c = context;
-	struct slot *slot = &c->slots[number % c->nslots];
-	int e = 0;
-
-	/* Batches are begun in order, so the one whose turn it is is never waiting. */
-	pthread_mutex_lock(&c->lock);
-	while (number >= c->turn + c->nslots)
-		pthread_cond_wait(&c->turn_came, &c->lock);
-	pthread_mutex_unlock(&c->lock);
-	if (!atomic_load(&c->stop))
-		e = render_batch(c, &c->hands[thread], &slot->worker, number);
-	pthread_mutex_lock(&c->lock);
-	if (e < 0) {
-		c->error = e;
-		atomic_store(&c->stop, true);
-	}
-	slot->ready = true;
-	if (!c->writing)
-		write_ready(c);
-	pthread_mutex_unlock(&c->lock);
-}
-
-static void crew_free(struct crew *c)
-{
-	for (size_t i = 0; c->slots && i < c->nslots; i++) {
-		warnings_merge(&c->listing->sheet.warnings, &c->slots[i].worker.warnings);
-		sheet_worker_free(&c->slots[i].worker);
-	}
-	for (size_t i = 0; i < MOST_THREADS; i++)
-		hand_free(&c->hands[i]);
-	pthread_mutex_destroy(&c->lock);
-	pthread_cond_destroy(&c->turn_came);
-	free(c->slots);
-	free(c->first);
-	free(c);
-}
-
-static int show_all_parallel(struct listing *l)
-{
-	struct crew *c = calloc(1, sizeof(*c));
-	unsigned threads = listing_threads(l->context);
-	int e = 0;
-
-	if (!c)
-		return -ENOMEM;
-	threads = threads ? threads : processor_count();
-	c->listing = l;
-	pthread_mutex_init(&c->lock, NULL);
-	pthread_cond_init(&c->turn_came, NULL);
-	c->first = calloc(l->nkinds + 1, sizeof(*c->first));
-	c->nslots = (size_t)threads * SLOTS;
-	c->slots = calloc(c->nslots, sizeof(*c->slots));
-	if (!c->first || !c->slots)
-		e = -ENOMEM;
-	for (size_t i = 0; e == 0 && i < l->nkinds; i++)
-		c->first[i + 1] = c->first[i] + (l->kinds[i]->count(&l->snapshot) + BATCH - 1) / BATCH;
-	if (e == 0)
-		parallel_run(&(struct parallel_work){ run_batch, c, c->first[l->nkinds] }, threads);
-	if (e == 0)
-		e = c->error;
-	crew_free(c);
-	return e;
-}
-
 int listing_show_all(struct listing *l)
 {
 	int e = 0;
 
 	listing_begin(l);
 	if (sheet_is_parallel(&l->sheet))
-		e = show_all_parallel(l);
+		e = crew_show_all(l);
 	else
 		for (size_t i = 0; e == 0 && i < l->nkinds; i++)
 			e = listing_each(l, i, sheet_fields(&l->sheet, i), show_serial, &l->sheet);

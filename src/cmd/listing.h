@@ -4,6 +4,7 @@
 
 #include "cmd/select.h"
 #include "cmd/sheet.h"
+#include "lib/parallel.h"
 
 struct listing {
 	struct context *context;
@@ -36,6 +37,17 @@ void listing_begin(struct listing *l);
 int listing_show(struct listing *l, size_t kind, size_t index) _must_check_;
 /* Position of a kind in the listing. */
 size_t listing_kind(const struct listing *l, const struct kind *k);
+/* What one thread keeps from record to record: caches and buffers. */
+struct hand {
+	struct projector projector;
+	struct arena values, arena;
+	APART;
+};
+void hand_free(struct hand *h);
+/* Calls visit for the objects of a kind at indices [from, to), with the hand's projector as it is set. 0 or
+ * -errno. */
+int listing_range(const struct listing *l, struct hand *h, size_t kind, size_t from, size_t to,
+		  int (*visit)(void *data, size_t index, const struct record *r), void *data) _must_check_;
 /* Calls visit for every object of a kind that is listed and passes; for summaries. 0 or -errno. */
 int listing_each(struct listing *l, size_t kind, struct fieldset want,
 		 int (*visit)(void *data, size_t index, const struct record *r), void *data) _must_check_;
