@@ -114,5 +114,7 @@ int command_ready(struct context *c);
 void command_print_help(const struct command *command, struct buf *b);
 /* Complains about words that the command does not take; the exit status, or -1. */
 int refuse_words(struct context *c, const struct command *command, const struct opt_rest *rest);
+/* Asks whoever sits at the terminal, having written what was to be seen before. */
+bool user_agrees(struct context *c, const char *question);
 /* Says that memory ran out; returns EXIT_FAILED. */
 int out_of_memory(struct context *c);

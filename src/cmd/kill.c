@@ -253,7 +253,7 @@ static bool confirmed(struct plan *p, const struct victims *v, int number)
 	buf_puts(&question, "Send ");
 	signal_name_into(&question, number);
 	buf_printf(&question, " to %zu process%s?", v->named, v->named == 1 ? "" : "es");
-	return buf_cstr(&question) && plan_confirmed(p, question.data);
+	return buf_cstr(&question) && user_agrees(p->context, question.data);
 }
 
 static int kill_victims(struct plan *p, struct victims *v, int number)

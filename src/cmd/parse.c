@@ -8,6 +8,18 @@
 #include "cmd/options.h"
 #include "lib/parse.h"
 
+bool user_agrees(struct context *c, const char *question)
+{
+	char answer[16];
+
+	if (out_flush(&c->out) < 0)
+		return false;
+	fprintf(stderr, "%s [y/N] ", question);
+	if (!fgets(answer, sizeof(answer), stdin))
+		return false;
+	return answer[0] == 'y' || answer[0] == 'Y';
+}
+
 int out_of_memory(struct context *c)
 {
 	diag_error(&c->diag, "out of memory");

@@ -165,15 +165,3 @@ int plan_take(struct plan *p, const struct targets *targets, const struct kind_l
 		diag_error(&c->diag, "remove --all: not everything could be seen");
 	return status;
 }
-
-bool plan_confirmed(struct plan *p, const char *question)
-{
-	char answer[16];
-
-	if (out_flush(&p->context->out) < 0)
-		return false;
-	fprintf(stderr, "%s [y/N] ", question);
-	if (!fgets(answer, sizeof(answer), stdin))
-		return false;
-	return answer[0] == 'y' || answer[0] == 'Y';
-}

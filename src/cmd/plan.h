@@ -30,5 +30,3 @@ void plan_free(struct plan *p);
 int plan_take(struct plan *p, const struct targets *targets, const struct kind_list *list);
 /* The first holding of an object, or NULL. */
 const struct holding *removal_held(const struct plan *p, const struct removal *r);
-/* Asks on the terminal, after all that was to be shown. True if the answer is yes. */
-bool plan_confirmed(struct plan *p, const char *question);

@@ -95,7 +95,7 @@ static bool confirmed(struct plan *p)
 	char question[64];
 
 	snprintf(question, sizeof(question), "Remove %zu object%s?", p->count, p->count == 1 ? "" : "s");
-	return plan_confirmed(p, question);
+	return user_agrees(p->context, question);
 }
 
 static int check_options(struct context *c, const struct opt_rest *rest)
