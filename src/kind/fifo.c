@@ -2,12 +2,14 @@
 /* FIFOs, also called named pipes: fifo(7). */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "kind/path.h"
 #include "kind/pipe_end.h"
 #include "kind/registry.h"
+#include "kind/verdict.h"
 #include "kind/waiting.h"
 #include "scan/cached.h"
 
@@ -317,6 +319,28 @@ static int remove_fifo(struct snapshot *s, size_t i, struct report *report)
 	return r;
 }
 
+/* It is stale at most: nobody has it open, or waits in open(2), a moment ago. */
+static int reclaim(struct projector *p, size_t i, const struct reclaim *rules, struct report *report)
+{
+	const struct object_key key = key_at(p->snapshot, i);
+	const struct path_file *named = path_files_find(&p->snapshot->paths, key.dev, key.ino);
+	const struct snapshot *now = rules->now;
+	int e = -EBUSY;
+
+	if (!named)
+		return PROJECT_SKIP;
+	if (!rules->stale)
+		report_text(report, "it is stale at most");
+	else if (!now || !now->holders.walked || now->holders.unreadable || now->holders.hidden ||
+		 !now->openers.looked || !now->openers.complete)
+		report_text(report, "not every process could be looked at");
+	else if (holders_find(&now->holders, &key) || openers_next(&now->openers, &key, NULL))
+		report_text(report, "somebody has it open, or is about to");
+	else
+		e = nobody_is_left(p, named->uid, named->uid, report);
+	return e < 0 ? e : path_unlink(named->path.ptr, key.dev, key.ino, report);
+}
+
 static int create(const struct create_args *args, struct report *report)
 {
 	int r = report_ref(report, "fifo:%s", args->name);
@@ -354,5 +378,7 @@ const struct kind kind_fifo = {
 	.name_arg = "PATH",
 	.create = create,
 	.remove = remove_fifo,
+	.reclaim = reclaim,
+	.remover = CAP_FOWNER,
 	.held = held,
 };

@@ -120,6 +120,14 @@ struct limit {
 	void (*read)(struct snapshot *s, struct limit_value *out);
 };
 
+/* What `clean` may take beside what is orphaned. */
+struct reclaim {
+	bool idle, stale;
+	bool messages; /* queues that hold some, too */
+	/* What tasks wait for and have open, a moment ago; NULL: it was not asked for. */
+	const struct snapshot *now;
+};
+
 enum project_result {
 	PROJECT_SKIP = 1, /* this index is not an object of the kind (any more) */
 };
@@ -188,6 +196,14 @@ struct kind {
 	 * already), -ESTALE (another object has taken its place), or -errno.
 	 */
 	int (*remove)(struct snapshot *s, size_t i, struct report *report);
+	/*
+	 * `clean`: decides on index i once more, and removes it if it may go, both in one. 0, -ENOENT
+	 * (gone already), -ESTALE (another object has taken its place), -EBUSY (it is spared;
+	 * report->text says why), PROJECT_SKIP (not an object of the kind any more), or -errno. NULL in a
+	 * kind whose objects go with their holders: nothing is left behind.
+	 */
+	int (*reclaim)(struct projector *p, size_t i, const struct reclaim *rules, struct report *report);
+	int remover; /* the capability (capabilities(7)) that others than the owner need for that */
 	/* Why nobody can do that from outside, a short phrase; then there is no remove. */
 	const char *irremovable;
 	/* The first holding of index i, or NULL: nobody was found. NULL in a kind whose

@@ -3,17 +3,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <mqueue.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/syscall.h>
 
 #include "kind/holding.h"
 #include "kind/posix_mq_create.h"
 #include "kind/posix_mq_limits.h"
+#include "kind/posix_mq_verdict.h"
 #include "kind/registry.h"
 #include "kind/shmfile.h"
-#include "kind/verdict.h"
 #include "kind/waiting.h"
 
 enum {
@@ -182,46 +182,15 @@ static int project_open(struct projector *p, const struct mqueue_entry *e, struc
 	return 0;
 }
 
-/* The verdict. Messages that wait in it are somebody's, and said. */
-static int judge(struct projector *p, struct record *r, const struct mqueue_entry *e,
-		 const struct holding_count *found)
-{
-	static const struct verdict_fields at = { MQ_STATE, MQ_REASON };
-	_cleanup_(close_fd) int fd = -1;
-	struct mqueue_attr attr = { 0 };
-	struct leased_file file = {
-		.dir = p->snapshot->queues.root,
-		.leaf = e->name.ptr,
-		.dev = e->dev,
-		.ino = e->ino,
-		.path = e->name,
-		.uid = e->uid,
-		.created = e->ctime,
-	};
-	char more[48] = "";
-
-	if (found->processes > 0 || e->deleted || !p->snapshot->depth.prove) {
-		record_held_state(p, r, MQ_STATE, MQ_REASON, e->deleted, found);
-		return 0;
-	}
-	fd = mqueue_open(&p->snapshot->queues, e);
-	if (fd >= 0 && mqueue_get_attr(fd, &attr) == 0 && attr.curmsgs > 0)
-		snprintf(more, sizeof(more), ", %llu message%s", (unsigned long long)attr.curmsgs,
-			 plural(attr.curmsgs));
-	/* Our own descriptor would be in the way. */
-	close_fd(&fd);
-	fd = -1;
-	file.more = more;
-	return judge_by_lease(p, r, &at, &file);
-}
-
 static int project_holders(struct projector *p, const struct mqueue_entry *e, struct record *r)
 {
 	static const struct holding_fields at = { MQ_NHOLDERS, MQ_HOLDERS };
+	static const struct verdict_fields state_fields = { MQ_STATE, MQ_REASON };
 	static const struct holding_roles roles = { "receiver", "sender", "both", "mapped", NULL };
 	struct object_key key = { OBJECT_FILE, e->dev, e->ino };
 	struct holding_count found = holding_count(p, &key);
-	int error = wants_any(p->want, MQ_STATE, MQ_REASON) ? judge(p, r, e, &found) : 0;
+	int error =
+		wants_any(p->want, MQ_STATE, MQ_REASON) ? posix_mq_judge(p, r, &state_fields, e, &found) : 0;
 
 	return error ? error : record_holders(p, r, &at, &key, &found, &roles);
 }
@@ -365,6 +334,8 @@ const struct kind kind_posix_mq = {
 	.name_arg = "NAME",
 	.create = posix_mq_create,
 	.remove = remove_queue,
+	.reclaim = posix_mq_reclaim,
+	.remover = CAP_FOWNER,
 	.held = held,
 	.limits = posix_mq_limits,
 	.nlimits = POSIX_MQ_NLIMITS,

@@ -2,6 +2,7 @@
 /* POSIX named semaphores: files sem.NAME in /dev/shm (sem_overview(7)). */
 #include <errno.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <semaphore.h>
 
 #include "kind/registry.h"
@@ -262,6 +263,8 @@ const struct kind kind_posix_sem = {
 	.name_arg = "NAME",
 	.create = create,
 	.remove = remove_file,
+	.reclaim = shmfile_reclaim,
+	.remover = CAP_FOWNER,
 	.held = shmfile_held,
 	.limits = limits,
 	.nlimits = ARRAY_SIZE(limits),

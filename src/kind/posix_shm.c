@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <sys/statvfs.h>
 
 #include "kind/content.h"
@@ -224,6 +225,8 @@ const struct kind kind_posix_shm = {
 	.name_arg = "NAME",
 	.create = create,
 	.remove = remove_file,
+	.reclaim = shmfile_reclaim,
+	.remover = CAP_FOWNER,
 	.held = shmfile_held,
 	.limits = limits,
 	.nlimits = ARRAY_SIZE(limits),

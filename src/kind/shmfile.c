@@ -61,12 +61,9 @@ static int64_t newest(const struct shm_entry *e)
 	return e->atime > t ? e->atime : t;
 }
 
-/* The verdict: who was found holds it; that nobody does, only the kernel can prove. */
-static int judge(struct projector *p, struct record *r, const struct shm_entry *e,
-		 const struct holding_count *found)
+static struct leased_file leased_file(const struct shm_entry *e)
 {
-	static const struct verdict_fields at = { FILE_STATE, FILE_REASON };
-	struct leased_file file = {
+	return (struct leased_file){
 		.dev = e->dev,
 		.ino = e->ino,
 		.path = e->path,
@@ -74,7 +71,30 @@ static int judge(struct projector *p, struct record *r, const struct shm_entry *
 		.created = e->ctime,
 		.more = "",
 	};
+}
+
+/* Where it lies: the root itself, or a directory below, which *parent then owns. 0 or -errno. */
+static int find_directory(const struct snapshot *s, const struct shm_entry *e, struct leased_file *file,
+			  int *parent)
+{
+	if (!memchr(e->path.ptr, '/', e->path.len)) {
+		file->dir = s->shm.root;
+		file->leaf = e->path.ptr;
+		return 0;
+	}
+	*parent = shmtree_open_parent(&s->shm, e->path, &file->leaf);
+	file->dir = *parent;
+	return *parent < 0 ? *parent : 0;
+}
+
+/* The verdict: who was found holds it; that nobody does, only the kernel can prove. */
+static int judge(struct projector *p, struct record *r, const struct shm_entry *e,
+		 const struct holding_count *found)
+{
+	static const struct verdict_fields at = { FILE_STATE, FILE_REASON };
+	struct leased_file file = leased_file(e);
 	_cleanup_(close_fd) int parent = -1;
+	int error;
 
 	if (!S_ISREG(e->mode)) {
 		record_state(p, r, FILE_STATE, "unknown", FILE_REASON, "it is a %s", file_type(e->mode));
@@ -84,13 +104,30 @@ static int judge(struct projector *p, struct record *r, const struct shm_entry *
 		record_held_state(p, r, FILE_STATE, FILE_REASON, e->deleted, found);
 		return 0;
 	}
-	parent = shmtree_open_parent(&p->snapshot->shm, e->path, &file.leaf);
-	if (parent < 0)
-		return parent == -ENOENT || parent == -ENOTDIR ?
-			       PROJECT_SKIP :
-			       shmfile_unreadable(r, FILE_STATE, FILE_STATE, parent);
-	file.dir = parent;
+	error = find_directory(p->snapshot, e, &file, &parent);
+	if (error == -ENOENT || error == -ENOTDIR)
+		return PROJECT_SKIP;
+	if (error < 0) {
+		record_state(p, r, FILE_STATE, "unknown", FILE_REASON, "it cannot be reached: %s",
+			     strerror(-error));
+		return 0;
+	}
 	return judge_by_lease(p, r, &at, &file);
+}
+
+int shmfile_reclaim(struct projector *p, size_t i, const struct reclaim *rules, struct report *report)
+{
+	const struct shm_entry *e = &p->snapshot->shm.items[i];
+	struct leased_file file = leased_file(e);
+	_cleanup_(close_fd) int parent = -1;
+	int error;
+
+	if (!S_ISREG(e->mode) || e->deleted || e->undescribed) {
+		report_text(report, "it is no file that could be judged");
+		return -EBUSY;
+	}
+	error = find_directory(p->snapshot, e, &file, &parent);
+	return error < 0 ? error : reclaim_leased(p, &file, rules, NULL, report);
 }
 
 static int project_holding(struct projector *p, struct record *r, const struct shm_entry *e)

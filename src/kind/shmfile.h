@@ -64,8 +64,8 @@ extern const char *const file_type_values[];
 	[FILE_NHOLDERS] = COMMON_NHOLDERS, [FILE_HOLDERS] = COMMON_HOLDERS, [FILE_AGE] = COMMON_AGE,         \
 	[FILE_STATE] = COMMON_STATE, [FILE_REASON] = COMMON_REASON
 
-/* Fills those fields, state included. 0, PROJECT_SKIP or -ENOMEM. ref is "KIND:NAME_PREFIX" + name, name = "/" + the path
- * behind skip bytes. */
+/* Fills those fields, state included. 0, PROJECT_SKIP or -ENOMEM. ref is "KIND:NAME_PREFIX" + name, name =
+ * "/" + the path behind skip bytes. */
 int shmfile_project(struct projector *p, struct record *r, const struct shm_entry *e, const char *name_prefix,
 		    size_t skip) _must_check_;
 /* Checks NAME of a reference or of create: one leading slash is taken off; "" , "/",
@@ -91,6 +91,9 @@ int shmfile_unreadable(struct record *r, size_t first, size_t last, int error);
 int shmfile_accept(const char *name, const char *noun, struct report *report) _must_check_;
 /* Unlinks exactly this entry; refuses what is no regular file. As kind->remove. */
 int shmfile_remove(struct snapshot *s, size_t i, const char *noun, struct report *report);
+
+/* As kind->reclaim, of an entry of the tree. */
+int shmfile_reclaim(struct projector *p, size_t i, const struct reclaim *rules, struct report *report);
 
 /*
  * Makes the file `name` in /dev/shm, whole before it is visible: contents, length,

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* System V message queues: msgget(2), msgop(2), msgctl(2). */
 #include <errno.h>
-#include <stdio.h>
+#include <linux/capability.h>
 
 #include "kind/registry.h"
 #include "kind/sysv.h"
-#include "kind/verdict.h"
+#include "kind/sysv_verdict.h"
 #include "kind/waiting.h"
 #include "scan/sysv_abi.h"
 
@@ -173,42 +173,10 @@ static int project_qbytes(struct projector *p, const struct sysv_msg_row *row, s
 	return 0;
 }
 
-/* The kernel keeps no list of users: who waits, and whom the queue records. */
-static void project_state(struct projector *p, const struct sysv_msg_row *row, struct record *r)
-{
-	static const struct verdict_fields at = { MSG_STATE, MSG_REASON };
-	const struct object_key key = { OBJECT_SYSV_MSG, 0, row->perm.id };
-	const struct blocked *waits = blocked_next(&p->snapshot->blocked, &key, NULL);
-	struct recorded_all all = { 0 };
-	char more[48] = "";
-
-	if (waits) {
-		record_state(p, r, MSG_STATE, "in-use", MSG_REASON, "process %u waits in %s", waits->pid,
-			     task_wait_name(waits->wait));
-		return;
-	}
-	if (p->snapshot->depth.no_processes) {
-		record_state(p, r, MSG_STATE, "unknown", MSG_REASON, "processes were not looked at");
-		return;
-	}
-	if (row->qnum > 0)
-		snprintf(more, sizeof(more), ", %llu message%s", (unsigned long long)row->qnum,
-			 plural(row->qnum));
-	/* It tells nobody who made it. */
-	if (row->stime)
-		weigh_recorded(p, &all, row->lspid, row->stime, "last sender");
-	if (row->rtime)
-		weigh_recorded(p, &all, row->lrpid, row->rtime, "last receiver");
-	if (!all.alive && !waiting_is_known(p, &key))
-		record_state(p, r, MSG_STATE, "unknown", MSG_REASON,
-			     "whether somebody waits for it could not be read%s", more);
-	else
-		judge_by_records(p, r, &at, &all, more);
-}
-
 static int project(struct projector *p, size_t i, struct record *r)
 {
 	static const struct waiting_fields waiting = { MSG_WAITERS, MSG_WAITING };
+	static const struct verdict_fields state_fields = { MSG_STATE, MSG_REASON };
 	const struct sysv_msg_row *row = sysv_msg_at(&p->snapshot->sysv[SYSV_MSG], i);
 	struct object_key key = { OBJECT_SYSV_MSG, 0, row->perm.id };
 
@@ -226,7 +194,7 @@ static int project(struct projector *p, size_t i, struct record *r)
 	record_time(r, MSG_CTIME, row->ctime);
 	record_age(p, r, MSG_AGE, newer(row->ctime, newer(row->stime, row->rtime)));
 	if (wants_any(p->want, MSG_STATE, MSG_REASON))
-		project_state(p, row, r);
+		sysv_msg_judge(p, row, r, &state_fields);
 	if (!wants(p->want, MSG_CONTENT))
 		return 0;
 	if (p->snapshot->depth.content && p->snapshot->context->own_proc)
@@ -374,6 +342,8 @@ const struct kind kind_sysv_msg = {
 	.ncreate_opts = ARRAY_SIZE(create_opts),
 	.create = create,
 	.remove = remove_queue,
+	.reclaim = sysv_msg_reclaim,
+	.remover = CAP_SYS_ADMIN,
 	.limits = limits,
 	.nlimits = ARRAY_SIZE(limits),
 };

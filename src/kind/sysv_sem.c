@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* System V semaphore sets: semget(2), semop(2), semctl(2). */
 #include <errno.h>
-#include <string.h>
+#include <linux/capability.h>
 
 #include "kind/registry.h"
 #include "kind/sysv.h"
 #include "kind/sysv_sem_create.h"
-#include "kind/verdict.h"
+#include "kind/sysv_verdict.h"
 #include "kind/waiting.h"
 #include "scan/sysv_abi.h"
 
@@ -183,36 +183,6 @@ static int project_semaphores(struct projector *p, const struct sysv_sem_row *ro
 	return 0;
 }
 
-/* The kernel keeps no list of users: who waits, and who changed its semaphores last. */
-static void project_state(struct projector *p, const struct sysv_sem_row *row, struct record *r)
-{
-	static const struct verdict_fields at = { SEM_STATE, SEM_REASON };
-	int id = (int)row->perm.id, waiters = 0;
-	struct recorded_all all = { 0 };
-
-	if (p->snapshot->depth.no_processes || !p->snapshot->context->own_proc) {
-		record_state(p, r, SEM_STATE, "unknown", SEM_REASON, "processes were not looked at");
-		return;
-	}
-	for (int i = 0; i < (int)row->nsems; i++) {
-		int pid = semctl(id, i, GETPID), n = semctl(id, i, GETNCNT), z = semctl(id, i, GETZCNT);
-
-		if (pid < 0 || n < 0 || z < 0) {
-			record_state(p, r, SEM_STATE, "unknown", SEM_REASON,
-				     "its semaphores could not be read: %s", strerror(errno));
-			return;
-		}
-		waiters += n + z;
-		weigh_recorded(p, &all, (uint32_t)pid, newer(row->otime, row->ctime),
-			       "process that changed it last,");
-	}
-	if (waiters > 0)
-		record_state(p, r, SEM_STATE, "in-use", SEM_REASON, "%d task%s blocked on it", waiters,
-			     plural((uint64_t)waiters));
-	else
-		judge_by_records(p, r, &at, &all, "");
-}
-
 /* The kernel counts those who wait, whoever they are; some of them may be out of our sight. */
 static int project_waiting(struct projector *p, const struct sysv_sem_row *row, struct record *r)
 {
@@ -236,6 +206,7 @@ static int project_waiting(struct projector *p, const struct sysv_sem_row *row, 
 
 static int project(struct projector *p, size_t i, struct record *r)
 {
+	static const struct verdict_fields state_fields = { SEM_STATE, SEM_REASON };
 	const struct sysv_sem_row *row = sysv_sem_at(&p->snapshot->sysv[SYSV_SEM], i);
 	int e = 0;
 
@@ -245,7 +216,7 @@ static int project(struct projector *p, size_t i, struct record *r)
 	record_time(r, SEM_CTIME, row->ctime);
 	record_age(p, r, SEM_AGE, newer(row->otime, row->ctime));
 	if (wants_any(p->want, SEM_STATE, SEM_REASON))
-		project_state(p, row, r);
+		sysv_sem_judge(p, row, r, &state_fields);
 	if (wants(p->want, SEM_WAITERS) || wants(p->want, SEM_UNSEEN) || wants(p->want, SEM_SEMAPHORES))
 		e = project_semaphores(p, row, r);
 	return e ? e : project_waiting(p, row, r);
@@ -358,6 +329,8 @@ const struct kind kind_sysv_sem = {
 	.ncreate_opts = SYSV_SEM_NCREATE_OPTS,
 	.create = sysv_sem_create,
 	.remove = remove_set,
+	.reclaim = sysv_sem_reclaim,
+	.remover = CAP_SYS_ADMIN,
 	.limits = limits,
 	.nlimits = ARRAY_SIZE(limits),
 };

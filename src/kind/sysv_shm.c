@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* System V shared memory segments: shmget(2), shmop(2), shmctl(2). */
 #include <errno.h>
+#include <linux/capability.h>
 
 #include "kind/content.h"
 #include "kind/holding.h"
@@ -8,7 +9,7 @@
 #include "kind/sysv.h"
 #include "kind/sysv_attach.h"
 #include "kind/sysv_shm_limits.h"
-#include "kind/verdict.h"
+#include "kind/sysv_verdict.h"
 #include "scan/attach.h"
 #include "scan/sysv_abi.h"
 
@@ -147,42 +148,6 @@ static void project_memory(struct projector *p, const struct sysv_shm_row *row, 
 	}
 }
 
-static void project_state(struct projector *p, const struct sysv_shm_row *row, struct record *r)
-{
-	const struct process *creator = NULL, *last = NULL;
-	enum recorded creator_is, last_is;
-
-	if (row->nattch > 0) {
-		record_state(p, r, SHM_STATE, "in-use", SHM_REASON, "%s%llu attached",
-			     row->perm.perms & SYSV_SHM_DEST ? "marked for destruction, " : "",
-			     (unsigned long long)row->nattch);
-		return;
-	}
-	if (p->snapshot->depth.no_processes) {
-		record_state(p, r, SHM_STATE, "unknown", SHM_REASON,
-			     "nothing attached; processes were not looked at");
-		return;
-	}
-	creator_is = recorded_process(p, row->cpid, row->ctime, &creator);
-	/* Nobody ever attached: then there is no last user to ask. */
-	last_is = row->atime == 0 && row->dtime == 0 ?
-			  PROCESS_GONE :
-			  recorded_process(p, row->lpid, newer(row->atime, row->dtime), &last);
-	if (creator_is == PROCESS_ALIVE)
-		record_state(p, r, SHM_STATE, "idle", SHM_REASON, "creator %u (%.*s) is alive", row->cpid,
-			     (int)creator->command.len, creator->command.ptr);
-	else if (last_is == PROCESS_ALIVE)
-		record_state(p, r, SHM_STATE, "idle", SHM_REASON, "last user %u (%.*s) is alive", row->lpid,
-			     (int)last->command.len, last->command.ptr);
-	else if (creator_is == PROCESS_CANNOT_TELL || last_is == PROCESS_CANNOT_TELL)
-		record_state(p, r, SHM_STATE, "unknown", SHM_REASON,
-			     "nothing attached; %s cannot be judged from here",
-			     creator_is == PROCESS_CANNOT_TELL ? "its creator" : "its last user");
-	else
-		record_state(p, r, SHM_STATE, "orphaned", SHM_REASON,
-			     "nothing attached, creator and last user are gone");
-}
-
 static const struct holding *first_holding(const struct snapshot *s, const struct sysv_shm_row *row)
 {
 	return attach_holding(&s->holders, row->perm.id, row->perm.key, row->perm.perms & SYSV_SHM_DEST);
@@ -205,6 +170,7 @@ static int project_holders(struct projector *p, const struct sysv_shm_row *row, 
 
 static int project(struct projector *p, size_t i, struct record *r)
 {
+	static const struct verdict_fields state_fields = { SHM_STATE, SHM_REASON };
 	const struct sysv_shm_row *row = sysv_shm_at(&p->snapshot->sysv[SYSV_SHM], i);
 
 	sysv_project(p, r, &row->perm);
@@ -222,7 +188,7 @@ static int project(struct projector *p, size_t i, struct record *r)
 	    wants_any(p->want, SHM_HUGETLB_FLAG, SHM_HUGE_PAGE_SIZE))
 		project_memory(p, row, r);
 	if (wants_any(p->want, SHM_STATE, SHM_REASON))
-		project_state(p, row, r);
+		sysv_shm_judge(p, row, r, &state_fields);
 	if (wants_any(p->want, SHM_NHOLDERS, SHM_HOLDERS) && project_holders(p, row, r) < 0)
 		return -ENOMEM;
 	if (wants_any(p->want, SHM_HUGETLB_FLAG, SHM_NORESERVE_FLAG) ||
@@ -367,6 +333,8 @@ const struct kind kind_sysv_shm = {
 	.ncreate_opts = ARRAY_SIZE(create_opts),
 	.create = create,
 	.remove = remove_segment,
+	.reclaim = sysv_shm_reclaim,
+	.remover = CAP_SYS_ADMIN,
 	.held = held,
 	.limits = sysv_shm_limits,
 	.nlimits = SYSV_SHM_NLIMITS,

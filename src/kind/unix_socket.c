@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Unix domain sockets: unix(7). */
 #include <errno.h>
+#include <linux/capability.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -275,6 +276,25 @@ static int remove_any(struct snapshot *s, size_t i, struct report *report)
 		      remove_socket(s, &s->unix_sockets.items[i], held(s, i), report);
 }
 
+/* The connect test decides anew; a socket itself goes with who holds it. */
+static int reclaim(struct projector *p, size_t i, const struct reclaim *rules _unused_, struct report *report)
+{
+	const struct path_file *file = file_at(p->snapshot, i);
+	struct unix_file_verdict verdict;
+	int e;
+
+	if (!file)
+		return PROJECT_SKIP;
+	e = unix_file_judge(p->snapshot, file, &verdict);
+	if (e < 0)
+		return e;
+	if (strcmp(verdict.state, "orphaned") != 0) {
+		report_text(report, "%s: %s", verdict.state, verdict.reason);
+		return -EBUSY;
+	}
+	return path_unlink(file->path.ptr, file->dev, file->ino, report);
+}
+
 const struct kind kind_unix_socket = {
 	.name = "unix-socket",
 	.aliases = (const char *const[]){ "unix", NULL },
@@ -303,5 +323,7 @@ const struct kind kind_unix_socket = {
 	.transient = true,
 	.create = unix_socket_create,
 	.remove = remove_any,
+	.reclaim = reclaim,
+	.remover = CAP_FOWNER,
 	.held = held,
 };

@@ -2,8 +2,10 @@
 #include "kind/verdict.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "kind/common.h"
 
@@ -70,33 +72,32 @@ static bool is_mounted_elsewhere(struct projector *p, const struct leased_file *
 	return bind_sources_has(&p->binds, file->dev, file->path);
 }
 
-int judge_by_lease(struct projector *p, struct record *r, const struct verdict_fields *at,
-		   const struct leased_file *file)
+/* What a lease that was not given means. PROJECT_SKIP or 0. */
+static int judge_refusal(struct projector *p, struct record *r, const struct verdict_fields *at,
+			 const struct leased_file *file, int error)
 {
-	_cleanup_(close_fd) int fd = -1;
-	char proof[96];
-	int error, e = lease_take(file->dir, file->leaf, file->dev, file->ino, &fd);
-
-	if (e == -ENOENT || e == -ESTALE)
+	if (error == -ENOENT || error == -ESTALE)
 		return PROJECT_SKIP;
-	if (e == -ENOMEM)
-		return e;
-	if (e == -EBUSY) {
+	if (error == -EBUSY)
 		record_state(p, r, at->state, "in-use", at->reason,
 			     "somebody has it open, as the kernel tells (write lease refused)%s", file->more);
-		return 0;
-	}
-	if (e == -EACCES || e == -EPERM) {
+	else if (error == -EACCES || error == -EPERM)
 		record_state(p, r, at->state, "unknown", at->reason,
 			     "only its owner, or CAP_LEASE, could prove that nobody has it open%s",
 			     file->more);
-		return 0;
-	}
-	if (e < 0) {
+	else
 		record_state(p, r, at->state, "unknown", at->reason,
-			     "the kernel would not tell whether somebody has it open: %s", strerror(-e));
-		return 0;
-	}
+			     "the kernel would not tell whether somebody has it open: %s", strerror(-error));
+	return 0;
+}
+
+/* Nobody has it open, and the lease is held. 0 or -ENOMEM. */
+static int judge_free(struct projector *p, struct record *r, const struct verdict_fields *at,
+		      const struct leased_file *file)
+{
+	char proof[96];
+	int error;
+
 	if (is_mounted_elsewhere(p, file, &error) || error < 0) {
 		record_state(p, r, at->state, "unknown", at->reason,
 			     error < 0 ? "whether it is mounted elsewhere could not be read" :
@@ -105,6 +106,136 @@ int judge_by_lease(struct projector *p, struct record *r, const struct verdict_f
 	}
 	snprintf(proof, sizeof(proof), "nobody has it open%s", file->more);
 	return judge_unheld(p, r, at, file->uid, file->created, proof);
+}
+
+int judge_by_lease(struct projector *p, struct record *r, const struct verdict_fields *at,
+		   const struct leased_file *file)
+{
+	_cleanup_(close_fd) int fd = -1;
+	int e = lease_take(file->dir, file->leaf, file->dev, file->ino, &fd);
+
+	if (e == -ENOMEM)
+		return e;
+	return e < 0 ? judge_refusal(p, r, at, file, e) : judge_free(p, r, at, file);
+}
+
+enum { VERDICT_STATE, VERDICT_REASON };
+
+static const struct field verdict_fields[] = {
+	[VERDICT_STATE] = { .name = "state", .type = FIELD_STR },
+	[VERDICT_REASON] = { .name = "reason", .type = FIELD_STR },
+};
+const struct schema verdict_schema = { "verdict", verdict_fields, ARRAY_SIZE(verdict_fields) };
+const struct verdict_fields verdict_at = { VERDICT_STATE, VERDICT_REASON };
+
+int verdict_begin(struct projector *p, struct record *r, struct arena *arena)
+{
+	p->want = schema_set(&verdict_schema, 0);
+	return record_init(r, &verdict_schema, arena);
+}
+
+int verdict_allows(const struct record *r, const struct reclaim *rules, struct report *report)
+{
+	struct span state = r->values[VERDICT_STATE].str, reason = r->values[VERDICT_REASON].str;
+
+	if (r->values[VERDICT_STATE].state != VALUE_SET || r->values[VERDICT_REASON].state != VALUE_SET) {
+		report_text(report, "it could not be judged");
+		return -EBUSY;
+	}
+	if (span_is(state, "orphaned") || (rules->idle && span_is(state, "idle")) ||
+	    (rules->stale && span_is(state, "stale")))
+		return 0;
+	report_text(report, "%.*s: %.*s", (int)state.len, state.ptr, (int)reason.len, reason.ptr);
+	return -EBUSY;
+}
+
+int nobody_is_left(struct projector *p, uint32_t uid, uint32_t creator, struct report *report)
+{
+	const struct user_process *left;
+
+	if (owners_read(&p->owners, p->snapshot->context) < 0)
+		return -ENOMEM;
+	left = owners_oldest(&p->owners, uid);
+	if (!left)
+		left = owners_oldest(&p->owners, creator);
+	if (left)
+		report_text(report, "process %u (%.*s) of its owner or creator is alive", left->pid,
+			    (int)left->command.len, left->command.ptr);
+	else if (!p->owners.complete)
+		report_text(report, "a process of its owner may be out of sight");
+	return left || !p->owners.complete ? -EBUSY : 0;
+}
+
+/* Whether it is as it was when it was planned, and may go. 0, or as kind->reclaim. */
+static int decide_leased(struct projector *p, int fd, const struct leased_file *file,
+			 const struct reclaim *rules, struct report *report)
+{
+	struct arena arena = { 0 };
+	struct record r;
+	struct stat st;
+	int e = fstat(fd, &st) < 0 ? -errno : 0;
+
+	if (e == 0 && st.st_ctim.tv_sec != file->created) {
+		report_text(report, "it was changed meanwhile");
+		e = -EBUSY;
+	}
+	if (e == 0)
+		e = verdict_begin(p, &r, &arena);
+	if (e == 0)
+		e = judge_free(p, &r, &verdict_at, file);
+	if (e == 0)
+		e = verdict_allows(&r, rules, report);
+	arena_free(&arena);
+	return e;
+}
+
+/* Whether the name still stands for the file, and nobody waits to open it. */
+static int check_name(int fd, const struct leased_file *file, struct report *report)
+{
+	struct stat st;
+	int e;
+
+	if (fstatat(file->dir, file->leaf, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (st.st_dev != file->dev || st.st_ino != file->ino)
+		return -ESTALE;
+	e = lease_check(fd);
+	if (e == -EBUSY)
+		report_text(report, "somebody is about to open it");
+	return e;
+}
+
+/*
+ * Unlinks what nobody has open. Whoever looked the name up before it went, and opens it after the last look
+ * here, cannot be kept from it: that is told.
+ */
+static int unlink_leased(int fd, const struct leased_file *file, struct report *report)
+{
+	int e = check_name(fd, file, report);
+
+	if (e == 0 && file->waits_locked)
+		e = lease_release(fd);
+	if (e == 0 && unlinkat(file->dir, file->leaf, 0) < 0)
+		e = -errno;
+	if (e == 0 && (file->waits_locked ? lease_retake(fd) : lease_check(fd)) == -EBUSY)
+		report_text(report, "somebody was opening it in that moment, and keeps it without a name");
+	return e;
+}
+
+int reclaim_leased(struct projector *p, const struct leased_file *file, const struct reclaim *rules,
+		   int (*check)(int fd, const struct reclaim *rules, struct report *report),
+		   struct report *report)
+{
+	_cleanup_(close_fd) int fd = -1;
+	int e = lease_take(file->dir, file->leaf, file->dev, file->ino, &fd);
+
+	if (e == -EBUSY)
+		report_text(report, "somebody has it open now");
+	if (e == 0)
+		e = decide_leased(p, fd, file, rules, report);
+	if (e == 0 && check)
+		e = check(fd, rules, report);
+	return e < 0 ? e : unlink_leased(fd, file, report);
 }
 
 void weigh_recorded(struct projector *p, struct recorded_all *all, uint32_t pid, int64_t until,

@@ -5,10 +5,18 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+int lease_retake(int fd)
+{
+	if (fcntl(fd, F_SETLEASE, F_WRLCK) == 0)
+		return 0;
+	return errno == EAGAIN ? -EBUSY : -errno;
+}
+
 int lease_take(int dir, const char *leaf, uint64_t dev, uint64_t ino, int *fd)
 {
 	_cleanup_(close_fd) int file = -1;
 	struct stat st;
+	int r;
 
 	if (fstatat(dir, leaf, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
 		return -errno;
@@ -22,11 +30,12 @@ int lease_take(int dir, const char *leaf, uint64_t dev, uint64_t ino, int *fd)
 		return -errno;
 	if (!S_ISREG(st.st_mode) || st.st_dev != dev || st.st_ino != ino)
 		return -ESTALE;
-	if (fcntl(file, F_SETLEASE, F_WRLCK) < 0)
-		return errno == EAGAIN ? -EBUSY : -errno;
-	*fd = file;
-	file = -1;
-	return 0;
+	r = lease_retake(file);
+	if (r == 0) {
+		*fd = file;
+		file = -1;
+	}
+	return r;
 }
 
 int lease_check(int fd)
@@ -36,4 +45,9 @@ int lease_check(int fd)
 	if (type < 0)
 		return -errno;
 	return type == F_WRLCK ? 0 : -EBUSY;
+}
+
+int lease_release(int fd)
+{
+	return fcntl(fd, F_SETLEASE, F_UNLCK) < 0 ? -errno : 0;
 }

@@ -21,3 +21,7 @@
 int lease_take(int dir, const char *leaf, uint64_t dev, uint64_t ino, int *fd) _must_check_;
 /* Whether it is still held, and nobody waits for the file: 0, -EBUSY, or -errno. */
 int lease_check(int fd) _must_check_;
+/* Gives it back and keeps the file open. 0 or -errno. */
+int lease_release(int fd) _must_check_;
+/* Whether nobody else has the file open now, the lease having been given back: as lease_check(). */
+int lease_retake(int fd) _must_check_;

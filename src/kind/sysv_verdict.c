@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+#include "kind/sysv_verdict.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kind/waiting.h"
+#include "scan/sysv_abi.h"
+
+void sysv_shm_judge(struct projector *p, const struct sysv_shm_row *row, struct record *r,
+		    const struct verdict_fields *at)
+{
+	const struct process *creator = NULL, *last = NULL;
+	enum recorded creator_is, last_is;
+
+	if (row->nattch > 0) {
+		record_state(p, r, at->state, "in-use", at->reason, "%s%llu attached",
+			     row->perm.perms & SYSV_SHM_DEST ? "marked for destruction, " : "",
+			     (unsigned long long)row->nattch);
+		return;
+	}
+	if (p->snapshot->depth.no_processes) {
+		record_state(p, r, at->state, "unknown", at->reason,
+			     "nothing attached; processes were not looked at");
+		return;
+	}
+	creator_is = recorded_process(p, row->cpid, row->ctime, &creator);
+	/* Nobody ever attached: then there is no last user to ask. */
+	last_is = row->atime == 0 && row->dtime == 0 ?
+			  PROCESS_GONE :
+			  recorded_process(p, row->lpid, newer(row->atime, row->dtime), &last);
+	if (creator_is == PROCESS_ALIVE)
+		record_state(p, r, at->state, "idle", at->reason, "creator %u (%.*s) is alive", row->cpid,
+			     (int)creator->command.len, creator->command.ptr);
+	else if (last_is == PROCESS_ALIVE)
+		record_state(p, r, at->state, "idle", at->reason, "last user %u (%.*s) is alive", row->lpid,
+			     (int)last->command.len, last->command.ptr);
+	else if (creator_is == PROCESS_CANNOT_TELL || last_is == PROCESS_CANNOT_TELL)
+		record_state(p, r, at->state, "unknown", at->reason,
+			     "nothing attached; %s cannot be judged from here",
+			     creator_is == PROCESS_CANNOT_TELL ? "its creator" : "its last user");
+	else
+		record_state(p, r, at->state, "orphaned", at->reason,
+			     "nothing attached, creator and last user are gone");
+}
+
+/*
+ * Between the look and IPC_RMID somebody may attach it: then it is only marked, and goes with the last
+ * who has it.
+ */
+int sysv_shm_reclaim(struct projector *p, size_t i, const struct reclaim *rules, struct report *report)
+{
+	const struct sysv_shm_row *row = sysv_shm_at(&p->snapshot->sysv[SYSV_SHM], i);
+	struct arena arena = { 0 };
+	struct shmid_ds ds = { 0 };
+	struct record r;
+	int e = shmctl((int)row->perm.id, SHM_STAT_ANY, &ds);
+
+	if (e < 0)
+		return sysv_removed(e);
+	if (e != (int)row->perm.id)
+		return -ENOENT;
+	if (sysv_compare(&ds.shm_perm, &row->perm) < 0 || (uint32_t)ds.shm_cpid != row->cpid ||
+	    ds.shm_ctime != row->ctime)
+		return -ESTALE;
+	if (ds.shm_nattch > 0 || ds.shm_atime != row->atime || ds.shm_dtime != row->dtime ||
+	    (uint32_t)ds.shm_lpid != row->lpid) {
+		report_text(report, ds.shm_nattch > 0 ? "somebody has attached it" : "it was used meanwhile");
+		return -EBUSY;
+	}
+	e = verdict_begin(p, &r, &arena);
+	if (e == 0) {
+		sysv_shm_judge(p, row, &r, &verdict_at);
+		e = verdict_allows(&r, rules, report);
+	}
+	arena_free(&arena);
+	return e < 0 ? e : sysv_removed(shmctl((int)row->perm.id, IPC_RMID, NULL));
+}
+
+/* The kernel keeps no list of users: who waits, and who changed its semaphores last. */
+void sysv_sem_judge(struct projector *p, const struct sysv_sem_row *row, struct record *r,
+		    const struct verdict_fields *at)
+{
+	int id = (int)row->perm.id, waiters = 0;
+	struct recorded_all all = { 0 };
+
+	if (p->snapshot->depth.no_processes || !p->snapshot->context->own_proc) {
+		record_state(p, r, at->state, "unknown", at->reason, "processes were not looked at");
+		return;
+	}
+	for (int i = 0; i < (int)row->nsems; i++) {
+		int pid = semctl(id, i, GETPID), n = semctl(id, i, GETNCNT), z = semctl(id, i, GETZCNT);
+
+		if (pid < 0 || n < 0 || z < 0) {
+			record_state(p, r, at->state, "unknown", at->reason,
+				     "its semaphores could not be read: %s", strerror(errno));
+			return;
+		}
+		waiters += n + z;
+		weigh_recorded(p, &all, (uint32_t)pid, newer(row->otime, row->ctime),
+			       "process that changed it last,");
+	}
+	if (waiters > 0)
+		record_state(p, r, at->state, "in-use", at->reason, "%d task%s blocked on it", waiters,
+			     plural((uint64_t)waiters));
+	else
+		judge_by_records(p, r, at, &all, "");
+}
+
+int sysv_sem_reclaim(struct projector *p, size_t i, const struct reclaim *rules, struct report *report)
+{
+	const struct sysv_sem_row *row = sysv_sem_at(&p->snapshot->sysv[SYSV_SEM], i);
+	struct arena arena = { 0 };
+	struct semid_ds ds = { 0 };
+	struct record r;
+	int e = semctl((int)row->perm.id, 0, SEM_STAT_ANY, (union semun){ .buf = &ds });
+
+	if (e < 0)
+		return sysv_removed(e);
+	if (e != (int)row->perm.id)
+		return -ENOENT;
+	if (sysv_compare(&ds.sem_perm, &row->perm) < 0 || ds.sem_nsems != row->nsems)
+		return -ESTALE;
+	if (ds.sem_otime != row->otime || ds.sem_ctime != row->ctime) {
+		report_text(report, "it was used meanwhile");
+		return -EBUSY;
+	}
+	e = verdict_begin(p, &r, &arena);
+	if (e == 0) {
+		sysv_sem_judge(p, row, &r, &verdict_at);
+		e = verdict_allows(&r, rules, report);
+	}
+	arena_free(&arena);
+	if (e == 0)
+		e = nobody_is_left(p, row->perm.uid, row->perm.cuid, report);
+	return e < 0 ? e : sysv_removed(semctl((int)row->perm.id, 0, IPC_RMID));
+}
+
+/* The kernel keeps no list of users: who waits, and whom the queue records. */
+void sysv_msg_judge(struct projector *p, const struct sysv_msg_row *row, struct record *r,
+		    const struct verdict_fields *at)
+{
+	const struct object_key key = { OBJECT_SYSV_MSG, 0, row->perm.id };
+	const struct blocked *waits = blocked_next(&p->snapshot->blocked, &key, NULL);
+	struct recorded_all all = { 0 };
+	char more[48] = "";
+
+	if (waits) {
+		record_state(p, r, at->state, "in-use", at->reason, "process %u waits in %s", waits->pid,
+			     task_wait_name(waits->wait));
+		return;
+	}
+	if (p->snapshot->depth.no_processes) {
+		record_state(p, r, at->state, "unknown", at->reason, "processes were not looked at");
+		return;
+	}
+	if (row->qnum > 0)
+		snprintf(more, sizeof(more), ", %llu message%s", (unsigned long long)row->qnum,
+			 plural(row->qnum));
+	/* It tells nobody who made it. */
+	if (row->stime)
+		weigh_recorded(p, &all, row->lspid, row->stime, "last sender");
+	if (row->rtime)
+		weigh_recorded(p, &all, row->lrpid, row->rtime, "last receiver");
+	if (!all.alive && !waiting_is_known(p, &key))
+		record_state(p, r, at->state, "unknown", at->reason,
+			     "whether somebody waits for it could not be read%s", more);
+	else
+		judge_by_records(p, r, at, &all, more);
+}
+
+/* Whether it is as it was, and nobody waits for it now. 0, or as kind->reclaim. */
+static int check_queue(const struct sysv_msg_row *row, const struct msqid_ds *ds, const struct reclaim *rules,
+		       struct report *report)
+{
+	const struct object_key key = { OBJECT_SYSV_MSG, 0, row->perm.id };
+	const struct blocked_tasks *now = rules->now ? &rules->now->blocked : NULL;
+
+	if (sysv_compare(&ds->msg_perm, &row->perm) < 0 || ds->msg_ctime != row->ctime)
+		return -ESTALE;
+	if (ds->msg_stime != row->stime || ds->msg_rtime != row->rtime || ds->msg_qnum != row->qnum)
+		report_text(report, "it was used meanwhile");
+	else if (ds->msg_qnum > 0 && !rules->messages)
+		report_text(report, "it holds %lu message%s", (unsigned long)ds->msg_qnum,
+			    plural(ds->msg_qnum));
+	else if (!now || !now->looked || !now->complete || rules->now->tasks.hidden)
+		report_text(report, "whether somebody waits for it could not be read");
+	else if (blocked_next(now, &key, NULL))
+		report_text(report, "process %u waits for it", blocked_next(now, &key, NULL)->pid);
+	else
+		return 0;
+	return -EBUSY;
+}
+
+int sysv_msg_reclaim(struct projector *p, size_t i, const struct reclaim *rules, struct report *report)
+{
+	const struct sysv_msg_row *row = sysv_msg_at(&p->snapshot->sysv[SYSV_MSG], i);
+	struct arena arena = { 0 };
+	struct msqid_ds ds = { 0 };
+	struct record r;
+	int e = msgctl((int)row->perm.id, MSG_STAT_ANY, &ds);
+
+	if (e < 0)
+		return sysv_removed(e);
+	if (e != (int)row->perm.id)
+		return -ENOENT;
+	e = check_queue(row, &ds, rules, report);
+	if (e == 0)
+		e = verdict_begin(p, &r, &arena);
+	if (e == 0) {
+		sysv_msg_judge(p, row, &r, &verdict_at);
+		e = verdict_allows(&r, rules, report);
+	}
+	arena_free(&arena);
+	if (e == 0)
+		e = nobody_is_left(p, row->perm.uid, row->perm.cuid, report);
+	return e < 0 ? e : sysv_removed(msgctl((int)row->perm.id, IPC_RMID, NULL));
+}
