@@ -45,6 +45,10 @@ struct options {
 	struct opt_words kill; /* the last one's argument holds; NULL: the usual signal */
 	/* waits */
 	bool deadlocks;
+	/* clean */
+	bool remove, idle, stale, with_messages;
+	struct opt_u64 older_than, max;
+	const char *name;
 	/* kinds */
 	bool json_schema;
 	const char *procfs;
@@ -79,6 +83,7 @@ enum option_set {
 	OPTIONS_PROCFS = 1 << 12,    /* --procfs */
 	OPTIONS_PATHS = 1 << 13,     /* --path */
 	OPTIONS_WAITS = 1 << 14,     /* --deadlocks */
+	OPTIONS_CLEAN = 1 << 15,     /* --remove, --idle ... */
 	/* What may stand before the command. */
 	OPTIONS_LEADING =
 		OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_OWNER | OPTIONS_PROCESSES,

@@ -192,6 +192,49 @@ static const struct opt kinds_opts[] = {
 	  .help = "print the JSON Schema of list and describe" },
 };
 
+static const struct opt clean_opts[] = {
+	{ .name = "remove",
+	  .type = OPT_FLAG,
+	  OPTION(remove),
+	  .help = "carry the plan out, not only print it" },
+	{ .name = "yes", .letter = 'y', .type = OPT_FLAG, OPTION(yes), .help = "do not ask" },
+	{ .name = "dry-run",
+	  .letter = 'n',
+	  .type = OPT_FLAG,
+	  OPTION(dry_run),
+	  .help = "print the plan even with --remove" },
+	{ .name = "older-than",
+	  .type = OPT_AGE,
+	  .arg = "AGE",
+	  OPTION(older_than),
+	  .help = "only what was not used for so long (default 1m)" },
+	{ .name = "idle",
+	  .type = OPT_FLAG,
+	  OPTION(idle),
+	  .help = "what somebody who is alive could come back to, too" },
+	{ .name = "stale",
+	  .type = OPT_FLAG,
+	  OPTION(stale),
+	  .help = "what nobody can prove to be unused, too, if its users have no process left" },
+	{ .name = "with-messages",
+	  .type = OPT_FLAG,
+	  OPTION(with_messages),
+	  .help = "queues that hold messages, too" },
+	{ .name = "user",
+	  .letter = 'u',
+	  .type = OPT_STRING,
+	  .arg = "USER",
+	  OPTION(user),
+	  .complete = COMPLETE_USER,
+	  .help = "only what this user owns" },
+	{ .name = "name",
+	  .type = OPT_STRING,
+	  .arg = "GLOB",
+	  OPTION(name),
+	  .help = "only what is called so: 'torch_*'" },
+	{ .name = "max", .type = OPT_U64, .arg = "N", OPTION(max), .help = "take at most N objects" },
+};
+
 static const struct opt waits_opts[] = {
 	{ .name = "deadlocks",
 	  .type = OPT_FLAG,
@@ -247,6 +290,8 @@ int option_groups_init(struct option_groups *g, unsigned set, struct options *op
 	*g = (struct option_groups){ 0 };
 	if (set & OPTIONS_KINDS)
 		add(g, "What", kinds_opts, ARRAY_SIZE(kinds_opts), options);
+	if (set & OPTIONS_CLEAN)
+		add(g, "Cleaning", clean_opts, ARRAY_SIZE(clean_opts), options);
 	if (set & OPTIONS_WAITS)
 		add(g, "What", waits_opts, ARRAY_SIZE(waits_opts), options);
 	if (set & OPTIONS_REMOVE)

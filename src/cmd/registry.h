@@ -10,6 +10,7 @@
 	X(describe)                                                                                          \
 	X(create)                                                                                            \
 	X(remove)                                                                                            \
+	X(clean)                                                                                             \
 	X(limits)                                                                                            \
 	X(waits)                                                                                             \
 	X(kinds)                                                                                             \

@@ -9,7 +9,7 @@ PERSISTENT = ["sysv-shm", "sysv-sem", "sysv-msg", "posix-shm", "posix-sem", "pos
 # Every kind that there will be.
 KINDS = PERSISTENT + ["pipe", "fifo", "unix-socket", "inet-socket", "memfd", "eventfd", "pty", "file-mapping",
                       "anon-mapping", "flock", "record-lock", "lease", "futex", "signal"]
-COMMANDS = {"list": ["ls"], "describe": ["show"], "create": ["mk"], "remove": ["rm"], "limits": [],
+COMMANDS = {"list": ["ls"], "describe": ["show"], "create": ["mk"], "remove": ["rm"], "clean": [], "limits": [],
             "waits": [], "summary": [], "kinds": [], "help": [], "version": []}
 
 
