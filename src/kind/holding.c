@@ -2,6 +2,9 @@
 #include "kind/holding.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
 
 enum {
 	HOLDER_PID,
@@ -74,6 +77,34 @@ void record_found_number(struct record *r, size_t field, uint64_t n, const struc
 struct holding_count holding_count(struct projector *p, const struct object_key *key)
 {
 	return holding_count_from(p, holders_find(&p->snapshot->holders, key));
+}
+
+/* Whether a descriptor is one of O_PATH: its link in /proc allows nothing. */
+static bool is_path_only(struct projector *p, const struct holding *g)
+{
+	const struct holder *holder = &p->snapshot->holders.items[g->holder];
+	struct stat st;
+	char path[64];
+
+	if (p->snapshot->sources & SOURCE_ACCESS)
+		return (g->access & (ACCESS_READ | ACCESS_WRITE)) == 0;
+	if (g->tid)
+		snprintf(path, sizeof(path), "%u/task/%u/fd/%d", holder->pid, g->tid, g->fd);
+	else
+		snprintf(path, sizeof(path), "%u/fd/%d", holder->pid, g->fd);
+	return fstatat(p->snapshot->context->proc, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       !(st.st_mode & (S_IRUSR | S_IWUSR));
+}
+
+const struct holder *holding_paths_only(struct projector *p, const struct object_key *key)
+{
+	const struct holders *h = &p->snapshot->holders;
+	const struct holding *first = holders_find(h, key);
+
+	for (const struct holding *g = first; g; g = holding_next(h, g))
+		if (g->fd < 0 || !is_path_only(p, g))
+			return NULL;
+	return first ? &h->items[first->holder] : NULL;
 }
 
 void record_held_state(struct projector *p, struct record *r, size_t state, size_t reason, bool deleted,

@@ -45,6 +45,11 @@ struct holding_count {
 struct holding_count holding_count_from(struct projector *p, const struct holding *first);
 /* The same, looked up. */
 struct holding_count holding_count(struct projector *p, const struct object_key *key);
+/*
+ * The process of an object's first holding, if all of its holdings are descriptors of O_PATH, which reach
+ * no data; else, or where that cannot be told, NULL.
+ */
+const struct holder *holding_paths_only(struct projector *p, const struct object_key *key);
 /* A number of descriptors that were found. None is unknown where somebody may be out of sight. */
 void record_found_number(struct record *r, size_t field, uint64_t n, const struct holding_count *count);
 /* State and reason as far as holders tell: in-use, or unknown. */

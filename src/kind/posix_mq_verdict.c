@@ -29,7 +29,8 @@ int posix_mq_judge(struct projector *p, struct record *r, const struct verdict_f
 	int fd;
 
 	if (found->processes > 0 || e->deleted || !p->snapshot->depth.prove) {
-		record_held_state(p, r, at->state, at->reason, e->deleted, found);
+		judge_held_file(p, r, at, &(struct object_key){ OBJECT_FILE, e->dev, e->ino }, e->deleted,
+				found);
 		return 0;
 	}
 	fd = mqueue_open(&p->snapshot->queues, e);

@@ -101,7 +101,8 @@ static int judge(struct projector *p, struct record *r, const struct shm_entry *
 		return 0;
 	}
 	if (found->processes > 0 || e->deleted || e->undescribed || !p->snapshot->depth.prove) {
-		record_held_state(p, r, FILE_STATE, FILE_REASON, e->deleted, found);
+		judge_held_file(p, r, &at, &(struct object_key){ OBJECT_FILE, e->dev, e->ino }, e->deleted,
+				found);
 		return 0;
 	}
 	error = find_directory(p->snapshot, e, &file, &parent);

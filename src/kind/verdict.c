@@ -64,10 +64,24 @@ int judge_unheld(struct projector *p, struct record *r, const struct verdict_fie
 	return 0;
 }
 
+void judge_held_file(struct projector *p, struct record *r, const struct verdict_fields *at,
+		     const struct object_key *key, bool deleted, const struct holding_count *found)
+{
+	const struct holder *only = found->processes > 0 ? holding_paths_only(p, key) : NULL;
+
+	if (only)
+		record_state(p, r, at->state, "unknown", at->reason,
+			     "%sheld by descriptors of O_PATH alone, which reach no data: process %u (%.*s)",
+			     deleted ? "deleted, " : "", only->pid, (int)only->command.len,
+			     only->command.ptr);
+	else
+		record_held_state(p, r, at->state, at->reason, deleted, found);
+}
+
 /* What the lease cannot see: a mount of the file elsewhere. */
 static bool is_mounted_elsewhere(struct projector *p, const struct leased_file *file, int *error)
 {
-	bind_sources_read(&p->binds);
+	bind_sources_read(&p->binds, p->snapshot->context);
 	*error = p->binds.error;
 	return bind_sources_has(&p->binds, file->dev, file->path);
 }

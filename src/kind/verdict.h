@@ -2,6 +2,7 @@
 /* Evidence for `state` that several kinds weigh. */
 #pragma once
 
+#include "kind/holding.h"
 #include "kind/kind.h"
 #include "scan/lease.h"
 
@@ -39,12 +40,18 @@ struct leased_file {
 	uint64_t dev, ino;
 	struct span path; /* from the root of its file system on, without leading slash */
 	uint32_t uid;
-	int64_t created;  /* as above */
+	int64_t created; /* as above */
 	/* Who waits for the lease in open(2) keeps the directory locked: nothing could be unlinked. */
 	bool waits_locked;
 	const char *more; /* what is to be said of it with the proof, or "": ", 3 messages" */
 };
 
+/*
+ * State and reason of a file as far as holders tell: in-use, or unknown. Descriptors of O_PATH alone, which
+ * reach no data and which no lease sees, are not proof of either.
+ */
+void judge_held_file(struct projector *p, struct record *r, const struct verdict_fields *at,
+		     const struct object_key *key, bool deleted, const struct holding_count *found);
 /* The verdict on such a file by the write lease. 0, PROJECT_SKIP: it is gone, or -ENOMEM. */
 int judge_by_lease(struct projector *p, struct record *r, const struct verdict_fields *at,
 		   const struct leased_file *file) _must_check_;

@@ -56,23 +56,3 @@ bool mounts_in_layer(const struct mounts *m, struct span path);
  * free). 0 or -ENOMEM. */
 int mounts_devices(const struct mounts *m, unsigned flags, unsigned mask, uint64_t **devices,
 		   size_t *count) _must_check_;
-
-/* Files and directories that are mounted elsewhere, too (mount --bind), as this process sees them. */
-struct bind_source {
-	uint64_t dev;	  /* sb->s_dev */
-	struct span path; /* from the root of the file system on */
-};
-
-struct bind_sources {
-	struct bind_source *items;
-	size_t count;
-	struct arena arena;
-	bool read;
-	int error; /* 0, or -errno: they could not be read */
-};
-
-/* Reads them, once. */
-void bind_sources_read(struct bind_sources *b);
-/* Whether that file is one. path: without the leading slash. */
-bool bind_sources_has(const struct bind_sources *b, uint64_t dev, struct span path);
-void bind_sources_free(struct bind_sources *b);

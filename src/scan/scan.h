@@ -18,7 +18,7 @@
 #include "scan/hugepages.h"
 #include "scan/inetdiag.h"
 #include "scan/lockwaits.h"
-#include "scan/mountinfo.h"
+#include "scan/binds.h"
 #include "scan/mqueue.h"
 #include "scan/openers.h"
 #include "scan/owners.h"

@@ -151,6 +151,31 @@ def test_mounted_elsewhere(ipcctl, factory, tmp_path):
     assert states(ipcctl)["posix-shm:/x y"] == "idle"
 
 
+def test_mounted_in_another_namespace(ipcctl, factory, background, tmp_path):
+    """Of processes in sight: any of that namespace tells."""
+    factory("posix-shm", name="/x", size=1)
+    (tmp_path / "target").touch()
+    script = 'mount --bind /dev/shm/x "$0" && echo && exec sleep 99'
+    process = background("unshare", "--mount", "sh", "-c", script, str(tmp_path / "target"), stdout=subprocess.PIPE)
+    assert process.stdout.read(1) == b"\n"
+    assert states(ipcctl)["posix-shm:/x"] == "unknown" and "mounted elsewhere" in reason(ipcctl, "posix-shm:/x")
+    process.kill()
+    process.wait()
+    assert states(ipcctl)["posix-shm:/x"] == "idle"
+
+
+@pytest.mark.parametrize("prove", [False, True], ids=["passive", "prove"])
+def test_path_descriptors(ipcctl, made, mqueue_mounted, prove):
+    """Whoever has it with O_PATH reaches no data, but could come back: the lease is blind to that."""
+    ref, opened = made
+    fd = opened(os.O_PATH) if not ref.startswith("posix-mq") else os.open(mqueue_mounted + "/x", os.O_PATH)
+    assert states(ipcctl, prove=prove)[ref] == "unknown" and "O_PATH" in reason(ipcctl, ref)
+    other = opened(os.O_RDONLY)
+    assert states(ipcctl, prove=prove)[ref] == "in-use"
+    os.close(other)
+    os.close(fd)
+
+
 def test_no_files(ipcctl, factory):
     os.mkfifo("/dev/shm/fifo")
     os.symlink("/etc/passwd", "/dev/shm/link")
