@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "kind/fifo_openers.h"
 #include "kind/path.h"
 #include "kind/pipe_end.h"
 #include "kind/registry.h"
@@ -43,26 +44,8 @@ enum {
 	FIFO_HOLDERS,
 	FIFO_STATE,
 	FIFO_REASON,
+	FIFO_EVIDENCE,
 };
-
-enum { OPENER_PID, OPENER_START, OPENER_COMMAND, OPENER_USER, OPENER_TID, OPENER_ACCESS };
-
-static const struct field opener_fields[] = {
-	[OPENER_PID] = { .name = "pid", .type = FIELD_PID, .help = "process" },
-	[OPENER_START] = { .name = "start_time", .type = FIELD_TIME, .help = "when it was started" },
-	[OPENER_COMMAND] = { .name = "command",
-			     .type = FIELD_STR,
-			     .flags = FIELD_SHRINK,
-			     .help = "its command" },
-	[OPENER_USER] = { .name = "user", .type = FIELD_STR, .flags = FIELD_SHRINK, .help = "its user" },
-	[OPENER_TID] = { .name = "tid", .type = FIELD_PID, .help = "the thread that waits" },
-	[OPENER_ACCESS] = { .name = "access",
-			    .type = FIELD_STR,
-			    .values = access_values,
-			    .help = "what it opens it for" },
-};
-
-static const struct schema opener_schema = { "openers", opener_fields, ARRAY_SIZE(opener_fields) };
 
 static const struct field fields[] = {
 	[FIFO_KIND] = COMMON_KIND("fifo"),
@@ -92,7 +75,7 @@ static const struct field fields[] = {
 			   .type = FIELD_LIST,
 			   .flags = FIELD_ON_DEMAND,
 			   .sources = SOURCE_OPENERS,
-			   .items = &opener_schema,
+			   .items = &fifo_opener_schema,
 			   .help = "each of those" },
 	[FIFO_WAITERS] = COMMON_WAITERS,
 	[FIFO_WAITING] = COMMON_WAITING,
@@ -100,6 +83,7 @@ static const struct field fields[] = {
 	[FIFO_HOLDERS] = COMMON_HOLDERS,
 	[FIFO_STATE] = COMMON_STATE,
 	[FIFO_REASON] = COMMON_REASON,
+	[FIFO_EVIDENCE] = COMMON_EVIDENCE_FROM(SOURCE_HOLDERS | SOURCE_OPENERS),
 };
 
 static const struct schema schema = { "fifo", fields, ARRAY_SIZE(fields) };
@@ -178,55 +162,6 @@ static void project_names(struct projector *p, struct record *r, const struct ob
 	record_bool(r, FIFO_DELETED, !named && file && file->deleted);
 }
 
-static int add_opener(struct projector *p, struct record *r, struct list *list, const struct opener *o)
-{
-	const struct process *process = process_get(&p->processes, p->snapshot->context, o->pid);
-	struct record row;
-	struct span user;
-
-	if (!process || list_append(r, list, &row) < 0)
-		return -ENOMEM;
-	record_u64(&row, OPENER_PID, o->pid);
-	record_u64(&row, OPENER_TID, o->tid);
-	record_text(&row, OPENER_ACCESS, access_values[o->access]);
-	if (users_uid_name(&p->users, o->uid, &user) == 0)
-		record_str(&row, OPENER_USER, user);
-	if (process->error == 0) {
-		record_i64(&row, OPENER_START, process->start);
-		record_str(&row, OPENER_COMMAND, process->command);
-	}
-	return 0;
-}
-
-static int project_openers(struct projector *p, struct record *r, const struct object_key *key)
-{
-	const struct openers *openers = &p->snapshot->openers;
-	struct list *list;
-	uint64_t n = 0;
-
-	for (const struct opener *o = NULL; (o = openers_next(openers, key, o)) != NULL;)
-		n++;
-	/* Whoever is hidden may wait, too; but as with holders, those who are found count. */
-	if (openers->complete && (n > 0 || !p->snapshot->holders.hidden)) {
-		record_u64(r, FIFO_NOPENERS, n);
-	} else if (openers->complete) {
-		record_unknown_why(r, FIFO_NOPENERS, WHY_TOLD);
-	} else {
-		record_unknown(r, FIFO_NOPENERS, EPERM);
-		if (n == 0) {
-			record_unknown(r, FIFO_OPENERS, EPERM);
-			return 0;
-		}
-	}
-	list = record_list(r, FIFO_OPENERS);
-	if (!list)
-		return -ENOMEM;
-	for (const struct opener *o = NULL; (o = openers_next(openers, key, o)) != NULL;)
-		if (add_opener(p, r, list, o) < 0)
-			return -ENOMEM;
-	return 0;
-}
-
 /* Of one that nobody has open. Nothing says who may come back to it. */
 static void project_state(struct projector *p, struct record *r, const struct object_key *key,
 			  const struct holding_count *found)
@@ -242,9 +177,32 @@ static void project_state(struct projector *p, struct record *r, const struct ob
 			     "nobody has it open or waits to open it");
 }
 
+/* What processes tell: the kernel itself keeps no list of users. */
+static void project_evidence(struct projector *p, struct record *r, const struct object_key *key,
+			     const struct holding_count *found)
+{
+	const struct openers *openers = &p->snapshot->openers;
+	const struct opener *o = openers_next(openers, key, NULL);
+
+	if (found->processes > 0)
+		record_evidence(p, r, FIFO_EVIDENCE, "holders", SHOWS_USE, "%llu process%s",
+				(unsigned long long)found->processes, found->processes == 1 ? "" : "es");
+	else
+		record_evidence(p, r, FIFO_EVIDENCE, "holders", SHOWS_NOTHING, "none%s",
+				found->all ? "" : " in sight");
+	if (o)
+		record_evidence(p, r, FIFO_EVIDENCE, "tasks in open(2)", SHOWS_USE, "%u", o->pid);
+	else
+		record_evidence(p, r, FIFO_EVIDENCE, "tasks in open(2)", SHOWS_NOTHING, "none%s",
+				openers->looked && openers->complete && !p->snapshot->holders.hidden ?
+					"" :
+					" in sight");
+}
+
 static int project(struct projector *p, size_t i, struct record *r)
 {
 	static const struct waiting_fields waiting = { FIFO_WAITERS, FIFO_WAITING };
+	static const struct opener_fields opener_at = { FIFO_NOPENERS, FIFO_OPENERS };
 	const struct snapshot *s = p->snapshot;
 	const struct holding *first = held(s, i);
 	struct object_key key = key_at(s, i);
@@ -261,7 +219,9 @@ static int project(struct projector *p, size_t i, struct record *r)
 		record_path_stat(p, r, &stat_fields, path_files_find(&s->paths, key.dev, key.ino));
 	if (wants_any(p->want, FIFO_STATE, FIFO_REASON) && !first)
 		project_state(p, r, &key, &found);
-	if (wants_any(p->want, FIFO_NOPENERS, FIFO_OPENERS) && project_openers(p, r, &key) < 0)
+	project_evidence(p, r, &key, &found);
+	if (wants_any(p->want, FIFO_NOPENERS, FIFO_OPENERS) &&
+	    fifo_openers_project(p, r, &opener_at, &key) < 0)
 		return -ENOMEM;
 	/* One that was let go meanwhile is still a file, without a queue. */
 	(void)pipe_project(p, r, &pipe_fields, first, &found);

@@ -40,6 +40,7 @@ enum {
 	MQ_AGE,
 	MQ_STATE,
 	MQ_REASON,
+	MQ_EVIDENCE,
 	MQ_BYTES,
 	MQ_NOTIFY_PID,
 	MQ_NOTIFY_PID_COMMAND,
@@ -92,6 +93,7 @@ static const struct field fields[] = {
 	[MQ_AGE] = COMMON_AGE,
 	[MQ_STATE] = COMMON_STATE,
 	[MQ_REASON] = COMMON_REASON,
+	[MQ_EVIDENCE] = COMMON_EVIDENCE,
 	[MQ_BYTES] = { .name = "bytes",
 		       .type = FIELD_BYTES,
 		       .flags = FIELD_ON_DEMAND,
@@ -182,15 +184,16 @@ static int project_open(struct projector *p, const struct mqueue_entry *e, struc
 	return 0;
 }
 
+static const struct verdict_fields state_fields = { MQ_STATE, MQ_REASON, MQ_EVIDENCE };
+
 static int project_holders(struct projector *p, const struct mqueue_entry *e, struct record *r)
 {
 	static const struct holding_fields at = { MQ_NHOLDERS, MQ_HOLDERS };
-	static const struct verdict_fields state_fields = { MQ_STATE, MQ_REASON };
 	static const struct holding_roles roles = { "receiver", "sender", "both", "mapped", NULL };
 	struct object_key key = { OBJECT_FILE, e->dev, e->ino };
 	struct holding_count found = holding_count(p, &key);
 	int error =
-		wants_any(p->want, MQ_STATE, MQ_REASON) ? posix_mq_judge(p, r, &state_fields, e, &found) : 0;
+		wants_verdict(p, &state_fields) ? posix_mq_judge(p, r, &state_fields, e, &found) : 0;
 
 	return error ? error : record_holders(p, r, &at, &key, &found, &roles);
 }
@@ -237,7 +240,7 @@ static int project(struct projector *p, size_t i, struct record *r)
 	record_bool(r, MQ_DELETED, e->deleted);
 	if (e->deleted)
 		record_printf(r, MQ_REF, "posix-mq:inode=%llu", (unsigned long long)e->ino);
-	if (wants_any(p->want, MQ_NHOLDERS, MQ_HOLDERS) || wants_any(p->want, MQ_STATE, MQ_REASON))
+	if (wants_any(p->want, MQ_NHOLDERS, MQ_HOLDERS) || wants_verdict(p, &state_fields))
 		error = project_holders(p, e, r);
 	if (error)
 		return error;

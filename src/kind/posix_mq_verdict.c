@@ -23,20 +23,21 @@ static struct leased_file leased_file(const struct snapshot *s, const struct mqu
 int posix_mq_judge(struct projector *p, struct record *r, const struct verdict_fields *at,
 		   const struct mqueue_entry *e, const struct holding_count *found)
 {
+	const struct object_key key = { OBJECT_FILE, e->dev, e->ino };
 	struct leased_file file = leased_file(p->snapshot, e);
 	struct mqueue_attr attr = { 0 };
 	char more[48] = "";
 	int fd;
 
-	if (found->processes > 0 || e->deleted || !p->snapshot->depth.prove) {
-		judge_held_file(p, r, at, &(struct object_key){ OBJECT_FILE, e->dev, e->ino }, e->deleted,
-				found);
+	if (judge_by_holders(p, r, at, &key, e->deleted, found))
 		return 0;
-	}
 	fd = mqueue_open(&p->snapshot->queues, e);
 	if (fd >= 0 && mqueue_get_attr(fd, &attr) == 0 && attr.curmsgs > 0)
 		snprintf(more, sizeof(more), ", %llu message%s", (unsigned long long)attr.curmsgs,
 			 plural(attr.curmsgs));
+	if (fd >= 0)
+		record_evidence(p, r, at->evidence, "messages", SHOWS_NOTHING, "%llu",
+				(unsigned long long)attr.curmsgs);
 	/* Our own descriptor would be in the way. */
 	close_fd(&fd);
 	file.more = more;

@@ -88,10 +88,10 @@ static int find_directory(const struct snapshot *s, const struct shm_entry *e, s
 }
 
 /* The verdict: who was found holds it; that nobody does, only the kernel can prove. */
-static int judge(struct projector *p, struct record *r, const struct shm_entry *e,
-		 const struct holding_count *found)
+static int judge(struct projector *p, struct record *r, const struct verdict_fields *at,
+		 const struct shm_entry *e, const struct holding_count *found)
 {
-	static const struct verdict_fields at = { FILE_STATE, FILE_REASON };
+	const struct object_key key = { OBJECT_FILE, e->dev, e->ino };
 	struct leased_file file = leased_file(e);
 	_cleanup_(close_fd) int parent = -1;
 	int error;
@@ -100,11 +100,8 @@ static int judge(struct projector *p, struct record *r, const struct shm_entry *
 		record_state(p, r, FILE_STATE, "unknown", FILE_REASON, "it is a %s", file_type(e->mode));
 		return 0;
 	}
-	if (found->processes > 0 || e->deleted || e->undescribed || !p->snapshot->depth.prove) {
-		judge_held_file(p, r, &at, &(struct object_key){ OBJECT_FILE, e->dev, e->ino }, e->deleted,
-				found);
+	if (judge_by_holders(p, r, at, &key, e->deleted || e->undescribed, found))
 		return 0;
-	}
 	error = find_directory(p->snapshot, e, &file, &parent);
 	if (error == -ENOENT || error == -ENOTDIR)
 		return PROJECT_SKIP;
@@ -113,7 +110,7 @@ static int judge(struct projector *p, struct record *r, const struct shm_entry *
 			     strerror(-error));
 		return 0;
 	}
-	return judge_by_lease(p, r, &at, &file);
+	return judge_by_lease(p, r, at, &file);
 }
 
 int shmfile_reclaim(struct projector *p, size_t i, const struct reclaim *rules, struct report *report)
@@ -134,8 +131,9 @@ int shmfile_reclaim(struct projector *p, size_t i, const struct reclaim *rules, 
 static int project_holding(struct projector *p, struct record *r, const struct shm_entry *e)
 {
 	static const struct holding_fields holding = { FILE_NHOLDERS, FILE_HOLDERS };
+	static const struct verdict_fields state_fields = { FILE_STATE, FILE_REASON, FILE_EVIDENCE };
 	static const struct holding_roles roles = { "open", "open", "open", "mapped", NULL };
-	bool judged = wants_any(p->want, FILE_STATE, FILE_REASON);
+	bool judged = wants_verdict(p, &state_fields);
 	struct object_key key = { OBJECT_FILE, e->dev, e->ino };
 	struct holding_count found;
 	int error = 0;
@@ -145,7 +143,7 @@ static int project_holding(struct projector *p, struct record *r, const struct s
 	found = holding_count(p, &key);
 	found.known &= p->snapshot->shm.exact;
 	if (judged)
-		error = judge(p, r, e, &found);
+		error = judge(p, r, &state_fields, e, &found);
 	return error || !S_ISREG(e->mode) ? error : record_holders(p, r, &holding, &key, &found, &roles);
 }
 

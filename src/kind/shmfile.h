@@ -2,6 +2,7 @@
 /* What segments and named semaphores share: both are files in /dev/shm. */
 #pragma once
 
+#include "kind/evidence.h"
 #include "kind/holding.h"
 
 /* The field tables of both kinds start with these. */
@@ -28,6 +29,7 @@ enum shmfile_field {
 	FILE_AGE,
 	FILE_STATE,
 	FILE_REASON,
+	FILE_EVIDENCE,
 	FILE_NEXT,
 };
 
@@ -62,7 +64,7 @@ extern const char *const file_type_values[];
 			   .sources = SOURCE_HOLDERS,                                                        \
 			   .help = "unlinked, and kept by its holders only" },                               \
 	[FILE_NHOLDERS] = COMMON_NHOLDERS, [FILE_HOLDERS] = COMMON_HOLDERS, [FILE_AGE] = COMMON_AGE,         \
-	[FILE_STATE] = COMMON_STATE, [FILE_REASON] = COMMON_REASON
+	[FILE_STATE] = COMMON_STATE, [FILE_REASON] = COMMON_REASON, [FILE_EVIDENCE] = COMMON_EVIDENCE
 
 /* Fills those fields, state included. 0, PROJECT_SKIP or -ENOMEM. ref is "KIND:NAME_PREFIX" + name, name =
  * "/" + the path behind skip bytes. */

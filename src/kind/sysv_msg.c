@@ -25,6 +25,7 @@ enum {
 	MSG_WAITING,
 	MSG_STATE,
 	MSG_REASON,
+	MSG_EVIDENCE,
 	MSG_CONTENT,
 };
 
@@ -74,6 +75,7 @@ static const struct field fields[] = {
 	[MSG_WAITING] = COMMON_WAITING,
 	[MSG_STATE] = COMMON_STATE_FROM(SOURCE_BLOCKED),
 	[MSG_REASON] = COMMON_REASON_FROM(SOURCE_BLOCKED),
+	[MSG_EVIDENCE] = COMMON_EVIDENCE_FROM(SOURCE_BLOCKED),
 	[MSG_CONTENT] = { .name = "content",
 			  .type = FIELD_LIST,
 			  .flags = FIELD_EXPLICIT,
@@ -176,7 +178,7 @@ static int project_qbytes(struct projector *p, const struct sysv_msg_row *row, s
 static int project(struct projector *p, size_t i, struct record *r)
 {
 	static const struct waiting_fields waiting = { MSG_WAITERS, MSG_WAITING };
-	static const struct verdict_fields state_fields = { MSG_STATE, MSG_REASON };
+	static const struct verdict_fields state_fields = { MSG_STATE, MSG_REASON, MSG_EVIDENCE };
 	const struct sysv_msg_row *row = sysv_msg_at(&p->snapshot->sysv[SYSV_MSG], i);
 	struct object_key key = { OBJECT_SYSV_MSG, 0, row->perm.id };
 
@@ -193,7 +195,7 @@ static int project(struct projector *p, size_t i, struct record *r)
 	record_time(r, MSG_RTIME, row->rtime);
 	record_time(r, MSG_CTIME, row->ctime);
 	record_age(p, r, MSG_AGE, newer(row->ctime, newer(row->stime, row->rtime)));
-	if (wants_any(p->want, MSG_STATE, MSG_REASON))
+	if (wants_verdict(p, &state_fields))
 		sysv_msg_judge(p, row, r, &state_fields);
 	if (!wants(p->want, MSG_CONTENT))
 		return 0;

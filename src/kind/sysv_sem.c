@@ -17,6 +17,7 @@ enum {
 	SEM_AGE,
 	SEM_STATE,
 	SEM_REASON,
+	SEM_EVIDENCE,
 	SEM_WAITERS,
 	SEM_WAITING,
 	SEM_UNSEEN,
@@ -55,6 +56,7 @@ static const struct field fields[] = {
 	[SEM_AGE] = COMMON_AGE,
 	[SEM_STATE] = COMMON_STATE,
 	[SEM_REASON] = COMMON_REASON,
+	[SEM_EVIDENCE] = COMMON_EVIDENCE,
 	[SEM_WAITERS] = { .name = "waiters",
 			  .type = FIELD_U64,
 			  .flags = FIELD_ON_DEMAND | FIELD_GAUGE,
@@ -206,7 +208,7 @@ static int project_waiting(struct projector *p, const struct sysv_sem_row *row, 
 
 static int project(struct projector *p, size_t i, struct record *r)
 {
-	static const struct verdict_fields state_fields = { SEM_STATE, SEM_REASON };
+	static const struct verdict_fields state_fields = { SEM_STATE, SEM_REASON, SEM_EVIDENCE };
 	const struct sysv_sem_row *row = sysv_sem_at(&p->snapshot->sysv[SYSV_SEM], i);
 	int e = 0;
 
@@ -215,7 +217,7 @@ static int project(struct projector *p, size_t i, struct record *r)
 	record_time(r, SEM_OTIME, row->otime);
 	record_time(r, SEM_CTIME, row->ctime);
 	record_age(p, r, SEM_AGE, newer(row->otime, row->ctime));
-	if (wants_any(p->want, SEM_STATE, SEM_REASON))
+	if (wants_verdict(p, &state_fields))
 		sysv_sem_judge(p, row, r, &state_fields);
 	if (wants(p->want, SEM_WAITERS) || wants(p->want, SEM_UNSEEN) || wants(p->want, SEM_SEMAPHORES))
 		e = project_semaphores(p, row, r);

@@ -37,6 +37,7 @@ enum {
 	SHM_AGE,
 	SHM_STATE,
 	SHM_REASON,
+	SHM_EVIDENCE,
 	SHM_CONTENT,
 	SHM_CONTENT_READ,
 };
@@ -100,6 +101,7 @@ static const struct field fields[] = {
 	[SHM_AGE] = COMMON_AGE,
 	[SHM_STATE] = COMMON_STATE,
 	[SHM_REASON] = COMMON_REASON,
+	[SHM_EVIDENCE] = COMMON_EVIDENCE,
 	[SHM_CONTENT] = { .name = "content",
 			  .type = FIELD_LIST,
 			  .flags = FIELD_EXPLICIT,
@@ -170,7 +172,7 @@ static int project_holders(struct projector *p, const struct sysv_shm_row *row, 
 
 static int project(struct projector *p, size_t i, struct record *r)
 {
-	static const struct verdict_fields state_fields = { SHM_STATE, SHM_REASON };
+	static const struct verdict_fields state_fields = { SHM_STATE, SHM_REASON, SHM_EVIDENCE };
 	const struct sysv_shm_row *row = sysv_shm_at(&p->snapshot->sysv[SYSV_SHM], i);
 
 	sysv_project(p, r, &row->perm);
@@ -187,7 +189,7 @@ static int project(struct projector *p, size_t i, struct record *r)
 	if (wants_any(p->want, SHM_RSS_BYTES, SHM_SWAP_BYTES) ||
 	    wants_any(p->want, SHM_HUGETLB_FLAG, SHM_HUGE_PAGE_SIZE))
 		project_memory(p, row, r);
-	if (wants_any(p->want, SHM_STATE, SHM_REASON))
+	if (wants_verdict(p, &state_fields))
 		sysv_shm_judge(p, row, r, &state_fields);
 	if (wants_any(p->want, SHM_NHOLDERS, SHM_HOLDERS) && project_holders(p, row, r) < 0)
 		return -ENOMEM;

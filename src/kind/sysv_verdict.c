@@ -8,41 +8,49 @@
 #include "kind/waiting.h"
 #include "scan/sysv_abi.h"
 
-void sysv_shm_judge(struct projector *p, const struct sysv_shm_row *row, struct record *r,
-		    const struct verdict_fields *at)
+/* Of a segment that nobody has attached: whom it records. */
+static void judge_unattached(struct projector *p, const struct sysv_shm_row *row, struct record *r,
+			     const struct verdict_fields *at)
 {
-	const struct process *creator = NULL, *last = NULL;
-	enum recorded creator_is, last_is;
+	struct recorded_all all = { 0 };
+	enum recorded creator, last = PROCESS_GONE;
 
-	if (row->nattch > 0) {
-		record_state(p, r, at->state, "in-use", at->reason, "%s%llu attached",
-			     row->perm.perms & SYSV_SHM_DEST ? "marked for destruction, " : "",
-			     (unsigned long long)row->nattch);
-		return;
-	}
-	if (p->snapshot->depth.no_processes) {
-		record_state(p, r, at->state, "unknown", at->reason,
-			     "nothing attached; processes were not looked at");
-		return;
-	}
-	creator_is = recorded_process(p, row->cpid, row->ctime, &creator);
+	creator = weigh_recorded(p, r, at, &all, row->cpid, row->ctime, "creator");
 	/* Nobody ever attached: then there is no last user to ask. */
-	last_is = row->atime == 0 && row->dtime == 0 ?
-			  PROCESS_GONE :
-			  recorded_process(p, row->lpid, newer(row->atime, row->dtime), &last);
-	if (creator_is == PROCESS_ALIVE)
-		record_state(p, r, at->state, "idle", at->reason, "creator %u (%.*s) is alive", row->cpid,
-			     (int)creator->command.len, creator->command.ptr);
-	else if (last_is == PROCESS_ALIVE)
-		record_state(p, r, at->state, "idle", at->reason, "last user %u (%.*s) is alive", row->lpid,
-			     (int)last->command.len, last->command.ptr);
-	else if (creator_is == PROCESS_CANNOT_TELL || last_is == PROCESS_CANNOT_TELL)
+	if (row->atime || row->dtime)
+		last = weigh_recorded(p, r, at, &all, row->lpid, newer(row->atime, row->dtime), "last user");
+	/* It always has a creator: without a number, one out of sight. */
+	if (row->cpid == 0)
+		creator = PROCESS_CANNOT_TELL;
+	if (row->nattch > 0)
+		return;
+	if (all.alive)
+		record_state(p, r, at->state, "idle", at->reason, "%s %u (%.*s) is alive", all.role, all.pid,
+			     (int)all.alive->command.len, all.alive->command.ptr);
+	else if (creator == PROCESS_CANNOT_TELL || last == PROCESS_CANNOT_TELL)
 		record_state(p, r, at->state, "unknown", at->reason,
 			     "nothing attached; %s cannot be judged from here",
-			     creator_is == PROCESS_CANNOT_TELL ? "its creator" : "its last user");
+			     creator == PROCESS_CANNOT_TELL ? "its creator" : "its last user");
 	else
 		record_state(p, r, at->state, "orphaned", at->reason,
 			     "nothing attached, creator and last user are gone");
+}
+
+void sysv_shm_judge(struct projector *p, const struct sysv_shm_row *row, struct record *r,
+		    const struct verdict_fields *at)
+{
+	unsigned long long nattch = row->nattch;
+
+	record_evidence(p, r, at->evidence, "attachments", nattch > 0 ? SHOWS_USE : SHOWS_DISUSE, "%llu",
+			nattch);
+	if (nattch > 0)
+		record_state(p, r, at->state, "in-use", at->reason, "%s%llu attached",
+			     row->perm.perms & SYSV_SHM_DEST ? "marked for destruction, " : "", nattch);
+	else if (p->snapshot->depth.no_processes)
+		record_state(p, r, at->state, "unknown", at->reason,
+			     "nothing attached; processes were not looked at");
+	if (!p->snapshot->depth.no_processes && (nattch == 0 || wants_evidence(p, at->evidence)))
+		judge_unattached(p, row, r, at);
 }
 
 /*
@@ -82,7 +90,7 @@ int sysv_shm_reclaim(struct projector *p, size_t i, const struct reclaim *rules,
 void sysv_sem_judge(struct projector *p, const struct sysv_sem_row *row, struct record *r,
 		    const struct verdict_fields *at)
 {
-	int id = (int)row->perm.id, waiters = 0;
+	int id = (int)row->perm.id, waiters = 0, before = 0;
 	struct recorded_all all = { 0 };
 
 	if (p->snapshot->depth.no_processes || !p->snapshot->context->own_proc) {
@@ -98,9 +106,14 @@ void sysv_sem_judge(struct projector *p, const struct sysv_sem_row *row, struct 
 			return;
 		}
 		waiters += n + z;
-		weigh_recorded(p, &all, (uint32_t)pid, newer(row->otime, row->ctime),
-			       "process that changed it last,");
+		/* Most sets are one process's. */
+		if (i == 0 || pid != before)
+			(void)weigh_recorded(p, r, at, &all, (uint32_t)pid, newer(row->otime, row->ctime),
+					     "last changer");
+		before = pid;
 	}
+	record_evidence(p, r, at->evidence, "waiters", waiters > 0 ? SHOWS_USE : SHOWS_NOTHING, "%d",
+			waiters);
 	if (waiters > 0)
 		record_state(p, r, at->state, "in-use", at->reason, "%d task%s blocked on it", waiters,
 			     plural((uint64_t)waiters));
@@ -147,22 +160,30 @@ void sysv_msg_judge(struct projector *p, const struct sysv_msg_row *row, struct 
 	char more[48] = "";
 
 	if (waits) {
+		record_evidence(p, r, at->evidence, "waiters", SHOWS_USE, "%u in %s", waits->pid,
+				task_wait_name(waits->wait));
 		record_state(p, r, at->state, "in-use", at->reason, "process %u waits in %s", waits->pid,
 			     task_wait_name(waits->wait));
-		return;
+	} else {
+		record_evidence(p, r, at->evidence, "waiters", SHOWS_NOTHING, "none%s",
+				waiting_is_known(p, &key) ? "" : " in sight");
 	}
+	record_evidence(p, r, at->evidence, "messages", SHOWS_NOTHING, "%llu", (unsigned long long)row->qnum);
 	if (p->snapshot->depth.no_processes) {
-		record_state(p, r, at->state, "unknown", at->reason, "processes were not looked at");
+		if (!waits)
+			record_state(p, r, at->state, "unknown", at->reason, "processes were not looked at");
 		return;
 	}
 	if (row->qnum > 0)
 		snprintf(more, sizeof(more), ", %llu message%s", (unsigned long long)row->qnum,
 			 plural(row->qnum));
 	/* It tells nobody who made it. */
-	if (row->stime)
-		weigh_recorded(p, &all, row->lspid, row->stime, "last sender");
-	if (row->rtime)
-		weigh_recorded(p, &all, row->lrpid, row->rtime, "last receiver");
+	if (row->stime && (!waits || wants_evidence(p, at->evidence)))
+		(void)weigh_recorded(p, r, at, &all, row->lspid, row->stime, "last sender");
+	if (row->rtime && (!waits || wants_evidence(p, at->evidence)))
+		(void)weigh_recorded(p, r, at, &all, row->lrpid, row->rtime, "last receiver");
+	if (waits)
+		return;
 	if (!all.alive && !waiting_is_known(p, &key))
 		record_state(p, r, at->state, "unknown", at->reason,
 			     "whether somebody waits for it could not be read%s", more);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "kind/unix_fields.h"
+#include "kind/evidence.h"
 #include "kind/waiting.h"
 
 #include "kind/unix_peers.h"
@@ -106,6 +107,7 @@ static const struct field fields[] = {
 			  .flags = FIELD_SHRINK,
 			  .sources = SOURCE_HOLDERS | SOURCE_PEERS,
 			  .help = "why that state" },
+	[UNIX_EVIDENCE] = COMMON_EVIDENCE,
 };
 
 const struct schema unix_socket_schema = { "unix-socket", fields, ARRAY_SIZE(fields) };

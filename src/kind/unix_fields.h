@@ -41,6 +41,7 @@ enum {
 	UNIX_FDS_IN_FLIGHT,
 	UNIX_STATE,
 	UNIX_REASON,
+	UNIX_EVIDENCE, /* of a file */
 };
 
 /* By what the kernel tells: 1 receive, 2 send. */

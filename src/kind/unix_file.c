@@ -218,6 +218,9 @@ static void judge(const struct snapshot *s, const struct path_file *file, int fd
 	v->device = place.device;
 	if (askable)
 		answer = ask(fd);
+	/* Asked in vain is not asked. */
+	v->asked = answer != ANSWER_UNKNOWN;
+	v->live = answer == ANSWER_LIVE;
 	if (answer == ANSWER_STALE) {
 		judge_stale(s, file, fd, &place, v);
 		return;

@@ -6,6 +6,8 @@
 
 struct unix_file_verdict {
 	const char *state, *reason; /* of state_values */
+	bool asked;		    /* the kernel itself was: a connection */
+	bool live;		    /* then: something is bound to it */
 	bool listed;		    /* a socket that is listed is bound to it */
 	bool ambiguous;		    /* one may be, or to another file of its number */
 	uint32_t device;	    /* packed, as the kernel tells it of the sockets bound there */

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "kind/evidence.h"
 #include "kind/path.h"
 #include "kind/registry.h"
 #include "kind/unix_create.h"
@@ -155,6 +156,20 @@ static int project_socket(struct projector *p, size_t i, struct record *r)
 	return 0;
 }
 
+static void project_evidence(struct projector *p, struct record *r, const struct unix_file_verdict *v)
+{
+	record_evidence(p, r, UNIX_EVIDENCE, "connection",
+			!v->asked ? SHOWS_NOTHING :
+			v->live	  ? SHOWS_USE :
+				    SHOWS_DISUSE,
+			"%s",
+			!v->asked ? "not asked" :
+			v->live	  ? "something is bound to it" :
+				    "nothing is bound to it");
+	record_evidence(p, r, UNIX_EVIDENCE, "sockets in sight", SHOWS_NOTHING,
+			v->ambiguous ? "one may be bound to it" : "none is bound to it");
+}
+
 static int project_file(struct projector *p, const struct path_file *file, struct record *r)
 {
 	static const struct stat_fields at = { { UNIX_OWNER, UNIX_GROUP, UNIX_UID, UNIX_GID, UNIX_MODE },
@@ -172,6 +187,7 @@ static int project_file(struct projector *p, const struct path_file *file, struc
 	record_u64(r, UNIX_PATH_INODE, (uint32_t)file->ino);
 	record_path_stat(p, r, &at, file);
 	record_state(p, r, UNIX_STATE, verdict.state, UNIX_REASON, "%s", verdict.reason);
+	project_evidence(p, r, &verdict);
 	/* Whoever holds a socket that is bound there, it is not in this network namespace. */
 	if (strcmp(verdict.state, "orphaned") == 0)
 		record_u64(r, UNIX_NHOLDERS, 0);

@@ -34,6 +34,26 @@ enum recorded recorded_process(struct projector *p, uint32_t pid, int64_t until,
 	return PROCESS_ALIVE;
 }
 
+bool wants_verdict(const struct projector *p, const struct verdict_fields *at)
+{
+	return wants_any(p->want, at->state, at->reason) || wants_evidence(p, at->evidence);
+}
+
+/* Who of the owner's processes could come back. */
+static void put_oldest(struct projector *p, struct record *r, const struct verdict_fields *at,
+		       const struct user_process *oldest, int64_t created)
+{
+	const char *source = "older process of owner";
+
+	if (oldest && oldest->start <= created)
+		record_evidence(p, r, at->evidence, source, SHOWS_RETURN, "%u (%.*s)", oldest->pid,
+				(int)oldest->command.len, oldest->command.ptr);
+	else if (p->owners.error < 0 || !p->owners.complete)
+		record_evidence(p, r, at->evidence, source, SHOWS_NOTHING, "none in sight");
+	else
+		record_evidence(p, r, at->evidence, source, SHOWS_DISUSE, "none");
+}
+
 int judge_unheld(struct projector *p, struct record *r, const struct verdict_fields *at, uint32_t uid,
 		 int64_t created, const char *proof)
 {
@@ -47,6 +67,7 @@ int judge_unheld(struct projector *p, struct record *r, const struct verdict_fie
 	if (owners_read(&p->owners, p->snapshot->context) < 0)
 		return -ENOMEM;
 	oldest = owners_oldest(&p->owners, uid);
+	put_oldest(p, r, at, oldest, created);
 	/* Who was started in the same second may be older. */
 	if (oldest && oldest->start <= created)
 		record_state(p, r, at->state, "idle", at->reason,
@@ -64,18 +85,43 @@ int judge_unheld(struct projector *p, struct record *r, const struct verdict_fie
 	return 0;
 }
 
-void judge_held_file(struct projector *p, struct record *r, const struct verdict_fields *at,
-		     const struct object_key *key, bool deleted, const struct holding_count *found)
+/* What the look at all processes found. */
+static void put_holders(struct projector *p, struct record *r, const struct verdict_fields *at,
+			const struct holding_count *found, const struct holder *only)
+{
+	const char *source = "holders";
+	unsigned long long n = found->processes;
+
+	if (only)
+		record_evidence(p, r, at->evidence, source, SHOWS_NOTHING, "O_PATH alone");
+	else if (n > 0)
+		record_evidence(p, r, at->evidence, source, SHOWS_USE, "%llu process%s", n,
+				n == 1 ? "" : "es");
+	else if (!p->snapshot->holders.walked)
+		record_evidence(p, r, at->evidence, source, SHOWS_NOTHING, "not looked for");
+	else
+		record_evidence(p, r, at->evidence, source, SHOWS_NOTHING, "none%s",
+				found->all ? "" : " in sight");
+}
+
+bool judge_by_holders(struct projector *p, struct record *r, const struct verdict_fields *at,
+		      const struct object_key *key, bool deleted, const struct holding_count *found)
 {
 	const struct holder *only = found->processes > 0 ? holding_paths_only(p, key) : NULL;
+	bool prove = p->snapshot->depth.prove && found->processes == 0 && !deleted;
 
+	put_holders(p, r, at, found, only);
+	if (!prove && !deleted)
+		record_evidence(p, r, at->evidence, "write lease", SHOWS_NOTHING, "not asked%s",
+				p->snapshot->depth.prove ? ", there are holders" : " (--prove)");
 	if (only)
 		record_state(p, r, at->state, "unknown", at->reason,
 			     "%sheld by descriptors of O_PATH alone, which reach no data: process %u (%.*s)",
 			     deleted ? "deleted, " : "", only->pid, (int)only->command.len,
 			     only->command.ptr);
-	else
+	else if (!prove)
 		record_held_state(p, r, at->state, at->reason, deleted, found);
+	return !prove;
 }
 
 /* What the lease cannot see: a mount of the file elsewhere. */
@@ -92,6 +138,8 @@ static int judge_refusal(struct projector *p, struct record *r, const struct ver
 {
 	if (error == -ENOENT || error == -ESTALE)
 		return PROJECT_SKIP;
+	record_evidence(p, r, at->evidence, "write lease", error == -EBUSY ? SHOWS_USE : SHOWS_NOTHING, "%s",
+			error == -EBUSY ? "refused" : strerror(-error));
 	if (error == -EBUSY)
 		record_state(p, r, at->state, "in-use", at->reason,
 			     "somebody has it open, as the kernel tells (write lease refused)%s", file->more);
@@ -112,7 +160,18 @@ static int judge_free(struct projector *p, struct record *r, const struct verdic
 	char proof[96];
 	int error;
 
-	if (is_mounted_elsewhere(p, file, &error) || error < 0) {
+	bool elsewhere = is_mounted_elsewhere(p, file, &error);
+
+	record_evidence(p, r, at->evidence, "write lease", SHOWS_DISUSE, "granted");
+	record_evidence(p, r, at->evidence, "mounts elsewhere",
+			elsewhere ? SHOWS_RETURN :
+			error < 0 ? SHOWS_NOTHING :
+				    SHOWS_DISUSE,
+			"%s",
+			elsewhere ? "there is one" :
+			error < 0 ? strerror(-error) :
+				    "none");
+	if (elsewhere || error < 0) {
 		record_state(p, r, at->state, "unknown", at->reason,
 			     error < 0 ? "whether it is mounted elsewhere could not be read" :
 					 "it is mounted elsewhere, too");
@@ -140,7 +199,7 @@ static const struct field verdict_fields[] = {
 	[VERDICT_REASON] = { .name = "reason", .type = FIELD_STR },
 };
 const struct schema verdict_schema = { "verdict", verdict_fields, ARRAY_SIZE(verdict_fields) };
-const struct verdict_fields verdict_at = { VERDICT_STATE, VERDICT_REASON };
+const struct verdict_fields verdict_at = { VERDICT_STATE, VERDICT_REASON, NO_EVIDENCE };
 
 int verdict_begin(struct projector *p, struct record *r, struct arena *arena)
 {
@@ -252,29 +311,42 @@ int reclaim_leased(struct projector *p, const struct leased_file *file, const st
 	return e < 0 ? e : unlink_leased(fd, file, report);
 }
 
-void weigh_recorded(struct projector *p, struct recorded_all *all, uint32_t pid, int64_t until,
-		    const char *role)
+/* What became of a process that the object records. */
+static void put_recorded(struct projector *p, struct record *r, const struct verdict_fields *at,
+			 const char *role, uint32_t pid, enum recorded is, const struct process *process)
+{
+	if (is == PROCESS_ALIVE)
+		record_evidence(p, r, at->evidence, role, SHOWS_RETURN, "%u (%.*s) is alive", pid,
+				(int)process->command.len, process->command.ptr);
+	else if (is == PROCESS_GONE)
+		record_evidence(p, r, at->evidence, role, SHOWS_DISUSE, "%u is gone", pid);
+	else if (pid == 0)
+		record_evidence(p, r, at->evidence, role, SHOWS_NOTHING, "outside of this PID namespace");
+	else
+		record_evidence(p, r, at->evidence, role, SHOWS_NOTHING, "%u cannot be judged", pid);
+}
+
+enum recorded weigh_recorded(struct projector *p, struct record *r, const struct verdict_fields *at,
+			     struct recorded_all *all, uint32_t pid, int64_t until, const char *role)
 {
 	const struct process *process = NULL;
+	enum recorded is;
 
 	/* In the first PID namespace everybody has a number: none is nobody. */
-	if (pid == 0 && proc_is_initial(p->snapshot->context->proc))
-		return;
-	all->any = true;
-	switch (recorded_process(p, pid, until, &process)) {
-	case PROCESS_ALIVE:
-		if (!all->alive) {
-			all->alive = process;
-			all->pid = pid;
-			all->role = role;
-		}
-		break;
-	case PROCESS_CANNOT_TELL:
-		all->unjudged = true;
-		break;
-	case PROCESS_GONE:
-		break;
+	if (pid == 0 && proc_is_initial(p->snapshot->context->proc)) {
+		record_evidence(p, r, at->evidence, role, SHOWS_NOTHING, "none recorded");
+		return PROCESS_GONE;
 	}
+	is = recorded_process(p, pid, until, &process);
+	put_recorded(p, r, at, role, pid, is, process);
+	all->any = true;
+	all->unjudged |= is == PROCESS_CANNOT_TELL;
+	if (is == PROCESS_ALIVE && !all->alive) {
+		all->alive = process;
+		all->pid = pid;
+		all->role = role;
+	}
+	return is;
 }
 
 void judge_by_records(struct projector *p, struct record *r, const struct verdict_fields *at,

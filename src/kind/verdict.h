@@ -2,6 +2,7 @@
 /* Evidence for `state` that several kinds weigh. */
 #pragma once
 
+#include "kind/evidence.h"
 #include "kind/holding.h"
 #include "kind/kind.h"
 #include "scan/lease.h"
@@ -22,8 +23,10 @@ enum recorded recorded_process(struct projector *p, uint32_t pid, int64_t until,
 
 /* Where a record keeps the verdict. */
 struct verdict_fields {
-	size_t state, reason;
+	size_t state, reason, evidence; /* NO_EVIDENCE: it keeps none */
 };
+/* Whether any of them is wanted. */
+bool wants_verdict(const struct projector *p, const struct verdict_fields *at);
 
 /*
  * Of an object that is proved to be held by nobody, and that records nobody: idle if a process of its owner
@@ -47,11 +50,12 @@ struct leased_file {
 };
 
 /*
- * State and reason of a file as far as holders tell: in-use, or unknown. Descriptors of O_PATH alone, which
- * reach no data and which no lease sees, are not proof of either.
+ * The verdict on a file as far as holders tell: in-use, or unknown. Descriptors of O_PATH alone, which
+ * reach no data and which no lease sees, are not proof of either. False: nobody was found, and the kernel
+ * itself is to be asked.
  */
-void judge_held_file(struct projector *p, struct record *r, const struct verdict_fields *at,
-		     const struct object_key *key, bool deleted, const struct holding_count *found);
+bool judge_by_holders(struct projector *p, struct record *r, const struct verdict_fields *at,
+		      const struct object_key *key, bool deleted, const struct holding_count *found);
 /* The verdict on such a file by the write lease. 0, PROJECT_SKIP: it is gone, or -ENOMEM. */
 int judge_by_lease(struct projector *p, struct record *r, const struct verdict_fields *at,
 		   const struct leased_file *file) _must_check_;
@@ -68,9 +72,12 @@ struct recorded_all {
 	bool any;	  /* there were some at all */
 };
 
-/* Weighs one more; pid 0 counts only where that means somebody out of sight. until: as recorded_process(). */
-void weigh_recorded(struct projector *p, struct recorded_all *all, uint32_t pid, int64_t until,
-		    const char *role);
+/*
+ * Weighs one more, and puts it down as evidence; pid 0 counts only where that means somebody out of sight.
+ * until: as recorded_process(). What is known of it.
+ */
+enum recorded weigh_recorded(struct projector *p, struct record *r, const struct verdict_fields *at,
+			     struct recorded_all *all, uint32_t pid, int64_t until, const char *role);
 /*
  * Of what the kernel keeps no list of users of, and nobody waits for: idle, unknown or stale. more: as
  * above.
