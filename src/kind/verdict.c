@@ -119,6 +119,9 @@ bool judge_by_holders(struct projector *p, struct record *r, const struct verdic
 			     "%sheld by descriptors of O_PATH alone, which reach no data: process %u (%.*s)",
 			     deleted ? "deleted, " : "", only->pid, (int)only->command.len,
 			     only->command.ptr);
+	else if (!prove && !deleted && found->processes == 0 && p->snapshot->holders.walked)
+		record_state(p, r, at->state, "unknown", at->reason,
+			     "no process in sight holds it; --prove asks the kernel");
 	else if (!prove)
 		record_held_state(p, r, at->state, at->reason, deleted, found);
 	return !prove;
