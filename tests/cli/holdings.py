@@ -71,7 +71,9 @@ def check(o, truth, roles, counted=True, side=None):
     check_rows(o["holders"], truth, roles, side)
     pids = {h["pid"] for h in holdings_of(truth, side)}
     assert o["nholders"] == (len(pids) if counted else None), o
-    assert o["state"] == "in-use"
+    # Descriptors of O_PATH reach no data of a file that has a name to come back to.
+    reached = any(h["fd"] < 0 or h["access"] for h in holdings_of(truth, side))
+    assert o["state"] == ("in-use" if reached or not o["kind"].startswith("posix-") else "unknown")
 
 
 def descriptors(truth, access, side=None):
