@@ -58,9 +58,9 @@ def one_user_only():
 
 
 def pytest_collection_modifyitems(config, items):
-    """Under a wrapper such as valgrind a run costs seconds: of a test with many cases every fifth
-    is taken. The sanitizers' builds run them all."""
-    if not os.environ.get("IPCCTL_WRAPPER"):
+    """Where a run costs seconds (valgrind, threads watched): of a test with many cases every fifth is
+    taken. The other builds run them all."""
+    if not os.environ.get("IPCCTL_WRAPPER") and not os.environ.get("IPCCTL_SAMPLE"):
         return
     cases = {}
     for item in items:
