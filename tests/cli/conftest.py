@@ -3,7 +3,7 @@
 PID and network namespaces that die with the test run.
 
 Environment: IPCCTL, the program (./ipcctl); FACTORY (build/tests/factory);
-IPCCTL_WRAPPER, a command prefix such as valgrind.
+IPCCTL_WRAPPER, a command prefix such as valgrind; IPCCTL_SAMPLE, if set, of many similar cases a few.
 """
 
 import contextlib
