@@ -11,7 +11,7 @@ static const struct field fields[] = {
 	[REASON] = { .name = "reason", .type = FIELD_STR },
 };
 static const struct schema schema = { "toy", fields, ARRAY_SIZE(fields) };
-static const struct verdict_fields at = { STATE, REASON };
+static const struct verdict_fields at = { STATE, REASON, NO_EVIDENCE };
 
 /* Processes of the system, as they were read: user 1000 has one since second 500. */
 struct scene {
