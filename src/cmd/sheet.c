@@ -334,22 +334,20 @@ static int emit_sorted(struct sheet *s)
 	return e;
 }
 
-/* Machines read the warnings in the document; people on standard error. What makes
- * the run fail is an error in any format. */
-static void tell_warnings(struct sheet *s)
+void warnings_tell(struct context *c, const struct warnings *warnings, bool mute)
 {
-	for (size_t i = 0; i < s->warnings.count; i++) {
-		const struct warning *w = &s->warnings.items[i];
-		bool fails = warning_fails(w) || (s->context->options.strict && warning_hides(w));
+	for (size_t i = 0; i < warnings->count; i++) {
+		const struct warning *w = &warnings->items[i];
+		bool fails = warning_fails(w) || (c->options.strict && warning_hides(w));
 		_cleanup_(buf_free) struct buf text = { 0 };
 
 		warning_text(w, &text);
 		if (!buf_cstr(&text))
 			continue;
 		if (fails)
-			diag_error_escaped(&s->context->diag, text.data);
-		else if (s->renderer.ops != &render_json && !s->mute)
-			diag_note_escaped(&s->context->diag, text.data);
+			diag_error_escaped(&c->diag, text.data);
+		else if (!mute)
+			diag_note_escaped(&c->diag, text.data);
 	}
 }
 
@@ -372,7 +370,8 @@ int sheet_end(struct sheet *s)
 	s->document.complete = !s->warnings.incomplete;
 	if (s->renderer.ops->end)
 		s->renderer.ops->end(&s->renderer, &s->document, out_buf(&c->out));
-	tell_warnings(s);
+	/* Machines read them in the document. */
+	warnings_tell(c, &s->warnings, s->renderer.ops == &render_json || s->mute);
 	if (c->options.verbose)
 		diag_note(&c->diag, "%" PRIu64 " shown, %" PRIu64 " left out by filters, %.1f ms", s->shown,
 			  s->left_out, milliseconds_since(&c->started));

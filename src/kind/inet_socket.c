@@ -345,6 +345,8 @@ const struct kind kind_inet_socket = {
 	.remove_means = "SOCK_DESTROY",
 	.reference = "inet-socket:INODE, inet-socket:cookie=N, inet-socket:tcp:ADDRESS:PORT",
 	.schema = &schema,
+	.fill_field = "pending",
+	.room_field = "backlog",
 	.sources = SOURCE_INET,
 	.narrow = narrow,
 	.count = count,

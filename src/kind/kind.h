@@ -150,6 +150,7 @@ struct kind {
 	/* From here on NULL in a kind that is not built yet. */
 	const struct schema *schema; /* first two fields: kind, ref */
 	const char *bytes_field;     /* the field that summary adds up, or NULL */
+	const char *fill_field, *room_field; /* how much is in an object, of how much; or NULL */
 	unsigned sources;	     /* what a listing needs at least */
 
 	/* Tells the scan that only this object is wanted, where it can be told, and which

@@ -327,6 +327,8 @@ const struct kind kind_posix_mq = {
 	.remove_means = "mq_unlink(3); those who have it open keep it",
 	.reference = "posix-mq:/NAME, posix-mq:inode=N (deleted)",
 	.schema = &schema,
+	.fill_field = "curmsgs",
+	.room_field = "maxmsg",
 	.sources = SOURCE_MQUEUE,
 	.narrow = narrow,
 	.count = count,

@@ -335,6 +335,8 @@ const struct kind kind_sysv_msg = {
 	.remove_means = "IPC_RMID; messages are lost, blocked tasks wake with EIDRM",
 	.reference = "sysv-msg:ID, sysv-msg:key=KEY",
 	.schema = &schema,
+	.fill_field = "bytes",
+	.room_field = "qbytes",
 	.bytes_field = "bytes",
 	.sources = SOURCE_SYSV_MSG,
 	.count = count,

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* The numbers of a whole system, kind by kind: what monitoring wants, and no single object. */
+#pragma once
+
+#include "cmd/listing.h"
+
+/* States that are counted, in the order of state_values; the last: a kind that has none. */
+enum { SURVEY_STATES = 6 };
+extern const char *const survey_states[SURVEY_STATES];
+
+/* What the objects of one state sum up to. */
+struct state_sum {
+	uint64_t objects, bytes, holders, waiters;
+};
+
+struct kind_survey {
+	const struct kind *kind;
+	bool unread; /* its source failed: there are no numbers */
+	struct state_sum states[SURVEY_STATES];
+	/* By field of the kind's schema: the sum of those of its gauges that need no call per object, and of
+	 * how many objects a value could not be read. */
+	uint64_t *sums, *unknown;
+	bool has_orphan;
+	uint64_t oldest_orphan; /* seconds */
+	/* Of objects that have room for so much: the fullest, in hundredths of a percent; and which. */
+	bool has_fill;
+	uint64_t fullest;
+	struct span fullest_ref;
+};
+
+struct survey {
+	struct listing l; /* all kinds, with their snapshot */
+	struct kind_survey *kinds;
+	struct arena arena;
+	uint64_t blocked;				   /* threads that are blocked on an object */
+	uint64_t deadlocks, likely_deadlocks, dead_owners; /* circles, circles, threads */
+	bool complete;
+	uint64_t unreadable_processes;
+	uint64_t nanoseconds; /* what it took */
+};
+
+/*
+ * Looks at everything. What could not be read goes to warnings. The listing's kinds are list's. -1 or the
+ * exit status. Free it in any case.
+ */
+int survey_take(struct survey *s, struct context *c, const struct kind_list *list, struct warnings *warnings);
+void survey_free(struct survey *s);
+/* Whether the sum of this field is one: it is a gauge, and no part of struct state_sum. */
+bool survey_sums(const struct kind *k, size_t field);
