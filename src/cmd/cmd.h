@@ -49,6 +49,13 @@ struct options {
 	bool remove, idle, stale, with_messages;
 	struct opt_u64 older_than, max;
 	const char *name;
+	/* metrics */
+	const char *textfile;
+	struct opt_words per_object;
+	/* check */
+	const char *check_limits, *check_orphans, *check_orphan_bytes, *check_queue_fill, *check_blocked;
+	const char *incomplete;
+	struct opt_u64 timeout; /* seconds */
 	/* kinds */
 	bool json_schema;
 	const char *procfs;
@@ -84,6 +91,9 @@ enum option_set {
 	OPTIONS_PATHS = 1 << 13,     /* --path */
 	OPTIONS_WAITS = 1 << 14,     /* --deadlocks */
 	OPTIONS_CLEAN = 1 << 15,     /* --remove, --idle ... */
+	OPTIONS_METRICS = 1 << 16,   /* --textfile ... */
+	OPTIONS_CHECK = 1 << 17,     /* --limits ... */
+	OPTIONS_PROVE = 1 << 18,     /* --prove alone */
 	/* What may stand before the command. */
 	OPTIONS_LEADING =
 		OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_OWNER | OPTIONS_PROCESSES,

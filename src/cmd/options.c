@@ -135,15 +135,20 @@ static const struct opt path_opts[] = {
 	  .help = "files below this directory too, whether or not they are in use (repeatable)" },
 };
 
+#define PROVE                                                                                                \
+	{                                                                                                    \
+		.name = "prove", .type = OPT_FLAG, OPTION(prove),                                            \
+		.help = "open files for a moment, to have the kernel prove that nobody else has"             \
+	}
+
+static const struct opt prove_opts[] = { PROVE };
+
 static const struct opt depth_opts[] = {
 	{ .name = "status",
 	  .type = OPT_FLAG,
 	  OPTION(status),
 	  .help = "read a queue's status line too: that moves its atime and ctime" },
-	{ .name = "prove",
-	  .type = OPT_FLAG,
-	  OPTION(prove),
-	  .help = "open files for a moment, to have the kernel prove that nobody else has" },
+	PROVE,
 };
 
 static const struct opt describe_opts[] = {
@@ -235,6 +240,67 @@ static const struct opt clean_opts[] = {
 	{ .name = "max", .type = OPT_U64, .arg = "N", OPTION(max), .help = "take at most N objects" },
 };
 
+static const struct opt metrics_opts[] = {
+	{ .name = "textfile",
+	  .type = OPT_STRING,
+	  .arg = "PATH",
+	  OPTION(textfile),
+	  .complete = COMPLETE_FILE,
+	  .help = "make them the contents of this file, in one; mode 0644" },
+	{ .name = "per-object",
+	  .type = OPT_WORDS,
+	  .arg = "KIND",
+	  OPTION(per_object),
+	  .complete = COMPLETE_KIND,
+	  .help = "the numbers of each of its objects, too (repeatable)" },
+	{ .name = "max",
+	  .type = OPT_U64,
+	  .arg = "N",
+	  OPTION(max),
+	  .help = "of at most N objects of each such kind (default 100)" },
+};
+
+static const struct opt check_opts[] = {
+	{ .name = "limits",
+	  .type = OPT_STRING,
+	  .arg = "W:C",
+	  OPTION(check_limits),
+	  .help = "how full any limit may be, in percent (80:95)" },
+	{ .name = "orphans",
+	  .type = OPT_STRING,
+	  .arg = "W:C",
+	  OPTION(check_orphans),
+	  .help = "how many orphaned objects there may be (100:1000)" },
+	{ .name = "orphan-bytes",
+	  .type = OPT_STRING,
+	  .arg = "W:C",
+	  OPTION(check_orphan_bytes),
+	  .help = "how much memory they may take (1G:10G)" },
+	{ .name = "queue-fill",
+	  .type = OPT_STRING,
+	  .arg = "W:C",
+	  OPTION(check_queue_fill),
+	  .help = "how full any queue, pipe or backlog may be, in percent (90:99)" },
+	{ .name = "blocked",
+	  .type = OPT_STRING,
+	  .arg = "W:C",
+	  OPTION(check_blocked),
+	  .help = "how many threads may be blocked on an object" },
+	{ .name = "deadlocks", .type = OPT_FLAG, OPTION(deadlocks), .help = "that no wait can never end" },
+	{ .name = "incomplete",
+	  .type = OPT_STRING,
+	  .arg = "STATUS",
+	  OPTION(incomplete),
+	  .choices = "ok|warning|critical|unknown",
+	  .complete = COMPLETE_CHOICE,
+	  .help = "what it is if not everything could be read (default unknown)" },
+	{ .name = "timeout",
+	  .type = OPT_AGE,
+	  .arg = "DURATION",
+	  OPTION(timeout),
+	  .help = "give up after that, as UNKNOWN (default 10s)" },
+};
+
 static const struct opt waits_opts[] = {
 	{ .name = "deadlocks",
 	  .type = OPT_FLAG,
@@ -292,6 +358,10 @@ int option_groups_init(struct option_groups *g, unsigned set, struct options *op
 		add(g, "What", kinds_opts, ARRAY_SIZE(kinds_opts), options);
 	if (set & OPTIONS_CLEAN)
 		add(g, "Cleaning", clean_opts, ARRAY_SIZE(clean_opts), options);
+	if (set & OPTIONS_CHECK)
+		add(g, "What", check_opts, ARRAY_SIZE(check_opts), options);
+	if (set & OPTIONS_METRICS)
+		add(g, "What", metrics_opts, ARRAY_SIZE(metrics_opts), options);
 	if (set & OPTIONS_WAITS)
 		add(g, "What", waits_opts, ARRAY_SIZE(waits_opts), options);
 	if (set & OPTIONS_REMOVE)
@@ -308,6 +378,8 @@ int option_groups_init(struct option_groups *g, unsigned set, struct options *op
 		add(g, NULL, path_opts, ARRAY_SIZE(path_opts), options);
 	if (set & OPTIONS_PROCFS)
 		add(g, "Where", procfs_opts, ARRAY_SIZE(procfs_opts), options);
+	if (set & OPTIONS_PROVE)
+		add(g, "Depth", prove_opts, ARRAY_SIZE(prove_opts), options);
 	if (set & OPTIONS_DEPTH)
 		add(g, "Depth", depth_opts, ARRAY_SIZE(depth_opts), options);
 	if (set & OPTIONS_OUTPUT)

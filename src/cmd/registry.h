@@ -13,6 +13,8 @@
 	X(clean)                                                                                             \
 	X(limits)                                                                                            \
 	X(waits)                                                                                             \
+	X(metrics)                                                                                           \
+	X(check)                                                                                             \
 	X(kinds)                                                                                             \
 	X(help)                                                                                              \
 	X(version)                                                                                           \

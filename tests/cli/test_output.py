@@ -38,6 +38,9 @@ def as_text(value):
         return "?"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, list):  # of rows that have all their columns
+        cells = [[as_text(cell).replace(" ", r"\x20").replace(":", r"\x3a") for cell in row.values()] for row in value]
+        return " ".join(":".join(row) for row in cells)
     return str(value)
 
 
@@ -268,7 +271,7 @@ def test_a_terminal_is_told_about_the_rest(ipcctl, zoo):
 
 COMMANDS = [["list"], ["list", "--json"], ["list", "--raw"], ["list", "--jsonl"], ["list", "-0"], ["summary"],
             ["kinds"], ["kinds", "--json-schema"], ["limits"], ["limits", "--json"], ["help"], ["version"],
-            ["waits"], ["waits", "--json"], ["clean"], ["clean", "--json"],
+            ["waits"], ["waits", "--json"], ["clean"], ["clean", "--json"], ["metrics"], ["check", "--limits=80:95"],
             ["describe", "posix-shm:/plain"], ["describe", "--json", "posix-shm:/plain"], ["list", "--help"],
             ["create", "sysv-msg"], ["__complete", "--", ""]]
 

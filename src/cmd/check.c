@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/* The convention of monitoring plugins: a line, performance data, more lines, and a status from 0 to 3. */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/time.h>
+
+#include "cmd/checkline.h"
+#include "cmd/limits.h"
+#include "cmd/registry.h"
+#include "cmd/survey.h"
+#include "cmd/threshold.h"
+
+#define USUAL_TIMEOUT 10 /* seconds */
+enum { ORPHANED = 2 };	 /* in survey_states */
+
+/* What is checked, and what of it is fine. */
+struct wanted {
+	struct threshold limits, orphans, orphan_bytes, queue_fill, blocked;
+	bool deadlocks;
+	enum check_status incomplete;
+};
+
+static const struct setting {
+	const char *name;
+	enum threshold_unit unit;
+	size_t option, wanted; /* offsets */
+	const char *usual;     /* if no check was asked for; NULL: then it is none */
+	const char *expected;
+} settings[] = {
+	{ "limits", THRESHOLD_PERCENT, offsetof(struct options, check_limits),
+	  offsetof(struct wanted, limits), "80:95", "80:95 or 80,95: percent of a limit" },
+	{ "orphans", THRESHOLD_COUNT, offsetof(struct options, check_orphans),
+	  offsetof(struct wanted, orphans), "100:1000", "10:100 or 10,100: objects" },
+	{ "orphan-bytes", THRESHOLD_BYTES, offsetof(struct options, check_orphan_bytes),
+	  offsetof(struct wanted, orphan_bytes), "1G:10G", "1G:10G or 1G,10G: bytes" },
+	{ "queue-fill", THRESHOLD_PERCENT, offsetof(struct options, check_queue_fill),
+	  offsetof(struct wanted, queue_fill), "90:99", "90:99 or 90,99: percent of the room" },
+	{ "blocked", THRESHOLD_COUNT, offsetof(struct options, check_blocked),
+	  offsetof(struct wanted, blocked), NULL, "100:500 or 100,500: threads" },
+};
+
+/* What of an option's text was not understood ends up in the check's own line. -1 or the exit status. */
+static int take_settings(struct context *c, struct wanted *w)
+{
+	static const char *const statuses[] = { "ok", "warning", "critical", "unknown" };
+	const struct options *o = &c->options;
+	bool asked = o->deadlocks;
+
+	for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
+		asked |= *(const char *const *)((const char *)o + settings[i].option) != NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+		const struct setting *s = &settings[i];
+		const char *text = *(const char *const *)((const char *)o + s->option);
+		struct threshold *t = (struct threshold *)((char *)w + s->wanted);
+
+		if (!text && !asked)
+			text = s->usual;
+		if (text && threshold_parse(span_of(text), s->unit, t) < 0)
+			return check_cannot(c, "--%s '%s': expected such as %s", s->name, text, s->expected);
+	}
+	w->deadlocks = o->deadlocks || !asked;
+	w->incomplete = CHECK_UNKNOWN;
+	for (size_t i = 0; o->incomplete && i < ARRAY_SIZE(statuses); i++)
+		if (strcmp(o->incomplete, statuses[i]) == 0)
+			w->incomplete = (enum check_status)i;
+	return -1;
+}
+
+static bool is_set(const struct threshold *t)
+{
+	return t->warning.set || t->critical.set;
+}
+
+/* A limit that fills up. 0 or -ENOMEM. */
+static int check_limit(struct check_line *line, const struct wanted *w, const struct kind *k,
+		       const struct limit *limit, struct snapshot *s)
+{
+	struct arena arena = { 0 };
+	struct record r;
+	int e = record_init(&r, &limit_schema, &arena);
+	double percent;
+
+	if (e < 0)
+		return e;
+	limit_project(k, limit, s, &r);
+	percent = (double)r.values[LIMIT_PERCENT].u64 / 100;
+	if (r.values[LIMIT_PERCENT].state == VALUE_SET) {
+		enum check_status status = threshold_judge(&w->limits, percent);
+		unsigned long long used = r.values[LIMIT_USED].u64, value = r.values[LIMIT_VALUE].u64;
+
+		if (status != CHECK_OK)
+			check_text(line, status, "%s %.0f%% (%llu of %llu)", limit->name, percent, used,
+				   value);
+		check_more(line, status, "%s of %s: %llu of %llu used; when it is reached, %s", limit->name,
+			   k->name, used, value, limit->reached);
+		check_percent(line, &w->limits, percent, "%s/%s", k->name, limit->name);
+		check_fullest(line, limit->name, percent);
+	} else if (r.values[LIMIT_PERCENT].state == VALUE_UNKNOWN) {
+		check_text(line, w->incomplete, "%s of %s cannot be read", limit->name, k->name);
+	}
+	arena_free(&arena);
+	return 0;
+}
+
+static int check_limits(struct check_line *line, const struct wanted *w, struct survey *s)
+{
+	int e = 0;
+
+	for (size_t i = 0; is_set(&w->limits) && i < s->l.nkinds; i++)
+		for (size_t j = 0; e == 0 && j < s->l.kinds[i]->nlimits; j++)
+			if (s->l.kinds[i]->limits[j].fills)
+				e = check_limit(line, w, s->l.kinds[i], &s->l.kinds[i]->limits[j],
+						&s->l.snapshot);
+	return e;
+}
+
+static void check_orphans(struct check_line *line, const struct wanted *w, const struct survey *s)
+{
+	uint64_t objects = 0, bytes = 0;
+	enum check_status status = CHECK_OK;
+	_cleanup_(buf_free) struct buf size = { 0 };
+
+	for (size_t i = 0; i < s->l.nkinds; i++) {
+		objects += s->kinds[i].states[ORPHANED].objects;
+		bytes += s->kinds[i].states[ORPHANED].bytes;
+	}
+	if (is_set(&w->orphans))
+		status = threshold_judge(&w->orphans, (double)objects);
+	if (is_set(&w->orphan_bytes) && threshold_judge(&w->orphan_bytes, (double)bytes) > status)
+		status = threshold_judge(&w->orphan_bytes, (double)bytes);
+	if (!is_set(&w->orphans) && !is_set(&w->orphan_bytes))
+		return;
+	check_size(&size, bytes);
+	check_text(line, status, "%" PRIu64 " orphaned (%s)", objects, buf_cstr(&size) ? size.data : "");
+	for (size_t i = 0; i < s->l.nkinds; i++)
+		if (s->kinds[i].states[ORPHANED].objects > 0)
+			check_more(line, status, "%s: %" PRIu64 " orphaned; ipcctl clean shows them",
+				   s->l.kinds[i]->name, s->kinds[i].states[ORPHANED].objects);
+	if (is_set(&w->orphans))
+		check_number(line, &w->orphans, objects, "", "orphans");
+	if (is_set(&w->orphan_bytes))
+		check_number(line, &w->orphan_bytes, bytes, "B", "orphan_bytes");
+}
+
+static void check_queues(struct check_line *line, const struct wanted *w, const struct survey *s)
+{
+	const struct kind_survey *fullest = NULL;
+
+	if (!is_set(&w->queue_fill))
+		return;
+	for (size_t i = 0; i < s->l.nkinds; i++) {
+		const struct kind_survey *k = &s->kinds[i];
+		double percent = (double)k->fullest / 100;
+		enum check_status status = threshold_judge(&w->queue_fill, percent);
+
+		if (!k->has_fill)
+			continue;
+		if (status != CHECK_OK) {
+			check_text(line, status, "%.*s %.0f%% full", (int)k->fullest_ref.len,
+				   k->fullest_ref.ptr, percent);
+			check_more(line, status, "the fullest %s is %.*s: %.0f%%", k->kind->name,
+				   (int)k->fullest_ref.len, k->fullest_ref.ptr, percent);
+		}
+		if (!fullest || k->fullest > fullest->fullest)
+			fullest = k;
+	}
+	check_percent(line, &w->queue_fill, fullest ? (double)fullest->fullest / 100 : 0, "queue_fill");
+}
+
+static void check_waits(struct check_line *line, const struct wanted *w, const struct survey *s)
+{
+	static const struct threshold none = { 0 };
+	enum check_status status;
+
+	if (is_set(&w->blocked)) {
+		status = threshold_judge(&w->blocked, (double)s->blocked);
+		check_text(line, status, "%" PRIu64 " blocked", s->blocked);
+		check_number(line, &w->blocked, s->blocked, "", "blocked");
+	}
+	if (!w->deadlocks)
+		return;
+	if (s->deadlocks > 0)
+		check_text(line, CHECK_CRITICAL, "%" PRIu64 " deadlock%s", s->deadlocks,
+			   s->deadlocks == 1 ? "" : "s");
+	if (s->dead_owners > 0)
+		check_text(line, CHECK_CRITICAL, "%" PRIu64 " wait%s for a lock of the dead", s->dead_owners,
+			   s->dead_owners == 1 ? "s" : "");
+	if (s->likely_deadlocks > 0)
+		check_text(line, CHECK_WARNING, "%" PRIu64 " likely deadlock%s", s->likely_deadlocks,
+			   s->likely_deadlocks == 1 ? "" : "s");
+	if (s->deadlocks + s->dead_owners + s->likely_deadlocks > 0)
+		check_more(line, CHECK_WARNING, "ipcctl waits --deadlocks shows who waits for whom");
+	check_number(line, &none, s->deadlocks, "", "deadlocks");
+	check_number(line, &none, s->likely_deadlocks, "", "likely_deadlocks");
+	check_number(line, &none, s->dead_owners, "", "dead_owner_waits");
+}
+
+/* Limits are the kernel's own numbers; all else takes a view of every process. */
+static void check_view(struct check_line *line, const struct wanted *w, const struct survey *s,
+		       const struct warnings *warnings)
+{
+	if (s->complete || (!is_set(&w->orphans) && !is_set(&w->orphan_bytes) && !is_set(&w->queue_fill) &&
+			    !is_set(&w->blocked) && !w->deadlocks))
+		return;
+	check_text(line, w->incomplete, "the view is incomplete");
+	for (size_t i = 0; i < warnings->count; i++) {
+		_cleanup_(buf_free) struct buf text = { 0 };
+
+		warning_text(&warnings->items[i], &text);
+		if (buf_cstr(&text))
+			check_more_escaped(line, text.data);
+	}
+}
+
+/* Nothing but write(2) and _exit(2) is allowed here. */
+static void time_is_up(int number _unused_)
+{
+	static const char text[] = "IPC UNKNOWN - it took longer than --timeout\n";
+	ssize_t n = write(STDOUT_FILENO, text, sizeof(text) - 1);
+
+	_exit(n < 0 ? EXIT_FAILED : CHECK_UNKNOWN);
+}
+
+static int check_all(struct context *c, const struct wanted *w, struct survey *s,
+		     const struct warnings *warnings)
+{
+	struct check_line line = { 0 };
+	int status, e = check_limits(&line, w, s);
+
+	check_orphans(&line, w, s);
+	check_queues(&line, w, s);
+	check_waits(&line, w, s);
+	check_view(&line, w, s, warnings);
+	/* What is written now counts. */
+	signal(SIGALRM, SIG_IGN);
+	status = e == 0 ? check_print(&line, out_buf(&c->out)) : check_cannot(c, "%s", error_text(e));
+	check_free(&line);
+	return status;
+}
+
+static int run(struct context *c, int argc, char **argv)
+{
+	struct kind_list list = { 0 };
+	struct survey survey = { 0 };
+	struct warnings warnings = { 0 };
+	struct wanted wanted = { 0 };
+	struct opt_rest rest;
+	int status = command_parse(c, &command_check, argc, argv, &rest);
+
+	if (status == EXIT_USAGE)
+		status = check_cannot(c, "the command line is wrong");
+	if (status < 0 && refuse_words(c, &command_check, &rest) >= 0)
+		status = check_cannot(c, "the command line is wrong");
+	if (status < 0)
+		status = take_settings(c, &wanted);
+	if (status < 0) {
+		uint64_t seconds = c->options.timeout.set ? c->options.timeout.value : USUAL_TIMEOUT;
+
+		signal(SIGALRM, time_is_up);
+		setitimer(ITIMER_REAL, &(struct itimerval){ .it_value.tv_sec = (time_t)seconds }, NULL);
+		status = select_kinds(c, NULL, 0, NULL, "all", &list);
+	}
+	if (status < 0) {
+		status = survey_take(&survey, c, &list, &warnings);
+		status = status < 0 ? check_all(c, &wanted, &survey, &warnings) :
+				      check_cannot(c, "the system could not be looked at");
+	}
+	survey_free(&survey);
+	warnings_free(&warnings);
+	kind_list_free(&list);
+	opt_rest_free(&rest);
+	return status;
+}
+
+const struct command command_check = {
+	.name = "check",
+	.arguments = "",
+	.summary = "Say in a line whether all is well, as a monitoring plugin",
+	.text = "The exit status is 0: OK, 1: WARNING, 2: CRITICAL, 3: UNKNOWN. Without an option that\n"
+		"says what to check, that is all but --blocked.\n",
+	.options = OPTIONS_GLOBAL | OPTIONS_CHECK | OPTIONS_PROVE,
+	.run = run,
+};

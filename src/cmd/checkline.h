@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* What a monitoring plugin prints: a line with the status, performance data, then lines for people. */
+#pragma once
+
+#include "cmd/cmd.h"
+#include "cmd/threshold.h"
+
+struct check_line {
+	enum check_status status; /* the worst so far, see check_text() */
+	struct buf problems[4];	  /* by status: what is said on the first line of it */
+	struct buf fine;	  /* what is said if there are none */
+	struct buf data, more;
+	const char *fullest_limit;
+	double fullest;
+};
+
+/* Something that was checked, with its status, in a few words. */
+void check_text(struct check_line *line, enum check_status status, const char *fmt, ...) _printf_(3, 4);
+/* A line of its own on it, if that status is not CHECK_OK. */
+void check_more(struct check_line *line, enum check_status status, const char *fmt, ...) _printf_(3, 4);
+/* The same of a text that was escaped already, whatever the status. */
+void check_more_escaped(struct check_line *line, const char *text);
+/* Performance data: a percentage, or a number in a unit ("", "B"). */
+void check_percent(struct check_line *line, const struct threshold *t, double value, const char *label, ...)
+	_printf_(4, 5);
+void check_number(struct check_line *line, const struct threshold *t, uint64_t value, const char *unit,
+		  const char *label);
+/* Remembers the limit that is nearest to being reached: it is told even if all is well. */
+void check_fullest(struct check_line *line, const char *limit, double percent);
+/* Appends a size for people: "1.2 GiB". */
+void check_size(struct buf *b, uint64_t bytes);
+/* Appends all of it. The exit status. */
+int check_print(struct check_line *line, struct buf *out);
+void check_free(struct check_line *line);
+/* Prints that nothing could be checked, and why; the exit status. */
+int check_cannot(struct context *c, const char *fmt, ...) _printf_(2, 3);
