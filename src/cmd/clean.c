@@ -106,20 +106,25 @@ static int show(struct cleaning *clean, struct sheet *sheet)
 	return e < 0 ? out_of_memory(c) : -1;
 }
 
-/* What would end this program, held back while objects are removed. */
-static void signals_to_hold(sigset_t *set)
+/* What would end this program, held back while objects are removed; not what it was started to
+ * ignore, as by nohup(1). */
+static void hold_signals(void)
 {
-	sigemptyset(set);
-	sigaddset(set, SIGINT);
-	sigaddset(set, SIGTERM);
-	sigaddset(set, SIGHUP);
+	static const int ending[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction now;
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(ending); i++)
+		if (sigaction(ending[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+			sigaddset(&set, ending[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
 static bool is_interrupted(void)
 {
-	sigset_t pending, held;
+	sigset_t pending;
 
-	signals_to_hold(&held);
 	if (sigpending(&pending) < 0)
 		return false;
 	return sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1 ||
@@ -174,10 +179,8 @@ static bool say_nothing(void *data _unused_, const struct candidate *candidate _
 static int carry_out(struct context *c, struct cleaning *clean)
 {
 	bool quiet = is_for_machines(&c->options);
-	sigset_t held;
 
-	signals_to_hold(&held);
-	sigprocmask(SIG_BLOCK, &held, NULL);
+	hold_signals();
 	return cleaning_carry_out(clean, quiet ? say_nothing : say_outcome, c) < 0 ? out_of_memory(c) : -1;
 }
 
