@@ -36,7 +36,10 @@ static struct sum sum_of(const struct cleaning *clean, enum clean_outcome outcom
 
 static void put_sum(struct buf *b, const struct sum *sum)
 {
-	buf_printf(b, "%" PRIu64 " object%s, ", sum->objects, sum->objects == 1 ? "" : "s");
+	buf_printf(b, "%" PRIu64 " object%s", sum->objects, sum->objects == 1 ? "" : "s");
+	if (sum->bytes == 0)
+		return;
+	buf_puts(b, ", ");
 	format_size(b, sum->bytes);
 }
 
