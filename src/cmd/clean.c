@@ -330,6 +330,14 @@ static int take(struct context *c, struct cleaning *clean, struct sheet *sheet)
 	return e < 0 ? out_of_memory(c) : -1;
 }
 
+/* Beside the default fields: of a table for machines what became of each is the point. */
+static const char *usual_output(const struct options *o)
+{
+	if (o->raw && o->remove && !o->dry_run)
+		return o->verbose ? "+action,outcome,why" : "+outcome,why";
+	return o->verbose ? "+action,why" : NULL;
+}
+
 static int run(struct context *c, int argc, char **argv)
 {
 	const struct schema *schemas = &clean_schema;
@@ -351,8 +359,8 @@ static int run(struct context *c, int argc, char **argv)
 	clean.older_than = o->older_than.set ? o->older_than.value : USUAL_AGE;
 	clean.most = o->max.set ? o->max.value : UINT64_MAX;
 	clean.name = o->name;
-	if (o->verbose && !o->output)
-		c->options.output = "+action,why";
+	if (!o->output)
+		c->options.output = usual_output(o);
 	/* Somebody who opens a file while a lease on it is held makes the kernel tell this process. */
 	signal(SIGIO, SIG_IGN);
 	if (status < 0)
