@@ -234,15 +234,18 @@ static bool is_done(const struct cleaning *clean, bool removed)
 static int show_and_act(struct context *c, struct cleaning *clean, struct sheet *sheet)
 {
 	bool remove = c->options.remove && !c->options.dry_run;
+	int status, told = EXIT_DONE;
 	sigset_t before;
-	int status;
 
+	/* Without the plan nothing else says it. */
+	if (remove && c->options.yes && !is_for_machines(&c->options))
+		told = sheet_tell(sheet);
 	sigprocmask(SIG_BLOCK, NULL, &before);
 	status = remove ? act(c, clean, sheet) : print(clean, sheet);
 	if (status < 0) {
 		if (!is_for_machines(&c->options))
 			say_sum(c, clean, remove);
-		status = is_done(clean, remove) ? EXIT_DONE : EXIT_FAILED;
+		status = is_done(clean, remove) ? told : EXIT_FAILED;
 	}
 	/* Now the signals that waited may end it. */
 	out_flush(&c->out);

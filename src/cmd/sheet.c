@@ -353,6 +353,13 @@ static void tell_warnings(struct sheet *s)
 	}
 }
 
+int sheet_tell(struct sheet *s)
+{
+	tell_warnings(s);
+	return s->warnings.failed || (s->context->options.strict && s->warnings.incomplete) ? EXIT_FAILED :
+											      EXIT_DONE;
+}
+
 static double milliseconds_since(const struct timespec *start)
 {
 	struct timespec now;
@@ -372,11 +379,10 @@ int sheet_end(struct sheet *s)
 	s->document.complete = !s->warnings.incomplete;
 	if (s->renderer.ops->end)
 		s->renderer.ops->end(&s->renderer, &s->document, out_buf(&c->out));
-	tell_warnings(s);
+	if (sheet_tell(s) != EXIT_DONE)
+		status = EXIT_FAILED;
 	if (c->options.verbose)
 		diag_note(&c->diag, "%" PRIu64 " shown, %" PRIu64 " left out by filters, %.1f ms", s->shown,
 			  s->left_out, milliseconds_since(&c->started));
-	if (s->warnings.failed || (c->options.strict && s->warnings.incomplete))
-		status = EXIT_FAILED;
 	return status;
 }

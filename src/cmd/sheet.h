@@ -63,5 +63,7 @@ int sheet_render(const struct sheet *sheet, struct sheet_worker *w, const struct
 void sheet_take(struct sheet *sheet, struct sheet_worker *w);
 void sheet_worker_free(struct sheet_worker *w);
 
+/* Says on standard error what could not be read, if sheet_end() is not to come. Exit status. */
+int sheet_tell(struct sheet *sheet);
 /* Writes the rest, says on standard error what could not be read. Exit status. */
 int sheet_end(struct sheet *sheet);
