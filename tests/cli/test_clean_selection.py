@@ -163,8 +163,8 @@ def test_only_what_the_user_may_remove(ipcctl):
     assert take(ipcctl, own + others, drop=become(NOBODY)) == set(own)
     result = ipcctl("clean", "--remove", "--yes", *NOW, drop=become(NOBODY))
     assert all(there(ref) for ref in others)
-    assert result.errors[-1] == ("ipcctl: nothing removed; 2 spared for want of proof or rights; "
-                                 "more rights could tell: CAP_LEASE, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_SYS_ADMIN")
+    assert result.errors[-1] == ("ipcctl: nothing removed; 2 spared for want of proof or rights; more rights could "
+                                 "tell: CAP_LEASE, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_SYS_ADMIN")
     rows = plan(ipcctl, drop=become(NOBODY))
     assert {(rows[ref]["action"], rows[ref]["why"]) for ref in others} == {("spare", "only its owner may remove it")}
 
