@@ -16,7 +16,7 @@ import pytest
 from cleaning import (Asked, MAKERS, NOBODY_ELSE, NOW, attach, detach, dies, left_behind, lives, next_second, record,
                       segment, semop, there, until)
 from namespaces import as_the_first
-from program import ENVIRONMENT
+from program import ENVIRONMENT, become
 
 SLOTS = 32768  # an id is a sequence number times this and a slot
 PATH = ["unix-socket", "--path", "/dev/shm"]
@@ -136,6 +136,18 @@ def test_owner_came_back(stale):
 
 
 @pytest.mark.real_root
+@pytest.mark.parametrize("kind", ["sysv-sem", "sysv-msg"])
+def test_maker_came_back(ipcctl, factory, kind):
+    """To what it gave to somebody else without a process."""
+    truth = factory(kind, uid=NOBODY_ELSE + 1, drop=become(NOBODY_ELSE),
+                    **({"values": "1"} if kind == "sysv-sem" else {"messages": "1:1"}))
+    ref = f"{kind}:{truth['id']}"
+    with Asked(ipcctl, "--stale", "--with-messages", drop=as_the_first) as asked, \
+            lives(os.getpid, NOBODY_ELSE) as (pid, _):
+        spared(asked, ref, f"process {pid} ")
+
+
+@pytest.mark.real_root
 def test_nobody_came_back(stale):
     """Without a change it goes: what the others are held against."""
     ref, asked = stale
@@ -207,6 +219,19 @@ def test_server_was_started(file):
         spared(asked, ref, "another object has taken its place")
         with socket.socket(socket.AF_UNIX) as s:
             s.connect(path)
+
+
+def test_server_on_the_same_inode(ipcctl, lookups, tmp_path):
+    """Some file systems give the next file the number of the last."""
+    path = tmp_path / "s"
+    bind(str(path)).close()
+    number = os.stat(path).st_ino
+    with Asked(ipcctl, "unix-socket", "--path", str(tmp_path)) as asked:
+        os.unlink(path)
+        with bind(str(path), listen=True):
+            if os.stat(path).st_ino != number:
+                pytest.skip("not this file system")
+            spared(asked, f"unix-socket:{path}", "in-use")
 
 
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, lambda path: os.symlink("/etc/passwd", path),
