@@ -114,6 +114,17 @@ def test_renamed_and_alive(ipcctl, factory, tmp_path, elsewhere):
     assert answers(tmp_path / "t")
 
 
+@pytest.mark.parametrize("kind", TYPES)
+def test_renamed_and_bound(ipcctl, tmp_path, kind):
+    """Nobody listens, and no name leads there: but who is bound may yet listen."""
+    with bound(tmp_path / "s", kind) as s:
+        os.rename(tmp_path / "s", tmp_path / "t")
+        spared(ipcctl, tmp_path / "t")
+        if kind != socket.SOCK_DGRAM:
+            s.listen()
+        assert answers(tmp_path / "t", kind)
+
+
 def test_replaced_by_a_second_server(ipcctl, tmp_path):
     """The file of the first was renamed, and is of nobody when that is gone."""
     with bound(tmp_path / "s", listen=True) as first:
