@@ -36,7 +36,10 @@ static struct sum sum_of(const struct cleaning *clean, enum clean_outcome outcom
 
 static void put_sum(struct buf *b, const struct sum *sum)
 {
-	buf_printf(b, "%" PRIu64 " object%s, ", sum->objects, sum->objects == 1 ? "" : "s");
+	buf_printf(b, "%" PRIu64 " object%s", sum->objects, sum->objects == 1 ? "" : "s");
+	if (sum->bytes == 0)
+		return;
+	buf_puts(b, ", ");
 	format_size(b, sum->bytes);
 }
 
@@ -106,20 +109,25 @@ static int show(struct cleaning *clean, struct sheet *sheet)
 	return e < 0 ? out_of_memory(c) : -1;
 }
 
-/* What would end this program, held back while objects are removed. */
-static void signals_to_hold(sigset_t *set)
+/* What would end this program, held back while objects are removed; not what it was started to
+ * ignore, as by nohup(1). */
+static void hold_signals(void)
 {
-	sigemptyset(set);
-	sigaddset(set, SIGINT);
-	sigaddset(set, SIGTERM);
-	sigaddset(set, SIGHUP);
+	static const int ending[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction now;
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(ending); i++)
+		if (sigaction(ending[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+			sigaddset(&set, ending[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
 static bool is_interrupted(void)
 {
-	sigset_t pending, held;
+	sigset_t pending;
 
-	signals_to_hold(&held);
 	if (sigpending(&pending) < 0)
 		return false;
 	return sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1 ||
@@ -174,10 +182,8 @@ static bool say_nothing(void *data _unused_, const struct candidate *candidate _
 static int carry_out(struct context *c, struct cleaning *clean)
 {
 	bool quiet = is_for_machines(&c->options);
-	sigset_t held;
 
-	signals_to_hold(&held);
-	sigprocmask(SIG_BLOCK, &held, NULL);
+	hold_signals();
 	return cleaning_carry_out(clean, quiet ? say_nothing : say_outcome, c) < 0 ? out_of_memory(c) : -1;
 }
 
@@ -228,15 +234,18 @@ static bool is_done(const struct cleaning *clean, bool removed)
 static int show_and_act(struct context *c, struct cleaning *clean, struct sheet *sheet)
 {
 	bool remove = c->options.remove && !c->options.dry_run;
+	int status, told = EXIT_DONE;
 	sigset_t before;
-	int status;
 
+	/* Without the plan nothing else says it. */
+	if (remove && c->options.yes && !is_for_machines(&c->options))
+		told = warnings_tell(c, &sheet->warnings, false);
 	sigprocmask(SIG_BLOCK, NULL, &before);
 	status = remove ? act(c, clean, sheet) : print(clean, sheet);
 	if (status < 0) {
 		if (!is_for_machines(&c->options))
 			say_sum(c, clean, remove);
-		status = is_done(clean, remove) ? EXIT_DONE : EXIT_FAILED;
+		status = is_done(clean, remove) ? told : EXIT_FAILED;
 	}
 	/* Now the signals that waited may end it. */
 	out_flush(&c->out);
@@ -324,6 +333,14 @@ static int take(struct context *c, struct cleaning *clean, struct sheet *sheet)
 	return e < 0 ? out_of_memory(c) : -1;
 }
 
+/* Beside the default fields: of a table for machines what became of each is the point. */
+static const char *usual_output(const struct options *o)
+{
+	if (o->raw && o->remove && !o->dry_run)
+		return o->verbose ? "+action,outcome,why" : "+outcome,why";
+	return o->verbose ? "+action,why" : NULL;
+}
+
 static int run(struct context *c, int argc, char **argv)
 {
 	const struct schema *schemas = &clean_schema;
@@ -345,8 +362,8 @@ static int run(struct context *c, int argc, char **argv)
 	clean.older_than = o->older_than.set ? o->older_than.value : USUAL_AGE;
 	clean.most = o->max.set ? o->max.value : UINT64_MAX;
 	clean.name = o->name;
-	if (o->verbose && !o->output)
-		c->options.output = "+action,why";
+	if (!o->output)
+		c->options.output = usual_output(o);
 	/* Somebody who opens a file while a lease on it is held makes the kernel tell this process. */
 	signal(SIGIO, SIG_IGN);
 	if (status < 0)

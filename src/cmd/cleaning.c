@@ -62,10 +62,11 @@ static void note_outcome(struct cleaning *clean, struct candidate *c, int e, con
 	if (c->outcome == OUTCOME_GONE || (e == 0 && text.len == 0))
 		return;
 	if (e == -ESTALE)
-		text = SPAN("another object has taken its place");
-	else if (text.len == 0)
-		text = span_of(error_text(e));
-	c->why = arena_span(&clean->arena, text);
+		c->why = SPAN("another object has taken its place");
+	else if (c->outcome == OUTCOME_FAILED && text.len > 0)
+		c->why = arena_printf(&clean->arena, "%s (%.*s)", error_text(e), (int)text.len, text.ptr);
+	else
+		c->why = arena_span(&clean->arena, text.len > 0 ? text : span_of(error_text(e)));
 	if (!c->why.ptr)
 		c->why = SPAN("no memory to say why");
 }

@@ -170,6 +170,8 @@ static const char *objection(const struct round *round, const struct candidate *
 	}
 	if (span_is(c->state, "in-use"))
 		return "it is in use";
+	if (idle && round->kind->unlisted)
+		return "somebody who used it is alive";
 	if (idle && !clean->rules.idle)
 		return "somebody could come back (--idle)";
 	if (stale && !clean->rules.stale)

@@ -243,7 +243,7 @@ static int run(struct context *c, int argc, char **argv)
 	struct warnings warnings = { 0 };
 	_cleanup_(buf_free) struct buf b = { 0 };
 	struct opt_rest rest;
-	int status = command_parse(c, &command_metrics, argc, argv, &rest);
+	int told, status = command_parse(c, &command_metrics, argc, argv, &rest);
 
 	if (status < 0)
 		status = select_kinds(c, rest.words, rest.count, &c->options.kinds, "all", &list);
@@ -255,10 +255,9 @@ static int run(struct context *c, int argc, char **argv)
 		status = out_of_memory(c);
 	if (status < 0)
 		status = write_out(c, &b);
-	warnings_tell(c, &warnings, false);
+	told = warnings_tell(c, &warnings, false);
 	if (status < 0)
-		status = warnings.failed || (c->options.strict && warnings.incomplete) ? EXIT_FAILED :
-											 EXIT_DONE;
+		status = told;
 	survey_free(&survey);
 	warnings_free(&warnings);
 	kind_list_free(&list);

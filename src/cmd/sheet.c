@@ -334,7 +334,7 @@ static int emit_sorted(struct sheet *s)
 	return e;
 }
 
-void warnings_tell(struct context *c, const struct warnings *warnings, bool mute)
+int warnings_tell(struct context *c, const struct warnings *warnings, bool mute)
 {
 	for (size_t i = 0; i < warnings->count; i++) {
 		const struct warning *w = &warnings->items[i];
@@ -349,6 +349,7 @@ void warnings_tell(struct context *c, const struct warnings *warnings, bool mute
 		else if (!mute)
 			diag_note_escaped(&c->diag, text.data);
 	}
+	return warnings->failed || (c->options.strict && warnings->incomplete) ? EXIT_FAILED : EXIT_DONE;
 }
 
 static double milliseconds_since(const struct timespec *start)
@@ -371,11 +372,10 @@ int sheet_end(struct sheet *s)
 	if (s->renderer.ops->end)
 		s->renderer.ops->end(&s->renderer, &s->document, out_buf(&c->out));
 	/* Machines read them in the document. */
-	warnings_tell(c, &s->warnings, s->renderer.ops == &render_json || s->mute);
+	if (warnings_tell(c, &s->warnings, s->renderer.ops == &render_json || s->mute) != EXIT_DONE)
+		status = EXIT_FAILED;
 	if (c->options.verbose)
 		diag_note(&c->diag, "%" PRIu64 " shown, %" PRIu64 " left out by filters, %.1f ms", s->shown,
 			  s->left_out, milliseconds_since(&c->started));
-	if (s->warnings.failed || (c->options.strict && s->warnings.incomplete))
-		status = EXIT_FAILED;
 	return status;
 }

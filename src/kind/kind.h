@@ -204,6 +204,8 @@ struct kind {
 	 * kind whose objects go with their holders: nothing is left behind.
 	 */
 	int (*reclaim)(struct projector *p, size_t i, const struct reclaim *rules, struct report *report);
+	/* The kernel keeps no list of its users: one that is idle may be in use as well. */
+	bool unlisted;
 	int remover; /* the capability (capabilities(7)) that others than the owner need for that */
 	/* Why nobody can do that from outside, a short phrase; then there is no remove. */
 	const char *irremovable;

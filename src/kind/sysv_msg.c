@@ -347,6 +347,7 @@ const struct kind kind_sysv_msg = {
 	.create = create,
 	.remove = remove_queue,
 	.reclaim = sysv_msg_reclaim,
+	.unlisted = true,
 	.remover = CAP_SYS_ADMIN,
 	.limits = limits,
 	.nlimits = ARRAY_SIZE(limits),

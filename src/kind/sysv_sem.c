@@ -332,6 +332,7 @@ const struct kind kind_sysv_sem = {
 	.create = sysv_sem_create,
 	.remove = remove_set,
 	.reclaim = sysv_sem_reclaim,
+	.unlisted = true,
 	.remover = CAP_SYS_ADMIN,
 	.limits = limits,
 	.nlimits = ARRAY_SIZE(limits),

@@ -124,6 +124,7 @@ void sysv_sem_judge(struct projector *p, const struct sysv_sem_row *row, struct 
 int sysv_sem_reclaim(struct projector *p, size_t i, const struct reclaim *rules, struct report *report)
 {
 	const struct sysv_sem_row *row = sysv_sem_at(&p->snapshot->sysv[SYSV_SEM], i);
+	const struct reclaim unlisted = { .stale = rules->stale };
 	struct arena arena = { 0 };
 	struct semid_ds ds = { 0 };
 	struct record r;
@@ -142,7 +143,7 @@ int sysv_sem_reclaim(struct projector *p, size_t i, const struct reclaim *rules,
 	e = verdict_begin(p, &r, &arena);
 	if (e == 0) {
 		sysv_sem_judge(p, row, &r, &verdict_at);
-		e = verdict_allows(&r, rules, report);
+		e = verdict_allows(&r, &unlisted, report);
 	}
 	arena_free(&arena);
 	if (e == 0)
@@ -217,6 +218,7 @@ static int check_queue(const struct sysv_msg_row *row, const struct msqid_ds *ds
 int sysv_msg_reclaim(struct projector *p, size_t i, const struct reclaim *rules, struct report *report)
 {
 	const struct sysv_msg_row *row = sysv_msg_at(&p->snapshot->sysv[SYSV_MSG], i);
+	const struct reclaim unlisted = { .stale = rules->stale };
 	struct arena arena = { 0 };
 	struct msqid_ds ds = { 0 };
 	struct record r;
@@ -231,7 +233,7 @@ int sysv_msg_reclaim(struct projector *p, size_t i, const struct reclaim *rules,
 		e = verdict_begin(p, &r, &arena);
 	if (e == 0) {
 		sysv_msg_judge(p, row, &r, &verdict_at);
-		e = verdict_allows(&r, rules, report);
+		e = verdict_allows(&r, &unlisted, report);
 	}
 	arena_free(&arena);
 	if (e == 0)

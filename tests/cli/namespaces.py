@@ -4,6 +4,8 @@
 import os
 import subprocess
 
+import kernel
+
 # Names the IPC namespace outside, so that the inside can be told from it.
 MARK = "IPCCTL_TEST_OUTSIDE"
 
@@ -37,3 +39,20 @@ def current():
 
 def inside():
     return os.environ.get(MARK, current()) != current()
+
+
+def as_the_first():
+    """Makes the program that this process becomes take its PID namespace for the first one, where
+    nobody is out of sight: to be run before exec. Nobody else sees these mounts."""
+    directory = f"/proc/{os.getpid()}/ns"
+    links = {name: os.readlink(f"{directory}/{name}") for name in os.listdir(directory)}
+    links["pid"] = "pid:[4026531836]"
+    kernel.unshare(kernel.CLONE_NEWNS)
+    kernel.mount("none", "/", "none", kernel.MS_REC | kernel.MS_PRIVATE)
+    kernel.mount("tmpfs", directory, "tmpfs")
+    for name, target in links.items():
+        os.symlink(target, f"{directory}/{name}")
+    # The kernel counts all its threads there (proc(5)).
+    with open(f"{directory}/loadavg", "w", encoding="ascii") as f:
+        f.write("0.00 0.00 0.00 1/1 1\n")
+    kernel.mount(f"{directory}/loadavg", "/proc/loadavg", "none", kernel.MS_BIND)
