@@ -1,95 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <inttypes.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 
 #include "cmd/cleanrecord.h"
+#include "cmd/cleansum.h"
 #include "cmd/registry.h"
 #include "kind/registry.h"
-#include "lib/capability.h"
 #include "lib/escape.h"
-#include "model/format.h"
 
 #define USUAL_AGE 60 /* seconds */
-
-/* What the sum says of those with an outcome, or of those that are to go. */
-struct sum {
-	uint64_t objects, bytes;
-};
-
-static struct sum sum_of(const struct cleaning *clean, enum clean_outcome outcome)
-{
-	struct sum sum = { 0 };
-
-	for (size_t i = 0; i < clean->count; i++) {
-		const struct candidate *c = &clean->items[i];
-
-		if (c->action != CLEAN_REMOVE || c->outcome != outcome)
-			continue;
-		sum.objects++;
-		sum.bytes += c->bytes.state == VALUE_SET ? c->bytes.u64 : 0;
-	}
-	return sum;
-}
-
-static void put_sum(struct buf *b, const struct sum *sum)
-{
-	buf_printf(b, "%" PRIu64 " object%s", sum->objects, sum->objects == 1 ? "" : "s");
-	if (sum->bytes == 0)
-		return;
-	buf_puts(b, ", ");
-	format_size(b, sum->bytes);
-}
-
-/* Those that might have gone, had more been known or allowed; and what would help. */
-static void say_denied(struct buf *b, uint64_t count)
-{
-	static const struct {
-		int number;
-		const char *name;
-	} useful[] = { { CAP_LEASE, "CAP_LEASE" },
-		       { CAP_SYS_PTRACE, "CAP_SYS_PTRACE" },
-		       { CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH" },
-		       { CAP_SYS_ADMIN, "CAP_SYS_ADMIN" } };
-	const char *before = "; more rights could tell: ";
-
-	buf_printf(b, "; %" PRIu64 " spared for want of proof or rights", count);
-	for (size_t i = 0; i < ARRAY_SIZE(useful); i++) {
-		if (capability_has(useful[i].number))
-			continue;
-		buf_puts(b, before);
-		buf_puts(b, useful[i].name);
-		before = ", ";
-	}
-}
-
-/* The closing line. */
-static void say_sum(struct context *c, const struct cleaning *clean, bool removed)
-{
-	struct sum done = sum_of(clean, removed ? OUTCOME_REMOVED : OUTCOME_NONE);
-	struct sum spared = sum_of(clean, OUTCOME_SPARED), failed = sum_of(clean, OUTCOME_FAILED);
-	struct sum left = sum_of(clean, OUTCOME_NONE);
-	_cleanup_(buf_free) struct buf b = { 0 };
-
-	if (done.objects > 0)
-		put_sum(&b, &done);
-	else
-		buf_puts(&b, "nothing");
-	buf_puts(&b, removed ? " removed" : " would be removed");
-	if (spared.objects > 0)
-		buf_printf(&b, "; %" PRIu64 " spared, for they changed", spared.objects);
-	if (failed.objects > 0)
-		buf_printf(&b, "; %" PRIu64 " failed", failed.objects);
-	if (removed && left.objects > 0)
-		buf_printf(&b, "; interrupted, %" PRIu64 " left", left.objects);
-	if (clean->denied > 0)
-		say_denied(&b, clean->denied);
-	out_flush(&c->out);
-	if (buf_cstr(&b))
-		diag_note(&c->diag, "%s", b.data);
-}
 
 static int show(struct cleaning *clean, struct sheet *sheet)
 {
@@ -161,11 +81,10 @@ static bool is_for_machines(const struct options *o)
 
 static bool confirmed(struct context *c, const struct cleaning *clean)
 {
-	struct sum sum = sum_of(clean, OUTCOME_NONE);
 	_cleanup_(buf_free) struct buf b = { 0 };
 
 	buf_puts(&b, "Remove ");
-	put_sum(&b, &sum);
+	cleaning_put_sum(&b, clean, OUTCOME_NONE);
 	buf_putc(&b, '?');
 	return buf_cstr(&b) && user_agrees(c, b.data);
 }
@@ -187,8 +106,11 @@ static int carry_out(struct context *c, struct cleaning *clean)
 	return cleaning_carry_out(clean, quiet ? say_nothing : say_outcome, c) < 0 ? out_of_memory(c) : -1;
 }
 
-/* The plan, or with the records for machines also what became of it. -1 or the exit status. */
-static int print(struct cleaning *clean, struct sheet *sheet)
+/*
+ * The plan, or with the records for machines also what became of it. What could not be looked at makes *told
+ * EXIT_FAILED. -1 or the exit status.
+ */
+static int print(struct cleaning *clean, struct sheet *sheet, int *told)
 {
 	int status;
 
@@ -196,21 +118,25 @@ static int print(struct cleaning *clean, struct sheet *sheet)
 	sheet_begin(sheet, clean->l.snapshot.taken);
 	status = show(clean, sheet);
 	if (status < 0)
-		status = sheet_end(sheet);
-	return status == EXIT_DONE ? -1 : status;
+		*told = sheet_end(sheet);
+	/* Nobody can agree to what could not be written. */
+	return status < 0 && sheet->context->out.error ? EXIT_FAILED : status;
 }
 
-static int act(struct context *c, struct cleaning *clean, struct sheet *sheet)
+static int act(struct context *c, struct cleaning *clean, struct sheet *sheet, int *told)
 {
 	const struct options *o = &c->options;
 	int status = -1;
 
 	if (is_for_machines(o)) {
 		status = carry_out(c, clean);
-		return status < 0 ? print(clean, sheet) : status;
+		return status < 0 ? print(clean, sheet, told) : status;
 	}
-	if (!o->yes)
-		status = print(clean, sheet);
+	/* Without the plan nothing else says what could not be looked at. */
+	if (o->yes && !o->verbose)
+		*told = warnings_tell(c, &sheet->warnings, false);
+	else
+		status = print(clean, sheet, told);
 	if (status < 0 && !o->yes && clean->planned > 0 && !confirmed(c, clean)) {
 		diag_error(&c->diag, "nothing was removed");
 		return EXIT_FAILED;
@@ -237,14 +163,11 @@ static int show_and_act(struct context *c, struct cleaning *clean, struct sheet 
 	int status, told = EXIT_DONE;
 	sigset_t before;
 
-	/* Without the plan nothing else says it. */
-	if (remove && c->options.yes && !is_for_machines(&c->options))
-		told = warnings_tell(c, &sheet->warnings, false);
 	sigprocmask(SIG_BLOCK, NULL, &before);
-	status = remove ? act(c, clean, sheet) : print(clean, sheet);
+	status = remove ? act(c, clean, sheet, &told) : print(clean, sheet, &told);
 	if (status < 0) {
 		if (!is_for_machines(&c->options))
-			say_sum(c, clean, remove);
+			cleaning_say_sum(c, clean, remove);
 		status = is_done(clean, remove) ? told : EXIT_FAILED;
 	}
 	/* Now the signals that waited may end it. */
@@ -310,24 +233,21 @@ static int take_filters(struct context *c, struct cleaning *clean)
 	return status;
 }
 
-static int take(struct context *c, struct cleaning *clean, struct sheet *sheet)
+static int take(struct context *c, struct cleaning *clean, struct scan_request *request, struct sheet *sheet)
 {
-	struct scan_request request = { .depth = { .prove = true }, .threads = listing_threads(c) };
-	int e = 0;
+	int e;
 
+	request->depth.prove = true;
+	request->threads = listing_threads(c);
 	for (size_t i = 0; i < clean->l.nkinds; i++)
-		request.sources |= clean->l.kinds[i]->sources |
-				   schema_sources(clean->l.schemas[i],
-						  filters_fields(&clean->filters, clean->l.schemas[i]));
-	request.sources |= SOURCE_HOLDERS | SOURCE_BLOCKED;
-	if (request.sources & SOURCE_FIFO)
-		request.sources |= SOURCE_OPENERS;
-	for (size_t i = 0; e == 0 && i < c->options.paths.count; i++)
-		e = name_list_add(&request.directories, span_of(c->options.paths.items[i].arg));
+		request->sources |= clean->l.kinds[i]->sources |
+				    schema_sources(clean->l.schemas[i],
+						   filters_fields(&clean->filters, clean->l.schemas[i]));
+	request->sources |= SOURCE_HOLDERS | SOURCE_BLOCKED;
+	if (request->sources & SOURCE_FIFO)
+		request->sources |= SOURCE_OPENERS;
 	clean->l.taken = true;
-	if (e == 0)
-		e = snapshot_take(&clean->l.snapshot, &c->scan, &request, &sheet->warnings);
-	scan_request_free(&request);
+	e = snapshot_take(&clean->l.snapshot, &c->scan, request, &sheet->warnings);
 	if (e == 0)
 		e = cleaning_plan(clean, &sheet->warnings);
 	return e < 0 ? out_of_memory(c) : -1;
@@ -344,6 +264,7 @@ static const char *usual_output(const struct options *o)
 static int run(struct context *c, int argc, char **argv)
 {
 	const struct schema *schemas = &clean_schema;
+	struct scan_request request = { 0 };
 	struct kind_list list = { 0 };
 	struct cleaning clean = { 0 };
 	struct sheet sheet = { 0 };
@@ -358,6 +279,8 @@ static int run(struct context *c, int argc, char **argv)
 				      o->paths.count > 0 ? "all" : "persistent", &list);
 	if (status < 0)
 		status = check_kinds(c, &rest, &list);
+	if (status < 0)
+		status = select_paths(c, &list, &request);
 	clean.rules = (struct reclaim){ .idle = o->idle, .stale = o->stale, .messages = o->with_messages };
 	clean.older_than = o->older_than.set ? o->older_than.value : USUAL_AGE;
 	clean.most = o->max.set ? o->max.value : UINT64_MAX;
@@ -375,10 +298,11 @@ static int run(struct context *c, int argc, char **argv)
 			&sheet, c,
 			&(struct sheet_plan){ .schemas = &schemas, .nschemas = 1, .array = "candidates" });
 	if (status < 0)
-		status = take(c, &clean, &sheet);
+		status = take(c, &clean, &request, &sheet);
 	if (status < 0)
 		status = show_and_act(c, &clean, &sheet);
 	cleaning_free(&clean);
+	scan_request_free(&request);
 	sheet_free(&sheet);
 	kind_list_free(&list);
 	opt_words_free(&c->options.paths);

@@ -59,25 +59,6 @@ static void tell_of_others(const struct listing *l, const struct kind_list *list
 		  all ? "" : "at least ", count, count == 1 ? "" : "s", count == 1 ? "is" : "are");
 }
 
-/* --path: where files are looked for that nobody may have open. -1 or the exit status. */
-static int take_paths(struct context *c, const struct kind_list *list, struct scan_request *request)
-{
-	const struct opt_words *paths = &c->options.paths;
-	unsigned sources = 0;
-
-	if (paths->count == 0)
-		return -1;
-	for (size_t i = 0; i < list->count; i++)
-		sources |= list->items[i]->sources;
-	if (!(sources & SOURCE_PATHS))
-		return diag_usage(&c->diag, "--path: no kind that is listed is made of such files");
-	for (size_t i = 0; i < paths->count; i++)
-		if (name_list_add(&request->directories, span_of(paths->items[i].arg)) < 0)
-			return out_of_memory(c);
-	request->sources |= SOURCE_PATHS;
-	return -1;
-}
-
 static int run(struct context *c, int argc, char **argv)
 {
 	struct scan_request request = { 0 };
@@ -91,7 +72,7 @@ static int run(struct context *c, int argc, char **argv)
 		status = select_kinds(c, rest.words, rest.count, &c->options.kinds,
 				      c->options.pid.set ? "all" : "persistent", &list);
 	if (status < 0)
-		status = take_paths(c, &list, &request);
+		status = select_paths(c, &list, &request);
 	if (status < 0)
 		status = listing_init(&l, c, &list, "objects", false);
 	if (status < 0 && tells) {

@@ -232,3 +232,21 @@ struct scan_depth select_depth(const struct options *o)
 		.no_processes = o->no_holders,
 	};
 }
+
+int select_paths(struct context *c, const struct kind_list *list, struct scan_request *request)
+{
+	const struct opt_words *paths = &c->options.paths;
+	unsigned sources = 0;
+
+	if (paths->count == 0)
+		return -1;
+	for (size_t i = 0; i < list->count; i++)
+		sources |= list->items[i]->sources;
+	if (!(sources & SOURCE_PATHS))
+		return diag_usage(&c->diag, "--path: no kind that is listed is made of such files");
+	for (size_t i = 0; i < paths->count; i++)
+		if (name_list_add(&request->directories, span_of(paths->items[i].arg)) < 0)
+			return out_of_memory(c);
+	request->sources |= SOURCE_PATHS;
+	return -1;
+}

@@ -20,6 +20,9 @@ struct kind_list {
 int select_kinds(struct context *c, char **words, size_t nwords, const struct opt_words *letters,
 		 const char *fallback, struct kind_list *list);
 void kind_list_free(struct kind_list *list);
+/* --path: where files are looked for that nobody may have open, if any of these kinds is made of such.
+ * -1 to go on, or the exit status. */
+int select_paths(struct context *c, const struct kind_list *list, struct scan_request *request);
 
 /* One REF of the user's. */
 struct target {
