@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+"""clean --remove, and what happens to an object while it asks whether to go on."""
+
+import ctypes
+import os
+
+import kernel
+from cleaning import Named, asked
+
+
+def test_opened_meanwhile(ipcctl, factory, thing):
+    thing.make(factory)
+    before = thing.inode()
+    with asked(ipcctl, "--idle") as answer:
+        fd = thing.open()
+    assert answer.status == 1 and f"{thing.ref}: spared, somebody has it open" in answer.said, answer.said
+    assert "nothing removed; 1 spared, for they changed" in answer.said
+    assert thing.inode() == before
+    os.close(fd)
+
+
+def test_replaced_meanwhile(ipcctl, factory, thing):
+    """The same name, another object. The old one is kept, so that its number is not given again."""
+    thing.make(factory)
+    with asked(ipcctl, "--idle") as answer:
+        keep = thing.open()
+        thing.unlink()
+        thing.make(factory)
+        new = thing.inode()
+        assert os.fstat(keep).st_ino != new
+    assert answer.status == 1 and f"{thing.ref}: spared, another object" in answer.said, answer.said
+    assert thing.inode() == new
+    os.close(keep)
+
+
+def test_gone_meanwhile(ipcctl, factory, thing):
+    thing.make(factory)
+    with asked(ipcctl, "--idle") as answer:
+        thing.unlink()
+    assert answer.status == 0 and "nothing removed" in answer.said and "spared" not in answer.said, answer.said
+
+
+def test_messages_meanwhile(ipcctl, factory):
+    thing = Named("posix-mq").make(factory)
+    before = thing.inode()
+    with asked(ipcctl, "--idle") as answer:
+        fd = thing.open()
+        kernel.call("mq_send", fd, b"x", ctypes.c_size_t(1), 0)
+        os.close(fd)
+    assert answer.status == 1 and "spared, " in answer.said and thing.inode() == before, answer.said
+
+
+def test_agreed(ipcctl, factory, thing):
+    """Nothing happens meanwhile: it goes, whatever else is asked about."""
+    thing.make(factory)
+    with asked(ipcctl, "--idle") as answer:
+        pass
+    assert answer.status == 0 and f"removed {thing.ref}" in answer.said and thing.inode() is None
