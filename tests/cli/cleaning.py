@@ -11,12 +11,14 @@ import subprocess
 import time
 
 import kernel
-from program import ENVIRONMENT
+import pytest
+from program import ENVIRONMENT, Ipcctl
 
 KINDS = ["posix-shm", "posix-sem", "posix-mq"]
 NOW = ("--older-than", "0")
 ALL = ("--idle", "--stale", "--with-messages")
 PATIENCE = 60  # seconds
+MS_BIND = 4096  # sys/mount.h
 
 
 class Named:
@@ -149,3 +151,22 @@ def asked(ipcctl, *words):
         process.kill()
         process.wait()
         os.close(master)
+
+
+def first_namespace(ipcctl, directory):
+    """The program, led to believe that this PID namespace is the first: there nobody is out of sight, if the
+    kernel has no more threads than it sees. Only there is what nobody holds `orphaned` or `stale`."""
+    mine, first = os.readlink("/proc/self/ns/pid").encode(), b"pid:[4026531836]"
+    with open(ipcctl.path, "rb") as f:
+        program = f.read()
+    copy, loadavg = directory / "ipcctl", directory / "loadavg"
+    # Compilers compare eight bytes at once; the first eight are the same.
+    copy.write_bytes(program.replace(first[8:], mine[8:]))
+    copy.chmod(0o755)
+    loadavg.write_text("0.00 0.00 0.00 1/1 1\n")
+    kernel.mount(str(loadavg), "/proc/loadavg", "none", MS_BIND)
+    led = Ipcctl(str(copy), ipcctl.cwd)
+    if mine[:8] != first[:8] or not led.json("list", "posix-shm")["complete"]:
+        kernel.unmount("/proc/loadavg")
+        pytest.skip("the program cannot be led to believe that it is in the first PID namespace")
+    return led

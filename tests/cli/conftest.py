@@ -158,6 +158,14 @@ def thing(request):
 
 
 @pytest.fixture
+def first(ipcctl, tmp_path):
+    """The program in what it takes for the first PID namespace."""
+    tmp_path.chmod(0o755)
+    yield cleaning.first_namespace(ipcctl, tmp_path)
+    kernel.unmount("/proc/loadavg")
+
+
+@pytest.fixture
 def background():
     """Starts a process that is ended with the test."""
     started = []

@@ -7,6 +7,7 @@ import os
 import signal
 import struct
 import subprocess
+import time
 
 import kernel
 import pytest
@@ -14,6 +15,7 @@ from cleaning import ALL, KINDS, Named, carry_out, fits_in_lease, plan, spared, 
 from program import ENVIRONMENT, become
 
 NOBODY = 65534
+GONE = 4711  # a user without processes
 MS_BIND = 4096  # sys/mount.h
 SEMAPHORE = 32  # bytes of it (sem_t of 64 bit)
 
@@ -218,8 +220,38 @@ def test_passed_on(ipcctl, factory, thing):
 
 @pytest.mark.real_root
 def test_owner_without_process(ipcctl, factory, thing):
-    """From here that is not seen: what is not in this PID namespace may be anybody's."""
-    taken(ipcctl, thing.make(factory, drop=become(4711)), why="somebody out of sight could come back")
+    """Not from here: what is not in this PID namespace may be anybody's."""
+    taken(ipcctl, thing.make(factory, drop=become(GONE)), why="somebody out of sight could come back")
+
+
+@pytest.mark.real_root
+@pytest.mark.parametrize("processes", ["none", "younger", "older"])
+def test_orphaned(first, factory, background, thing, processes):
+    """Where all can be seen: its owner has no process, or one that knows nothing of it; or one that may."""
+    if processes == "older":
+        older = background("sleep", "infinity", preexec_fn=become(GONE))
+    thing.make(factory, drop=become(GONE))
+    before, made = thing.inode(), int(time.time())
+    if processes == "younger":
+        wait_for(lambda: time.time() > made + 1.1)  # who started in the same second may be older
+        background("sleep", "infinity", preexec_fn=become(GONE))
+    got = plan(first)[thing.ref]
+    if processes == "older":
+        assert (got["state"], got["action"]) == ("idle", "spare") and f"process {older.pid} " in got["reason"], got
+        assert "nothing removed" in carry_out(first).errors[-1] and thing.inode() == before
+    else:
+        assert (got["state"], got["action"]) == ("orphaned", "remove"), got
+        assert carry_out(first).lines == [f"removed {thing.ref}"] and thing.inode() is None
+
+
+@pytest.mark.real_root
+def test_orphaned_messages(first, factory):
+    """They are somebody's, even if nobody is left."""
+    thing = Named("posix-mq").make(factory, messages="0:3,1:3,2:3", drop=become(GONE))
+    got = plan(first)[thing.ref]
+    assert (got["state"], got["action"]) == ("orphaned", "spare") and "3 messages" in got["reason"], got
+    assert "nothing removed" in carry_out(first).errors[-1] and thing.inode()
+    assert carry_out(first, "--with-messages").lines == [f"removed {thing.ref}"] and thing.inode() is None
 
 
 def test_semaphore(ipcctl, factory):
