@@ -3,9 +3,10 @@
 
 import ctypes
 import os
+import time
 
 import kernel
-from cleaning import Named, asked
+from cleaning import Named, asked, wait_for
 
 
 def test_opened_meanwhile(ipcctl, factory, thing):
@@ -31,6 +32,19 @@ def test_replaced_meanwhile(ipcctl, factory, thing):
     assert answer.status == 1 and f"{thing.ref}: spared, another object" in answer.said, answer.said
     assert thing.inode() == new
     os.close(keep)
+
+
+def test_changed_meanwhile(ipcctl, factory, thing):
+    """Somebody has been there, though nobody is now: its times tell, by the second."""
+    thing.make(factory)
+    before, made = thing.inode(), time.time()
+    with asked(ipcctl, "--idle") as answer:
+        wait_for(lambda: time.time() > made + 1.1)
+        fd = thing.open()
+        os.fchmod(fd, 0o640)
+        os.close(fd)
+    assert answer.status == 1 and f"{thing.ref}: spared, it was changed meanwhile" in answer.said, answer.said
+    assert thing.inode() == before
 
 
 def test_gone_meanwhile(ipcctl, factory, thing):
