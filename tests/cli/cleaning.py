@@ -2,6 +2,7 @@
 """What `clean` plans and does, against files and queues as the kernel shows them."""
 
 import contextlib
+import copy
 import errno
 import fcntl
 import os
@@ -12,7 +13,7 @@ import time
 
 import kernel
 import pytest
-from program import ENVIRONMENT, Ipcctl
+from program import ENVIRONMENT
 
 KINDS = ["posix-shm", "posix-sem", "posix-mq"]
 NOW = ("--older-than", "0")
@@ -159,13 +160,13 @@ def first_namespace(ipcctl, directory):
     mine, first = os.readlink("/proc/self/ns/pid").encode(), b"pid:[4026531836]"
     with open(ipcctl.path, "rb") as f:
         program = f.read()
-    copy, loadavg = directory / "ipcctl", directory / "loadavg"
+    led, loadavg = copy.copy(ipcctl), directory / "loadavg"
+    led.path = str(directory / "ipcctl")
     # Compilers compare eight bytes at once; the first eight are the same.
-    copy.write_bytes(program.replace(first[8:], mine[8:]))
-    copy.chmod(0o755)
+    (directory / "ipcctl").write_bytes(program.replace(first[8:], mine[8:]))
+    os.chmod(led.path, 0o755)
     loadavg.write_text("0.00 0.00 0.00 1/1 1\n")
     kernel.mount(str(loadavg), "/proc/loadavg", "none", MS_BIND)
-    led = Ipcctl(str(copy), ipcctl.cwd)
     if mine[:8] != first[:8] or not led.json("list", "posix-shm")["complete"]:
         kernel.unmount("/proc/loadavg")
         pytest.skip("the program cannot be led to believe that it is in the first PID namespace")
