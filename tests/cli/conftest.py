@@ -18,8 +18,8 @@ from program import Ipcctl, Factory
 
 # Where an mqueue file system is mounted for a test, in its own mount namespace.
 MQUEUE = "/dev/mqueue" if os.path.isdir("/dev/mqueue") else "/mnt"
-pytest.register_assert_rewrite("cleaning", "holdings")
-import cleaning  # noqa: E402: only now are its assertions told in full
+pytest.register_assert_rewrite("leftovers", "holdings")
+import leftovers  # noqa: E402: only now are its assertions told in full
 
 # What looks paths up without waiting for a file system, or races with others.
 WITHOUT_VALGRIND = {"test_fifo.py", "test_transient.py", "test_passive_held.py", "test_storm.py",
@@ -151,17 +151,17 @@ def factory(isolated):
         yield Factory(os.path.join(TOP, os.environ.get("FACTORY", "build/tests/factory")), stack)
 
 
-@pytest.fixture(params=cleaning.KINDS)
+@pytest.fixture(params=leftovers.KINDS)
 def thing(request):
     """A name for a file in /dev/shm or a queue; nothing has it yet."""
-    return cleaning.Named(request.param)
+    return leftovers.Named(request.param)
 
 
 @pytest.fixture
 def first(ipcctl, tmp_path):
     """The program in what it takes for the first PID namespace."""
     tmp_path.chmod(0o755)
-    yield cleaning.first_namespace(ipcctl, tmp_path)
+    yield leftovers.first_namespace(ipcctl, tmp_path)
     kernel.unmount("/proc/loadavg")
 
 

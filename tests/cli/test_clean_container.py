@@ -4,10 +4,10 @@
 import os
 import subprocess
 
-import cleaning
+import leftovers
 import kernel
 import pytest
-from cleaning import ALL, NOW
+from leftovers import ALL, NOW
 from conftest import MQUEUE
 from program import ENVIRONMENT, Factory, strict_json
 
@@ -65,15 +65,15 @@ def container(ipcctl, factory, background):
 def test_own(container):
     """What leaked in it goes, and what a process in it has, does not."""
     c = container()
-    for kind in cleaning.KINDS:
+    for kind in leftovers.KINDS:
         c.factory(kind, name="/left")
         thing, arguments = HELD[kind]
         c.factory(thing, hold=True, holders="r", **arguments)
     left = c.factory("sysv-shm")["id"]
     held = c.factory("sysv-shm", hold=True, attach=1)["id"]
     planned = c.plan()
-    assert all(planned[f"{kind}:/left"]["state"] == "idle" for kind in cleaning.KINDS)
-    assert all(planned[f"{kind}:/held"]["state"] == "in-use" for kind in cleaning.KINDS)
+    assert all(planned[f"{kind}:/left"]["state"] == "idle" for kind in leftovers.KINDS)
+    assert all(planned[f"{kind}:/held"]["state"] == "in-use" for kind in leftovers.KINDS)
     assert (planned[f"sysv-shm:{left}"]["state"], planned[f"sysv-shm:{held}"]["state"]) == ("orphaned", "in-use")
     assert c.clean() == [f"removed sysv-shm:{left}"]
     assert c.files() == {"left", "sem.left", "mq:left", "held", "sem.held", "mq:held"} and c.segments() == {held}
@@ -90,18 +90,18 @@ def test_killed_worker(container):
     c.run("kill", "-KILL", *(str(worker["pid"]) for worker in workers))
     for worker in workers:
         worker["let_go"]()
-    cleaning.wait_for(lambda: "in-use" not in {o["state"] for o in c.plan().values()})
+    leftovers.wait_for(lambda: "in-use" not in {o["state"] for o in c.plan().values()})
     assert len(c.clean("--idle")) == 4 and c.files() == set() and c.segments() == set()
 
 
 def test_nothing_of_outside(container, factory):
     """Neither files nor queues nor segments of outside are in reach."""
-    for kind in cleaning.KINDS:
+    for kind in leftovers.KINDS:
         factory(kind, name="/x")
     segment = factory("sysv-shm")["id"]
     c = container()
     assert c.plan() == {} and c.clean(*ALL) == []
-    assert all(cleaning.Named(kind).inode() for kind in cleaning.KINDS) and kernel.exists("sysv-shm", segment)
+    assert all(leftovers.Named(kind).inode() for kind in leftovers.KINDS) and kernel.exists("sysv-shm", segment)
 
 
 def test_segment_of_another_pid_namespace(container, factory):

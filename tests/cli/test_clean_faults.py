@@ -12,7 +12,7 @@ import sys
 
 import kernel
 import pytest
-from cleaning import ALL, NOW, wait_for
+from leftovers import ALL, NOW, wait_for
 from program import ENVIRONMENT, FINDINGS, become
 
 pytestmark = pytest.mark.real_root

@@ -6,7 +6,7 @@ import os
 import time
 
 import kernel
-from cleaning import Named, asked, wait_for
+from leftovers import Named, asked, wait_for
 
 
 def test_opened_meanwhile(ipcctl, factory, thing):

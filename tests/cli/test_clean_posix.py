@@ -11,7 +11,7 @@ import time
 
 import kernel
 import pytest
-from cleaning import ALL, KINDS, Named, carry_out, fits_in_lease, plan, spared, taken, wait_for
+from leftovers import ALL, KINDS, Named, carry_out, fits_in_lease, plan, spared, taken, wait_for
 from program import ENVIRONMENT, become
 
 NOBODY = 65534
