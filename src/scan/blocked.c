@@ -254,8 +254,11 @@ static void ask_process(void *context, unsigned thread, size_t item)
 	snprintf(path, sizeof(path), "%u", holder.pid);
 	if (needed)
 		dir = openat(search->context->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return; /* it has ended */
+	if (dir < 0) {
+		/* Unless it has ended, its tasks may wait for anything. */
+		f->incomplete |= needed && errno != ENOENT && errno != ESRCH;
+		return;
+	}
 	a.visit = (struct visit){ .w = &f->walker, .holder = &holder, .dir = dir };
 	for (size_t i = piece->first; i < piece->end && f->error == 0; i++) {
 		a.task = &search->tasks->items[i];

@@ -186,6 +186,8 @@ int openers_find(struct openers *o, const struct scan_context *context, const st
 		t.dir = openat(t.proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (t.dir >= 0)
 			r = ask_opening(o, &t);
+		else if (errno != ENOENT && errno != ESRCH)
+			o->complete = false;
 		close_fd(&t.dir);
 	}
 	return r;

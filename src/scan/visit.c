@@ -109,6 +109,9 @@ int visit_shares(const struct visit *v, const char *namespace, const char *ours)
 	char path[48], link[64];
 	ssize_t n;
 
+	/* Ours could not be read: everybody's is another then. */
+	if (!*ours)
+		return -EACCES;
 	snprintf(path, sizeof(path), "task/%u/ns/%s", v->tid ? v->tid : v->holder->pid, namespace);
 	n = readlinkat(v->dir, path, link, sizeof(link));
 	return n < 0 ? -errno : span_is((struct span){ link, (size_t)n }, ours);

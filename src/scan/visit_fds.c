@@ -55,8 +55,11 @@ static void visit_pipe(struct visit *v, const struct seat *s, const struct objec
  * that lives in another are mostly not among them. */
 static void visit_socket(struct visit *v, const struct seat *s, const struct object_key *key)
 {
-	if (!v->has_sockets)
-		v->w->elsewhere += visit_shares(v, "net", v->w->net_namespace) == 0;
+	if (!v->has_sockets) {
+		int shares = visit_shares(v, "net", v->w->net_namespace);
+
+		v->w->elsewhere += shares == 0 || shares == -EACCES;
+	}
 	v->has_sockets = true;
 	visit_add(v, key, s->fd, ACCESS_READ | ACCESS_WRITE, NULL);
 }

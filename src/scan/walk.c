@@ -195,7 +195,7 @@ static bool is_empty(const struct visit *v)
 	if (!bare || v->stat.threads <= 1)
 		return bare;
 	tasks = openat(v->dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	n = tasks < 0 ? 0 : read_numbers(tasks, &tids);
+	n = tasks < 0 ? -errno : read_numbers(tasks, &tids);
 	for (int64_t i = 0; bare && i < n; i++) {
 		snprintf(path, sizeof(path), "%u/statm", tids[i]);
 		bare = is_bare(tasks, path);

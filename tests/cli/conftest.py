@@ -18,7 +18,8 @@ from program import Ipcctl, Factory
 
 # Where an mqueue file system is mounted for a test, in its own mount namespace.
 MQUEUE = "/dev/mqueue" if os.path.isdir("/dev/mqueue") else "/mnt"
-pytest.register_assert_rewrite("holdings")
+pytest.register_assert_rewrite("leftovers", "holdings")
+import leftovers  # noqa: E402: only now are its assertions told in full
 
 # What looks paths up without waiting for a file system, or races with others.
 WITHOUT_VALGRIND = {"test_fifo.py", "test_transient.py", "test_passive_held.py", "test_storm.py",
@@ -148,6 +149,20 @@ def factory(isolated):
     """Makes things; what they hold is let go when the test ends."""
     with contextlib.ExitStack() as stack:
         yield Factory(os.path.join(TOP, os.environ.get("FACTORY", "build/tests/factory")), stack)
+
+
+@pytest.fixture(params=leftovers.KINDS)
+def thing(request):
+    """A name for a file in /dev/shm or a queue; nothing has it yet."""
+    return leftovers.Named(request.param)
+
+
+@pytest.fixture
+def first(ipcctl, tmp_path):
+    """The program in what it takes for the first PID namespace."""
+    tmp_path.chmod(0o755)
+    yield leftovers.first_namespace(ipcctl, tmp_path)
+    kernel.unmount("/proc/loadavg")
 
 
 @pytest.fixture

@@ -204,14 +204,15 @@ class Ipcctl:
 
 
 class Factory:
-    def __init__(self, path, stack):
-        self.path, self.stack = path, stack
+    def __init__(self, path, stack, prefix=()):
+        """prefix: a command that starts it elsewhere."""
+        self.path, self.stack, self.prefix = path, stack, prefix
         assert os.access(path, os.X_OK), f"{path}: make test-programs"
 
     def __call__(self, thing, hold=False, drop=None, **arguments):
         """Makes a thing; returns the truth. Bytes are passed in hexadecimal. With
         hold, let_go() in the truth ends what the factory holds."""
-        words = [self.path, thing]
+        words = [*self.prefix, self.path, thing]
         for name, value in arguments.items():
             if isinstance(value, bytes):
                 words.append(f"{name}hex={value.hex()}")
