@@ -61,7 +61,7 @@ static int64_t newest(const struct shm_entry *e)
 	return e->atime > t ? e->atime : t;
 }
 
-static struct leased_file leased_file(const struct shm_entry *e)
+static struct leased_file leased_file(const struct snapshot *s, const struct shm_entry *e)
 {
 	return (struct leased_file){
 		.dev = e->dev,
@@ -69,6 +69,7 @@ static struct leased_file leased_file(const struct shm_entry *e)
 		.path = e->path,
 		.uid = e->uid,
 		.created = e->ctime,
+		.alone = e->links > 1 ? s->shm.twins : NULL,
 		.more = "",
 	};
 }
@@ -92,7 +93,7 @@ static int judge(struct projector *p, struct record *r, const struct verdict_fie
 		 const struct shm_entry *e, const struct holding_count *found)
 {
 	const struct object_key key = { OBJECT_FILE, e->dev, e->ino };
-	struct leased_file file = leased_file(e);
+	struct leased_file file = leased_file(p->snapshot, e);
 	_cleanup_(close_fd) int parent = -1;
 	int error;
 
@@ -116,7 +117,7 @@ static int judge(struct projector *p, struct record *r, const struct verdict_fie
 int shmfile_reclaim(struct projector *p, size_t i, const struct reclaim *rules, struct report *report)
 {
 	const struct shm_entry *e = &p->snapshot->shm.items[i];
-	struct leased_file file = leased_file(e);
+	struct leased_file file = leased_file(p->snapshot, e);
 	_cleanup_(close_fd) int parent = -1;
 	int error;
 

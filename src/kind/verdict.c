@@ -184,8 +184,8 @@ static int judge_free(struct projector *p, struct record *r, const struct verdic
 	return judge_unheld(p, r, at, file->uid, file->created, proof);
 }
 
-int judge_by_lease(struct projector *p, struct record *r, const struct verdict_fields *at,
-		   const struct leased_file *file)
+static int judge_leased(struct projector *p, struct record *r, const struct verdict_fields *at,
+			const struct leased_file *file)
 {
 	_cleanup_(close_fd) int fd = -1;
 	int e = lease_take(file->dir, file->leaf, file->dev, file->ino, &fd);
@@ -193,6 +193,19 @@ int judge_by_lease(struct projector *p, struct record *r, const struct verdict_f
 	if (e == -ENOMEM)
 		return e;
 	return e < 0 ? judge_refusal(p, r, at, file, e) : judge_free(p, r, at, file);
+}
+
+int judge_by_lease(struct projector *p, struct record *r, const struct verdict_fields *at,
+		   const struct leased_file *file)
+{
+	int e;
+
+	if (file->alone)
+		pthread_mutex_lock(file->alone);
+	e = judge_leased(p, r, at, file);
+	if (file->alone)
+		pthread_mutex_unlock(file->alone);
+	return e;
 }
 
 enum { VERDICT_STATE, VERDICT_REASON };
@@ -251,7 +264,8 @@ static int decide_leased(struct projector *p, int fd, const struct leased_file *
 	struct stat st;
 	int e = fstat(fd, &st) < 0 ? -errno : 0;
 
-	if (e == 0 && st.st_ctim.tv_sec != file->created) {
+	/* To lose another name is a change, too. */
+	if (e == 0 && st.st_ctim.tv_sec != file->created && !file->alone) {
 		report_text(report, "it was changed meanwhile");
 		e = -EBUSY;
 	}
@@ -298,9 +312,9 @@ static int unlink_leased(int fd, const struct leased_file *file, struct report *
 	return e;
 }
 
-int reclaim_leased(struct projector *p, const struct leased_file *file, const struct reclaim *rules,
-		   int (*check)(int fd, const struct reclaim *rules, struct report *report),
-		   struct report *report)
+static int take_and_unlink(struct projector *p, const struct leased_file *file, const struct reclaim *rules,
+			   int (*check)(int fd, const struct reclaim *rules, struct report *report),
+			   struct report *report)
 {
 	_cleanup_(close_fd) int fd = -1;
 	int e = lease_take(file->dir, file->leaf, file->dev, file->ino, &fd);
@@ -312,6 +326,20 @@ int reclaim_leased(struct projector *p, const struct leased_file *file, const st
 	if (e == 0 && check)
 		e = check(fd, rules, report);
 	return e < 0 ? e : unlink_leased(fd, file, report);
+}
+
+int reclaim_leased(struct projector *p, const struct leased_file *file, const struct reclaim *rules,
+		   int (*check)(int fd, const struct reclaim *rules, struct report *report),
+		   struct report *report)
+{
+	int e;
+
+	if (file->alone)
+		pthread_mutex_lock(file->alone);
+	e = take_and_unlink(p, file, rules, check, report);
+	if (file->alone)
+		pthread_mutex_unlock(file->alone);
+	return e;
 }
 
 /* What became of a process that the object records. */

@@ -2,6 +2,8 @@
 /* Evidence for `state` that several kinds weigh. */
 #pragma once
 
+#include <pthread.h>
+
 #include "kind/evidence.h"
 #include "kind/holding.h"
 #include "kind/kind.h"
@@ -46,6 +48,8 @@ struct leased_file {
 	int64_t created; /* as above */
 	/* Who waits for the lease in open(2) keeps the directory locked: nothing could be unlinked. */
 	bool waits_locked;
+	/* It has several names, of which other threads may take leases: held meanwhile. Or NULL. */
+	pthread_mutex_t *alone;
 	const char *more; /* what is to be said of it with the proof, or "": ", 3 messages" */
 };
 

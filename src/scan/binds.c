@@ -45,10 +45,12 @@ static int read_mounts(struct bind_sources *b, int dir, const char *path)
 	return r;
 }
 
-/* Whether the namespace with this inode number was read before; it counts as read from now on. */
-static bool is_known(struct hash *seen, uint64_t ino)
+/* Notes the namespace with this inode number. 1: it is a new one, 0, or -ENOMEM. */
+static int note(struct hash *seen, uint64_t ino)
 {
-	return hash_find(seen, ino, NULL) || hash_add(seen, ino, 0) < 0;
+	if (hash_find(seen, ino, NULL))
+		return 0;
+	return hash_add(seen, ino, 0) < 0 ? -ENOMEM : 1;
 }
 
 /* Those of the other namespaces: one process of each tells. 0 or -ENOMEM. */
@@ -63,10 +65,10 @@ static int read_others(struct bind_sources *b, const struct scan_context *contex
 	int r = 0;
 
 	if (stat("/proc/self/ns/mnt", &st) == 0)
-		(void)is_known(&seen, st.st_ino);
+		r = note(&seen, st.st_ino);
 	for (int64_t i = 0; r != -ENOMEM && i < n; i++) {
 		snprintf(path, sizeof(path), "%u/ns/mnt", pids[i]);
-		if (fstatat(dir, path, &st, 0) < 0 || is_known(&seen, st.st_ino))
+		if (fstatat(dir, path, &st, 0) < 0 || (r = note(&seen, st.st_ino)) <= 0)
 			continue;
 		snprintf(path, sizeof(path), "%u/mountinfo", pids[i]);
 		r = read_mounts(b, dir, path);

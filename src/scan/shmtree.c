@@ -317,6 +317,15 @@ int shmtree_open(struct shmtree *t)
 	return 0;
 }
 
+/* 0 or -ENOMEM. */
+static int prepare_for_twins(struct shmtree *t)
+{
+	if (t->twins)
+		return 0;
+	t->twins = malloc(sizeof(*t->twins));
+	return !t->twins || pthread_mutex_init(t->twins, NULL) != 0 ? -ENOMEM : 0;
+}
+
 int shmtree_read(struct shmtree *t, const struct name_list *names, struct warnings *warnings)
 {
 	struct walk w = { .tree = t, .warnings = warnings };
@@ -330,8 +339,11 @@ int shmtree_read(struct shmtree *t, const struct name_list *names, struct warnin
 		r = walk_all(&w);
 		free(w.stack);
 	}
-	for (size_t i = 0; r == 0 && i < t->count; i++)
+	for (size_t i = 0; r == 0 && i < t->count; i++) {
 		try_as_semaphore(t, &t->items[i], warnings);
+		if (S_ISREG(t->items[i].mode) && t->items[i].links > 1)
+			r = prepare_for_twins(t);
+	}
 	return r;
 }
 
@@ -342,6 +354,9 @@ void shmtree_free(struct shmtree *t)
 	arena_free(&t->arena);
 	name_index_free(&t->by_path);
 	hash_free(&t->by_inode);
+	if (t->twins)
+		pthread_mutex_destroy(t->twins);
+	free(t->twins);
 	*t = (struct shmtree){ .root = -1 };
 }
 

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <pthread.h>
 #include <sys/stat.h>
 
 #include "lib/arena.h"
@@ -49,6 +50,8 @@ struct shmtree {
 	struct arena arena; /* paths */
 	struct name_index by_path;
 	struct hash by_inode; /* of those with a name; built when first needed */
+	/* If any file has several names: for who takes leases on them, one at a time. */
+	pthread_mutex_t *twins;
 };
 
 /* Opens /dev/shm and reads nothing. 0 or -errno. */

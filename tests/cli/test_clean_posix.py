@@ -210,6 +210,16 @@ def test_other_name(ipcctl, factory):
     taken(ipcctl, other)
 
 
+def test_many_names(ipcctl, factory):
+    """Several threads, each with another name of the same file, are not in each other's way."""
+    first = Named("posix-shm").make(factory)
+    for i in range(700):
+        os.link(first.path, f"/dev/shm/name{i}")
+    planned = plan(ipcctl, "--idle")
+    assert len(planned) == 701 and {row["state"] for row in planned.values()} == {"idle"}
+    assert len(carry_out(ipcctl, "--idle").lines) == 701 and os.listdir("/dev/shm") == []
+
+
 # Nobody holds it
 
 
