@@ -144,6 +144,7 @@ def test_nobody_loses_what_he_holds(ipcctl, factory, mounted, tmp_path):
     assert not any(removed[kind] for kind in UNPROVED)
     # There was something to do, for both.
     assert killed > 10 and not {kind: n for kind, n in numbers.items() if n["held"] < 100}
-    least = 0 if ipcctl.slow else 50  # a wrapper makes it too slow: all have changed meanwhile
+    # When it is slow most have changed meanwhile.
+    least = 0 if ipcctl.slow else 50 if seconds(ipcctl) == 60 else 1
     assert not {kind: n for kind, n in removed.items() if kind not in UNPROVED and n < least}
     check_that_nothing_is_left(ipcctl, churn, mounted)
