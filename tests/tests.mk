@@ -97,21 +97,29 @@ check-compilers: ## build everything with each of COMPILERS, warnings being erro
 lint: ## check scripts, manual pages and C with the linters that are there
 	$(Q)$(PYTHON) tests/lint
 
+# Debian's package would make a cluster, and start its server, which no test needs.
+NO_CLUSTER := /etc/postgresql-common/createcluster.d/ipcctl-tests.conf
 deps-test: ## install what the tests need (as root, or a user with sudo)
 	@if command -v apt-get >/dev/null; then \
+		if [ ! -d /usr/lib/postgresql ]; then $(SUDO) mkdir -p $(dir $(NO_CLUSTER)) && \
+			echo "create_main_cluster = false" | $(SUDO) tee $(NO_CLUSTER) >/dev/null; fi; \
 		$(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 			python3 python3-pytest python3-jsonschema libcmocka-dev valgrind clang mandoc shellcheck btrfs-progs \
-			util-linux bash bash-completion libc6-dbg musl-tools strace; \
+			util-linux bash bash-completion libc6-dbg musl-tools strace postgresql prometheus \
+			prometheus-node-exporter graphviz; \
+		status=$$?; $(SUDO) rm -f $(NO_CLUSTER); exit $$status; \
 	elif command -v dnf >/dev/null; then $(SUDO) dnf install -y python3 python3-pytest python3-jsonschema \
 		libcmocka-devel valgrind clang libasan libubsan mandoc ShellCheck btrfs-progs util-linux bash-completion \
-		strace; \
+		strace postgresql-server golang-github-prometheus golang-github-prometheus-node-exporter graphviz; \
 	elif command -v apk >/dev/null; then $(SUDO) apk add python3 py3-pytest py3-jsonschema cmocka-dev \
 		valgrind clang mandoc shellcheck btrfs-progs util-linux util-linux-misc setpriv bash bash-completion \
-		strace; \
+		strace postgresql prometheus prometheus-node-exporter graphviz; \
 	elif command -v pacman >/dev/null; then $(SUDO) pacman -S --needed --noconfirm python python-pytest \
-		python-jsonschema cmocka valgrind clang mandoc shellcheck btrfs-progs util-linux bash-completion strace; \
+		python-jsonschema cmocka valgrind clang mandoc shellcheck btrfs-progs util-linux bash-completion strace \
+		postgresql prometheus prometheus-node-exporter graphviz; \
 	else echo "Unknown package manager: install Python with pytest and jsonschema, cmocka, valgrind, clang," \
-		"mandoc, shellcheck, btrfs-progs, util-linux, bash-completion and strace." >&2; exit 1; fi
+		"mandoc, shellcheck, btrfs-progs, util-linux, bash-completion, strace, PostgreSQL, Prometheus with its" \
+		"node exporter, and Graphviz." >&2; exit 1; fi
 
 -include tests/bench/bench.mk
 -include tests/fuzz/fuzz.mk

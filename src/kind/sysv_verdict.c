@@ -53,16 +53,27 @@ void sysv_shm_judge(struct projector *p, const struct sysv_shm_row *row, struct 
 		judge_unattached(p, row, r, at);
 }
 
-/*
- * Between the look and IPC_RMID somebody may attach it: then it is only marked, and goes with the last
- * who has it.
+/* Whether the rules let it go, by what was seen of it and what its processes are now. 0, or as kind->reclaim.
  */
-int sysv_shm_reclaim(struct projector *p, size_t i, const struct reclaim *rules, struct report *report)
+static int decide_segment(struct projector *p, const struct sysv_shm_row *row, const struct reclaim *rules,
+			  struct report *report)
 {
-	const struct sysv_shm_row *row = sysv_shm_at(&p->snapshot->sysv[SYSV_SHM], i);
 	struct arena arena = { 0 };
-	struct shmid_ds ds = { 0 };
 	struct record r;
+	int e = verdict_begin(p, &r, &arena);
+
+	if (e == 0) {
+		sysv_shm_judge(p, row, &r, &verdict_at);
+		e = verdict_allows(&r, rules, report);
+	}
+	arena_free(&arena);
+	return e;
+}
+
+/* Whether it is as it was seen. 0, or as kind->reclaim. */
+static int check_segment(const struct sysv_shm_row *row, struct report *report)
+{
+	struct shmid_ds ds = { 0 };
 	int e = shmctl((int)row->perm.id, SHM_STAT_ANY, &ds);
 
 	if (e < 0)
@@ -77,13 +88,26 @@ int sysv_shm_reclaim(struct projector *p, size_t i, const struct reclaim *rules,
 		report_text(report, ds.shm_nattch > 0 ? "somebody has attached it" : "it was used meanwhile");
 		return -EBUSY;
 	}
-	e = verdict_begin(p, &r, &arena);
-	if (e == 0) {
-		sysv_shm_judge(p, row, &r, &verdict_at);
-		e = verdict_allows(&r, rules, report);
-	}
-	arena_free(&arena);
-	return e < 0 ? e : sysv_removed(shmctl((int)row->perm.id, IPC_RMID, NULL));
+	return 0;
+}
+
+/*
+ * Between the look, which is the last thing before it, and IPC_RMID somebody may attach it: then it is only
+ * marked, and goes with the last who has it. That is told.
+ */
+int sysv_shm_reclaim(struct projector *p, size_t i, const struct reclaim *rules, struct report *report)
+{
+	const struct sysv_shm_row *row = sysv_shm_at(&p->snapshot->sysv[SYSV_SHM], i);
+	int id = (int)row->perm.id, e = decide_segment(p, row, rules, report);
+	struct shmid_ds ds = { 0 };
+
+	if (e == 0)
+		e = check_segment(row, report);
+	if (e == 0)
+		e = sysv_removed(shmctl(id, IPC_RMID, NULL));
+	if (e == 0 && shmctl(id, SHM_STAT_ANY, &ds) == id && ds.shm_perm.mode & SYSV_SHM_DEST)
+		report_text(report, "somebody attached it in that moment, and keeps it until he detaches it");
+	return e;
 }
 
 /* The kernel keeps no list of users: who waits, and who changed its semaphores last. */

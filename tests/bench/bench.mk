@@ -2,7 +2,8 @@
 # Speed and memory, against the peers and against bare floors: ratios, never seconds.
 #
 #   make deps-bench        install the peers; one that is missing is skipped aloud
-#   make bench             the loads of System V and /dev/shm objects, of locks, of waits, and of 250 processes
+#   make bench             the loads of System V and /dev/shm objects, held or leaked, of locks, of waits,
+#                          and of 250 processes
 #   make bench SIZE=large  of 2000 processes too: some minutes, 2 GiB
 #   make bench ONLY=TEXT   the jobs that have TEXT in their load or commands:
 #                          "typical-medium", "floor scan", "lsof", "list sysv"

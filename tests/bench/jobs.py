@@ -9,6 +9,7 @@ SIZES = {"medium": 25, "large": 200}  # groups of ten processes, see group.c
 class Load(NamedTuple):
     options: str  # of the program `load`; none: no load, the machine as it is
     size: str = "medium"  # "large": only when that is asked for
+    again: int = 0  # files that nobody has open, made anew before each run, which is to remove them
 
 
 class Job(NamedTuple):
@@ -50,6 +51,10 @@ LOADS = {
     "sysv": Load("--queues 32000 --sets 32000 --segments 4096"),
     "shm": Load("--shm-files 50000"),
     "machine": Load(""),
+    "leaks": Load("--leaked-files 100000"),
+    "leaks-double": Load("--leaked-files 200000"),
+    "removal": Load("--leaked-files 0", again=100000),
+    "removal-double": Load("--leaked-files 0", again=200000),
     "locks": Load("--lockers 200"),
     "locks-double": Load("--lockers 400"),
     "waits": Load("--blockers 50"),
@@ -59,6 +64,8 @@ LOADS = {
 SYSV_RAW = "ipcctl list sysv --no-holders --raw"
 SYSV_JSON = "ipcctl list sysv --no-holders --json"
 SHM_RAW = "ipcctl list posix-shm --no-holders --raw"
+CLEAN_PLAN = "ipcctl clean --older-than 0 --idle --raw"
+CLEAN_REMOVE = "ipcctl clean --remove --yes --older-than 0 --idle"
 LOCKS_RAW = "ipcctl list flock record-lock --raw"
 
 JOBS = [
@@ -70,6 +77,10 @@ JOBS = [
     Job("sysv", SYSV_RAW, mebibytes=32),
     Job("sysv", SYSV_JSON, mebibytes=32),
     Job("shm", SHM_RAW, "floor shm", at_most=1.5),
+    Job("leaks", CLEAN_PLAN, "ipcctl list posix-shm --raw", at_most=3),
+    Job("leaks-double", CLEAN_PLAN, growth=2.2, base="leaks"),
+    Job("removal", CLEAN_REMOVE, "rm -r /dev/shm/peer", at_most=3),
+    Job("removal-double", CLEAN_REMOVE, growth=2.2, base="removal"),
     Job("locks", LOCKS_RAW, "floor fdinfo", at_most=2),
     Job("locks", LOCKS_RAW, "lslocks", quicker=20, rounds=3),
     Job("locks-double", LOCKS_RAW, growth=2.2, base="locks"),

@@ -88,6 +88,17 @@ static int make_shm_file(unsigned int index)
 	return result;
 }
 
+/* Of a user without processes, if this one may give files away. */
+static int make_leaked_file(unsigned int index)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/dev/shm/bench_%u", index);
+	if (make_shm_file(index) < 0)
+		return -1;
+	return chown(path, 65534, 65534) < 0 && errno != EINVAL && errno != EPERM ? -1 : 0;
+}
+
 /* A further kind of load is one function and one line here. */
 static const struct load {
 	const char *option;
@@ -99,6 +110,7 @@ static const struct load {
 	{ "sets", SYSV_SEM, make_set, NULL },
 	{ "segments", SYSV_SHM, make_segment, NULL },
 	{ "shm-files", POSIX_SHM, make_shm_file, NULL },
+	{ "leaked-files", POSIX_SHM, make_leaked_file, NULL },
 	{ "typical-groups", NKINDS, NULL, make_typical_group },
 	{ "even-groups", NKINDS, NULL, make_even_group },
 	{ "lockers", NKINDS, NULL, make_locker },

@@ -2,6 +2,7 @@
 """The timing of jobs, inside a load, and the proof that ipcctl lists all that the load has."""
 
 import collections
+import contextlib
 import itertools
 import json
 import os
@@ -16,6 +17,7 @@ from typing import BinaryIO, Iterator, NamedTuple, Optional
 from jobs import Job
 
 TOTALS = ("processes", "descriptors", "mappings", "waits")  # of a load; all else that it tells are kinds
+LEAKED, PEER = "/dev/shm", "/dev/shm/peer"  # where files are that a run removes: ours, and the peer's
 MIB = 1024  # in KiB, which is what the kernel counts a resident set in
 
 
@@ -88,11 +90,23 @@ def compare(what: str, found: collections.Counter, wanted: dict[str, int]) -> No
         raise Failure("it lists " + ", ".join(wrong))
 
 
+def make_files(directory: str, number: int) -> None:
+    """As `load` makes those of --leaked-files."""
+    os.makedirs(directory, exist_ok=True)
+    for index in range(number):
+        descriptor = os.open(f"{directory}/bench_{index}", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        os.ftruncate(descriptor, index * 512)
+        with contextlib.suppress(OSError):  # one user only
+            os.fchown(descriptor, 65534, 65534)
+        os.close(descriptor)
+
+
 class Bench:
-    def __init__(self, program: str, tools: str, rounds: int) -> None:
+    def __init__(self, program: str, tools: str, rounds: int, again: int) -> None:
         self.own = {"ipcctl": program, "floor": os.path.join(tools, "floor")}
         self.measure = os.path.join(tools, "measure")
         self.rounds = rounds
+        self.again = again
         self.made = told_by_load("BENCH_MADE")
         self.held = told_by_load("BENCH_HELD")
         self.checked: set[str] = set()
@@ -114,10 +128,14 @@ class Bench:
 
     def once(self, job: Job, line: str) -> tuple[int, int]:
         """Nanoseconds, and peak memory in KiB."""
+        if self.again:
+            make_files(LEAKED if line == job.ours else PEER, self.again)
         options = ["-1"] * job.one_cpu + ["-x"] * job.any_status
         done = subprocess.run([self.measure, *options, *self.words(line)], capture_output=True, text=True)
         if done.returncode != 0:
             raise Failure(done.stderr.strip() or f"measure ended with {done.returncode}")
+        if self.again and os.listdir(LEAKED):
+            raise Failure(f"{len(os.listdir(LEAKED))} entries are left in {LEAKED}")
         nanoseconds, peak = done.stdout.split()[-2:]
         return int(nanoseconds), int(peak)
 
@@ -147,6 +165,10 @@ class Bench:
             return
         if words[:2] == [self.own["ipcctl"], "list"]:
             self.check_listing(words)
+        elif words[:2] == [self.own["ipcctl"], "clean"] and not self.again:
+            found = len(self.output(words).readlines()) - 1
+            if found != self.made["posix-shm"]:
+                raise Failure(f"{found} would go, and the load has {self.made['posix-shm']}")
         elif line == "ipcctl waits --raw":
             tids = collections.Counter(row.split(b"\t")[1] for row in self.output(words).read().splitlines()[1:])
             # The program that makes the load waits for its command, and this one for ours.

@@ -132,3 +132,4 @@ make_fn make_signals;
 make_fn make_futex;
 make_fn make_steps;
 make_fn make_storm;
+make_fn make_churn;

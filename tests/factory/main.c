@@ -62,6 +62,7 @@ static const struct thing {
 	  "name= path= locks=mutex|errorcheck|recursive|robust|rwlock|flock|posix|ofd|sem|set,.. "
 	  "steps=PROCESS[.THREAD]:LOCK[r|t],.. busy=1 kill=PROCESS" },
 	{ "storm", make_storm, "reuse=1" },
+	{ "churn", make_churn, "report=PATH lost=PATH directory=PATH uid=" },
 };
 
 __attribute__((format(printf, 1, 0))) static void complain(const char *fmt, va_list ap, const char *tail)
