@@ -49,6 +49,9 @@ struct options {
 	bool remove, idle, stale, with_messages;
 	struct opt_u64 older_than, max;
 	const char *name;
+	/* graph */
+	const char *format;
+	struct opt_u64 depth;
 	/* kinds */
 	bool json_schema;
 	const char *procfs;
@@ -84,6 +87,7 @@ enum option_set {
 	OPTIONS_PATHS = 1 << 13,     /* --path */
 	OPTIONS_WAITS = 1 << 14,     /* --deadlocks */
 	OPTIONS_CLEAN = 1 << 15,     /* --remove, --idle ... */
+	OPTIONS_GRAPH = 1 << 18,     /* --format, --depth ... */
 	/* What may stand before the command. */
 	OPTIONS_LEADING =
 		OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_OWNER | OPTIONS_PROCESSES,

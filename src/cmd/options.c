@@ -242,6 +242,59 @@ static const struct opt waits_opts[] = {
 	  .help = "only what can never end; exit 1 if there is anything" },
 };
 
+static const struct opt graph_opts[] = {
+	{ .name = "format",
+	  .type = OPT_STRING,
+	  .arg = "FORMAT",
+	  OPTION(format),
+	  .choices = "dot|mermaid|json",
+	  .complete = COMPLETE_CHOICE,
+	  .help = "dot (the default), mermaid or json" },
+	{ .name = "json",
+	  .letter = 'J',
+	  .type = OPT_FLAG,
+	  OPTION(json),
+	  .help = "the same as --format json" },
+	{ .name = "all",
+	  .type = OPT_FLAG,
+	  OPTION(all),
+	  .help = "objects of one process alone, too, and what polls wait for" },
+	{ .name = "pid",
+	  .letter = 'p',
+	  .type = OPT_U64,
+	  .arg = "PID",
+	  OPTION(pid),
+	  .help = "only this process, what it shares, and with whom" },
+	{ .name = "depth",
+	  .type = OPT_U64,
+	  .arg = "N",
+	  OPTION(depth),
+	  .help = "with --pid: and with whom those do, N steps away (default 1)" },
+	{ .name = "user",
+	  .letter = 'u',
+	  .type = OPT_STRING,
+	  .arg = "USER",
+	  OPTION(user),
+	  .complete = COMPLETE_USER,
+	  .help = "only objects that this user owns" },
+	{ .name = "filter",
+	  .letter = 'f',
+	  .type = OPT_WORDS,
+	  .arg = "FIELD OP VALUE",
+	  OPTION(filters),
+	  .complete = COMPLETE_FIELD,
+	  .help = "only such objects, as one word: size>=1M, name~^/torch (repeatable)" },
+	{ .name = "strict",
+	  .type = OPT_FLAG,
+	  OPTION(strict),
+	  .help = "exit 1 if anything could not be read" },
+	{ .name = "threads",
+	  .type = OPT_U64,
+	  .arg = "N",
+	  OPTION(threads),
+	  .help = "use at most N threads (default: one a processor)" },
+};
+
 static void add(struct option_groups *g, const char *title, const struct opt *opts, size_t count,
 		struct options *options)
 {
@@ -294,6 +347,8 @@ int option_groups_init(struct option_groups *g, unsigned set, struct options *op
 		add(g, "Cleaning", clean_opts, ARRAY_SIZE(clean_opts), options);
 	if (set & OPTIONS_WAITS)
 		add(g, "What", waits_opts, ARRAY_SIZE(waits_opts), options);
+	if (set & OPTIONS_GRAPH)
+		add(g, "Graph", graph_opts, ARRAY_SIZE(graph_opts), options);
 	if (set & OPTIONS_REMOVE)
 		add(g, "Removing", remove_opts, ARRAY_SIZE(remove_opts), options);
 	if (set & OPTIONS_DESCRIBE)

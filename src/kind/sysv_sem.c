@@ -306,6 +306,11 @@ static const struct limit limits[] = {
 	  limit_semvmx },
 };
 
+static const struct trace traces[] = {
+	{ .list = "semaphores", .field = "pid", .access = "read-write", .role = "changed last" },
+	{ 0 },
+};
+
 const struct kind kind_sysv_sem = {
 	.name = "sysv-sem",
 	.groups = GROUP_SYSV | GROUP_PERSISTENT,
@@ -332,6 +337,7 @@ const struct kind kind_sysv_sem = {
 	.create = sysv_sem_create,
 	.remove = remove_set,
 	.reclaim = sysv_sem_reclaim,
+	.traces = traces,
 	.remover = CAP_SYS_ADMIN,
 	.limits = limits,
 	.nlimits = ARRAY_SIZE(limits),
