@@ -96,6 +96,9 @@ static int add_hold(struct graph *g, struct graph_item *item, uint32_t process, 
 				   .access = access_bits(access),
 				   .roles = role_bit(g, role) };
 
+	/* Whoever looks, at the pipe to a pager for one, is not to be seen. */
+	if (process == g->self && process != GRAPH_NOTHING)
+		return 0;
 	hold.ends = ends_of(channel, role, hold.access);
 	if (process == GRAPH_NOTHING || vec_reserve(&g->holds, g->nholds, sizeof(hold)) < 0)
 		return -ENOMEM;
@@ -298,6 +301,9 @@ int graph_gather(struct graph *g)
 	g->left = calloc(l->nkinds + 1, sizeof(*g->left));
 	if (!g->left)
 		return -ENOMEM;
+	g->self = GRAPH_NOTHING;
+	if (l->context->scan.own_proc && l->context->scan.own_pids)
+		g->self = graph_process_of(g, (uint32_t)getpid());
 	for (size_t i = 0; e == 0 && i < l->nkinds; i++) {
 		struct gathering a = { .g = g, .kind = i, .at = graph_columns_of(l->kinds[i]) };
 		struct fieldset all;

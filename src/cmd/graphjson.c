@@ -88,7 +88,7 @@ int graph_write_json(const struct graph *g, struct sheet *sheet)
 	}
 	if (e == 0) {
 		next_array(&w, "left_out");
-		e = write_array(&w, &graph_left_schema, 3 * g->l->nkinds, graph_left_project);
+		e = write_array(&w, &graph_left_schema, GRAPH_REASONS * g->l->nkinds, graph_left_project);
 	}
 	sheet->renderer.view = before;
 	view_free(&w.view);

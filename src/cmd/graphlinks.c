@@ -158,14 +158,39 @@ static bool is_awaited(const struct graph *g, const struct graph_item *item)
 	return item->nwaits > 0 || (other && other->nwaits > 0);
 }
 
+/* A file that several have mapped for reading, such as a cache of fonts, connects nobody. */
+static bool is_unwritten(const struct linking *a, const struct graph_item *item)
+{
+	const struct kind *k = graph_kind(a->g, item);
+	uint8_t access = 0;
+
+	for (size_t i = 0; i < a->nends; i++)
+		access |= a->ends[i].access;
+	return k->groups & GROUP_MEMORY && !(k->groups & GROUP_PERSISTENT) && access == GRAPH_READS;
+}
+
+/* Where an object is counted that is not drawn; NULL: it is a node. */
+static uint64_t *reason_to_leave(const struct linking *a, const struct graph_item *item)
+{
+	struct graph *g = a->g;
+	struct graph_left *left = &g->left[item->kind];
+	bool persistent = graph_kind(g, item)->groups & GROUP_PERSISTENT;
+	size_t processes = count_processes(a, item);
+
+	if (g->all || is_awaited(g, item) || (persistent && is_left_behind(item)))
+		return NULL;
+	if (processes < 2)
+		return processes ? &left->alone : &left->unheld;
+	return is_unwritten(a, item) ? &left->unwritten : NULL;
+}
+
 /* As a line, as a node, or not at all. 0 or -ENOMEM. */
 static int choose(struct linking *a)
 {
 	struct graph *g = a->g;
 	struct graph_item *item = &g->items[a->item];
 	const struct kind *k = graph_kind(g, item);
-	bool persistent = k->groups & GROUP_PERSISTENT;
-	size_t processes;
+	uint64_t *left;
 	int e = 0;
 
 	a->nends = 0;
@@ -176,15 +201,14 @@ static int choose(struct linking *a)
 	if (e < 0)
 		return e;
 	item->as_line = k->channel && is_line(a);
-	processes = count_processes(a, item);
-	item->as_node = !item->as_line && (g->all || processes > 1 || is_awaited(g, item) ||
-					   (persistent && is_left_behind(item)));
-	/* With a pid, only what that process has is worth a word. */
-	if (item->as_line || item->as_node || item->heard)
+	if (item->as_line)
 		return 0;
-	if (g->pid && (processes == 0 || g->processes[a->ends[0].process].pid != g->pid))
-		return 0;
-	*(processes > 0 ? &g->left[item->kind].alone : &g->left[item->kind].unheld) += 1;
+	left = reason_to_leave(a, item);
+	item->as_node = left == NULL;
+	/* With a pid, only what that process has is worth a word; what others are connected to is seen. */
+	if (left && !item->heard &&
+	    (!g->pid || (a->nends > 0 && g->processes[a->ends[0].process].pid == g->pid)))
+		++*left;
 	return 0;
 }
 

@@ -113,9 +113,10 @@ struct graph_cluster {
 
 /* What is not drawn, and why. */
 struct graph_left {
-	uint64_t alone;	 /* one process alone has it */
-	uint64_t unheld; /* no process in sight has it */
-	uint64_t polled; /* waits for one of several things */
+	uint64_t alone;	    /* one process alone has it */
+	uint64_t unheld;    /* no process in sight has it */
+	uint64_t unwritten; /* nobody in sight can write to it: nothing goes from one to the other */
+	uint64_t polled;    /* waits for one of several things */
 };
 
 #define GRAPH_ROLES 32
@@ -123,6 +124,7 @@ struct graph_left {
 struct graph {
 	struct listing *l; /* of the kinds that were asked for */
 	bool all;	   /* nothing is left out */
+	uint32_t self;	   /* this very process, which is not drawn; or GRAPH_NOTHING */
 	uint64_t pid;	   /* only what is around this process; 0: everything */
 	uint64_t depth;
 	struct graph_process *processes;

@@ -132,7 +132,7 @@ const struct schema graph_edge_schema = { "edge", edge_fields, ARRAY_SIZE(edge_f
 
 enum { LEFT_KIND, LEFT_WHY, LEFT_COUNT };
 
-static const char *const why_values[] = { "one-process", "no-process", "polled", NULL };
+static const char *const why_values[] = { "one-process", "no-process", "read-only", "polled", NULL };
 
 static const struct field left_fields[] = {
 	[LEFT_KIND] = { .name = "kind", .type = FIELD_STR, .help = "kind of the objects" },
@@ -264,13 +264,13 @@ int graph_edge_project(const struct graph *g, const struct graph_edge *edge, str
 
 int graph_left_project(const struct graph *g, size_t i, struct record *r)
 {
-	const struct graph_left *left = &g->left[i / 3];
-	const uint64_t counts[] = { left->alone, left->unheld, left->polled };
+	const struct graph_left *left = &g->left[i / GRAPH_REASONS];
+	const uint64_t counts[GRAPH_REASONS] = { left->alone, left->unheld, left->unwritten, left->polled };
 
-	if (counts[i % 3] == 0)
+	if (counts[i % GRAPH_REASONS] == 0)
 		return PROJECT_SKIP;
-	record_text(r, LEFT_KIND, g->l->kinds[i / 3]->name);
-	record_text(r, LEFT_WHY, why_values[i % 3]);
-	record_u64(r, LEFT_COUNT, counts[i % 3]);
+	record_text(r, LEFT_KIND, g->l->kinds[i / GRAPH_REASONS]->name);
+	record_text(r, LEFT_WHY, why_values[i % GRAPH_REASONS]);
+	record_u64(r, LEFT_COUNT, counts[i % GRAPH_REASONS]);
 	return 0;
 }

@@ -20,6 +20,7 @@ void graph_remarks(const struct graph *g, struct buf *b)
 	for (size_t i = 0; i < g->l->nkinds; i++) {
 		left.alone += g->left[i].alone;
 		left.unheld += g->left[i].unheld;
+		left.unwritten += g->left[i].unwritten;
 		left.polled += g->left[i].polled;
 	}
 	for (size_t i = 0; i < g->nitems; i++)
@@ -28,6 +29,8 @@ void graph_remarks(const struct graph *g, struct buf *b)
 	       " objects of one process each are left out (--all)");
 	remark(b, left.unheld, " object that no process in sight has is left out (--all)",
 	       " objects that no process in sight has are left out (--all)");
+	remark(b, left.unwritten, " object that nobody in sight can write to is left out (--all)",
+	       " objects that nobody in sight can write to are left out (--all)");
 	remark(b, left.polled, " wait for one of several things is left out (--all)",
 	       " waits for one of several things are left out (--all)");
 	remark(b, alike, " object is drawn together with one that looks the same",

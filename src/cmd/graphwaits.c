@@ -34,7 +34,7 @@ static int add_wait(struct graph *g, const struct wait_graph *waits, size_t i)
 		return 0;
 	/* Whoever polls is no more blocked than somebody who listens for the bell. */
 	if (w->among && !g->all) {
-		g->left[g->items[item].kind].polled++;
+		g->left[g->items[item].kind].polled += !g->pid || g->pid == w->pid;
 		return 0;
 	}
 	process = graph_process_of(g, w->pid);

@@ -293,6 +293,10 @@ static const struct opt graph_opts[] = {
 	  .arg = "N",
 	  OPTION(threads),
 	  .help = "use at most N threads (default: one a processor)" },
+	{ .name = "prove",
+	  .type = OPT_FLAG,
+	  OPTION(prove),
+	  .help = "open files for a moment, to have the kernel prove that nobody else has" },
 };
 
 static void add(struct option_groups *g, const char *title, const struct opt *opts, size_t count,
