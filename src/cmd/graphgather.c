@@ -96,9 +96,10 @@ static int add_hold(struct graph *g, struct graph_item *item, uint32_t process, 
 				   .access = access_bits(access),
 				   .roles = role_bit(g, role) };
 
-	/* Whoever looks, at the pipe to a pager for one, is not to be seen. */
-	if (process == g->self && process != GRAPH_NOTHING)
+	if (process == g->self && process != GRAPH_NOTHING) {
+		item->own = true;
 		return 0;
+	}
 	hold.ends = ends_of(channel, role, hold.access);
 	if (process == GRAPH_NOTHING || vec_reserve(&g->holds, g->nholds, sizeof(hold)) < 0)
 		return -ENOMEM;

@@ -158,6 +158,14 @@ static bool is_awaited(const struct graph *g, const struct graph_item *item)
 	return item->nwaits > 0 || (other && other->nwaits > 0);
 }
 
+/* What one process has in common with this very program alone, such as the pipe to dot(1). */
+static bool is_our_own(const struct linking *a, const struct graph_item *item)
+{
+	const struct graph_item *other = other_end(a->g, item);
+
+	return (item->own || (other && other->own)) && a->nends < 2;
+}
+
 /* A file that several have mapped for reading, such as a cache of fonts, connects nobody. */
 static bool is_unwritten(const struct linking *a, const struct graph_item *item)
 {
@@ -206,7 +214,7 @@ static int choose(struct linking *a)
 	left = reason_to_leave(a, item);
 	item->as_node = left == NULL;
 	/* With a pid, only what that process has is worth a word; what others are connected to is seen. */
-	if (left && !item->heard &&
+	if (left && !item->heard && !is_our_own(a, item) &&
 	    (!g->pid || (a->nends > 0 && g->processes[a->ends[0].process].pid == g->pid)))
 		++*left;
 	return 0;
@@ -247,6 +255,10 @@ static int link_item(struct linking *a)
 	struct graph_item *item = &g->items[a->item];
 	int e = choose(a);
 
+	if (e == 0 && is_our_own(a, item)) {
+		item->as_node = false;
+		return 0;
+	}
 	if (e == 0)
 		e = graph_note_busy(a, item);
 	if (e == 0)

@@ -78,6 +78,7 @@ struct graph_item {
 	bool server;  /* of a connection: this end took it, the other asked for it */
 	bool known;   /* which of both did is known */
 	bool filled;  /* how full it is was read */
+	bool own;     /* this very process has it */
 	bool doomed;  /* it is part of a deadlock */
 	bool as_node, as_line;
 };

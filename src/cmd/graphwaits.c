@@ -120,6 +120,8 @@ static int visit_releaser(void *data, const struct releaser *r)
 
 	if (process == GRAPH_NOTHING)
 		return -ENOMEM;
+	if (process == e->a->g->self)
+		return 0;
 	e->count++;
 	if (e->lines)
 		return graph_add_link(e->a,
