@@ -51,6 +51,7 @@ struct options {
 	const char *name;
 	/* graph */
 	const char *format;
+	bool group;
 	struct opt_u64 depth;
 	/* kinds */
 	bool json_schema;

@@ -127,6 +127,7 @@ static int run(struct context *c, int argc, char **argv)
 	if (status < 0)
 		status = look(&l, &waits, &list);
 	g.all = c->options.all;
+	g.group = c->options.group;
 	g.pid = c->options.pid.value;
 	g.depth = c->options.depth.set ? c->options.depth.value : 1;
 	if (status < 0 && build(&g, &waits.g) < 0)

@@ -223,9 +223,11 @@ static void add_fill(const struct graph *g, struct graph_edge *edge, const struc
 	graph_add_value(&edge->capacity, &item->capacity);
 }
 
-/* Lines that look the same become one. */
+/* Lines that look the same become one; of one object, as processes have that became one, it counts once. */
 static int bundle_links(struct graph *g)
 {
+	size_t n = 0;
+
 	if (g->nlinks > 1)
 		qsort_r(g->links, g->nlinks, sizeof(*g->links), compare_links, g);
 	g->edges = calloc(g->nlinks + 1, sizeof(*g->edges));
@@ -233,20 +235,24 @@ static int bundle_links(struct graph *g)
 		return -ENOMEM;
 	for (size_t i = 0; i < g->nlinks; i++) {
 		struct graph_link *link = &g->links[i];
-		struct graph_edge *edge = &g->edges[g->nedges];
+		bool same = n > 0 && compare_looks(g, &g->links[n - 1], link) == 0;
+		struct graph_edge *edge = &g->edges[same ? g->nedges - 1 : g->nedges++];
 
-		if (i == 0 || compare_looks(g, &g->links[i - 1], link) != 0)
-			g->edges[g->nedges++].first = i;
-		else
-			edge--;
-		edge->count++;
+		edge->first = same ? edge->first : n;
 		edge->waits += link->waits;
-		if (link->relation == GRAPH_CONNECTS)
-			add_fill(g, edge, link);
+		if (same)
+			g->links[edge->first].roles |= link->roles;
 		if (link->doom.verdict != WAIT_GOES_ON)
 			g->items[link->item].doomed = true;
-		g->links[edge->first].roles |= link->roles;
+		if (same && g->links[n - 1].item == link->item)
+			continue;
+		edge->count++;
+		if (link->relation == GRAPH_CONNECTS)
+			add_fill(g, edge, link);
+		g->links[n++] = *link;
 	}
+	g->joined = g->nlinks - g->nedges;
+	g->nlinks = n;
 	return 0;
 }
 
@@ -258,5 +264,9 @@ int graph_bundle(struct graph *g)
 		e = number_nodes(g);
 	if (e == 0)
 		e = graph_tell_processes(g);
+	if (e == 0 && g->group)
+		e = graph_group(g);
+	if (e == 0)
+		e = graph_frame(g);
 	return e == 0 ? bundle_links(g) : e;
 }

@@ -97,13 +97,30 @@ static void new_line(struct buf *b)
 		buf_putc(b, '\n');
 }
 
-static void process_label(const struct graph_process *p, struct buf *b)
+/* The numbers of all processes that one stands for, at most so many. */
+static void put_pids(const struct graph *g, const struct graph_process *p, size_t most, struct buf *b)
 {
-	buf_printf(b, "%" PRIu32 " ", p->pid);
+	size_t n = 0;
+
+	for (const struct graph_process *q = p; q && n < most;
+	     q = q->next ? &g->processes[q->next - 1] : NULL, n++)
+		buf_printf(b, "%s%" PRIu32, n ? ", " : "", q->pid);
+	if (p->alike + 1 > n)
+		buf_printf(b, " and %zu more", p->alike + 1 - n);
+}
+
+static void process_label(const struct graph *g, const struct graph_process *p, struct buf *b)
+{
+	if (p->alike == 0)
+		buf_printf(b, "%" PRIu32 " ", p->pid);
 	if (p->told)
 		put_name(b, p->command);
 	else
 		buf_putc(b, '?');
+	if (p->alike > 0) {
+		buf_printf(b, " ×%" PRIu32 "\n", p->alike + 1);
+		put_pids(g, p, MOST_NAMED, b);
+	}
 	if (p->doom.verdict == WAIT_OWNER_DEAD)
 		buf_puts(b, "\nwaits for the dead");
 	else if (p->doom.verdict != WAIT_GOES_ON)
@@ -149,7 +166,7 @@ static void item_label(const struct graph *g, const struct graph_item *item, str
 void graph_node_label(const struct graph *g, uint32_t node, struct buf *b)
 {
 	if (graph_is_process(g, node))
-		process_label(graph_process_at(g, node), b);
+		process_label(g, graph_process_at(g, node), b);
 	else
 		item_label(g, &g->items[node], b);
 }
@@ -159,7 +176,8 @@ void graph_node_tip(const struct graph *g, uint32_t node, struct buf *b)
 	if (graph_is_process(g, node)) {
 		const struct graph_process *p = graph_process_at(g, node);
 
-		buf_printf(b, "process %" PRIu32, p->pid);
+		buf_puts(b, p->alike ? "processes " : "process ");
+		put_pids(g, p, MOST_TOLD, b);
 		if (p->told) {
 			buf_puts(b, "\n");
 			escape_into(b, p->command);

@@ -42,6 +42,9 @@ struct graph_process {
 	struct graph_doom doom;
 	uint32_t cluster; /* from 1; 0: none */
 	uint32_t id;	  /* from 1; 0: it is not drawn */
+	/* With --group: who stands for this one, too; for how many others it stands; those one after
+	 * another. Numbers plus 1; 0: nobody. */
+	uint32_t like, alike, next, last;
 };
 
 /* What one process has of one object. */
@@ -126,6 +129,7 @@ struct graph {
 	struct listing *l; /* of the kinds that were asked for */
 	bool all;	   /* nothing is left out */
 	uint32_t self;	   /* this very process, which is not drawn; or GRAPH_NOTHING */
+	bool group;	   /* processes that are connected in the same way become one */
 	uint64_t pid;	   /* only what is around this process; 0: everything */
 	uint64_t depth;
 	struct graph_process *processes;
@@ -142,6 +146,7 @@ struct graph {
 	size_t nlinks;
 	struct graph_edge *edges;
 	size_t nedges;
+	size_t joined;	   /* lines that became one with others */
 	uint32_t *order;   /* nodes that are drawn, in the order of their ids */
 	uint32_t *grouped; /* the same, those of one cluster together */
 	size_t nodes;
@@ -170,6 +175,8 @@ int graph_reach(struct graph *g) _must_check_;
 int graph_fill(struct graph *g) _must_check_;
 /* Makes one of what looks the same, tells what is known of the processes, gives numbers. 0 or -ENOMEM. */
 int graph_bundle(struct graph *g) _must_check_;
+/* Makes one of processes of one command that are connected in the same way. 0 or -ENOMEM. */
+int graph_group(struct graph *g) _must_check_;
 void graph_free(struct graph *g);
 
 /* The process of a number, which is added if it is not there yet; GRAPH_NOTHING: no memory. */

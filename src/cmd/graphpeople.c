@@ -71,8 +71,7 @@ static void place_items(struct graph *g)
 			g->items[i].cluster = 0;
 }
 
-/* Puts together what is of one cluster, by counting, and leaves the order otherwise. */
-static int group(struct graph *g)
+int graph_frame(struct graph *g)
 {
 	size_t *end = calloc(g->nclusters + 2, sizeof(*end));
 
@@ -114,8 +113,6 @@ int graph_tell_processes(struct graph *g)
 		g->nclusters = 0;
 	else
 		place_items(g);
-	if (e == 0)
-		e = group(g);
 	hash_free(&index);
 	projector_free(&projector);
 	return e;

@@ -11,10 +11,19 @@ static const struct field object_fields[] = {
 
 static const struct schema object_schema = { "objects", object_fields, ARRAY_SIZE(object_fields) };
 
+enum { PROCESS_PID };
+
+static const struct field pid_fields[] = {
+	[PROCESS_PID] = { .name = "pid", .type = FIELD_PID, .help = "number of the process" },
+};
+
+static const struct schema pid_schema = { "processes", pid_fields, ARRAY_SIZE(pid_fields) };
+
 enum {
 	NODE_ID,
 	NODE_TYPE,
 	NODE_PID,
+	NODE_PIDS,
 	NODE_START,
 	NODE_COMMAND,
 	NODE_USER,
@@ -45,6 +54,10 @@ static const struct field node_fields[] = {
 	[NODE_ID] = { .name = "id", .type = FIELD_STR, .help = "what edges call it" },
 	[NODE_TYPE] = { .name = "type", .type = FIELD_STR, .values = type_values, .help = "what it is" },
 	[NODE_PID] = { .name = "pid", .type = FIELD_PID, .help = "number of the process" },
+	[NODE_PIDS] = { .name = "processes",
+			.type = FIELD_LIST,
+			.items = &pid_schema,
+			.help = "with --group: all that it stands for" },
 	[NODE_START] = { .name = "start_time", .type = FIELD_TIME, .help = "when it was started" },
 	[NODE_COMMAND] = { .name = "command", .type = FIELD_STR, .help = "its command" },
 	[NODE_USER] = { .name = "user", .type = FIELD_STR, .help = "its user" },
@@ -160,6 +173,23 @@ static int add_object(struct record *r, struct list *list, struct span ref)
 	return 0;
 }
 
+/* All that one stands for, if there are several. 0 or -ENOMEM. */
+static int project_group(const struct graph *g, const struct graph_process *p, struct record *r)
+{
+	struct list *list = p->alike ? record_list(r, NODE_PIDS) : NULL;
+	struct record row;
+
+	if (p->alike == 0)
+		return 0;
+	record_u64(r, NODE_COUNT, p->alike + 1);
+	for (; list && p; p = p->next ? &g->processes[p->next - 1] : NULL) {
+		if (list_append(r, list, &row) < 0)
+			return -ENOMEM;
+		record_u64(&row, PROCESS_PID, p->pid);
+	}
+	return list ? 0 : -ENOMEM;
+}
+
 static void project_process(const struct graph_process *p, struct record *r)
 {
 	record_u64(r, NODE_PID, p->pid);
@@ -217,7 +247,7 @@ int graph_node_project(const struct graph *g, uint32_t node, struct record *r)
 	if (!process)
 		return project_item(g, &g->items[node], r);
 	project_process(graph_process_at(g, node), r);
-	return 0;
+	return project_group(g, graph_process_at(g, node), r);
 }
 
 static void project_roles(const struct graph *g, uint32_t roles, struct record *r)

@@ -15,7 +15,7 @@ static void remark(struct buf *b, uint64_t n, const char *one, const char *many)
 void graph_remarks(const struct graph *g, struct buf *b)
 {
 	struct graph_left left = { 0 };
-	uint64_t alike = 0;
+	uint64_t alike = 0, grouped = 0;
 
 	for (size_t i = 0; i < g->l->nkinds; i++) {
 		left.alone += g->left[i].alone;
@@ -25,6 +25,8 @@ void graph_remarks(const struct graph *g, struct buf *b)
 	}
 	for (size_t i = 0; i < g->nitems; i++)
 		alike += g->items[i].like != i;
+	for (size_t i = 0; i < g->nprocesses; i++)
+		grouped += g->processes[i].like != 0;
 	remark(b, left.alone, " object of one process is left out (--all)",
 	       " objects of one process each are left out (--all)");
 	remark(b, left.unheld, " object that no process in sight has is left out (--all)",
@@ -33,9 +35,11 @@ void graph_remarks(const struct graph *g, struct buf *b)
 	       " objects that nobody in sight can write to are left out (--all)");
 	remark(b, left.polled, " wait for one of several things is left out (--all)",
 	       " waits for one of several things are left out (--all)");
+	remark(b, grouped, " process is drawn together with one that is connected in the same way",
+	       " processes are drawn together with others that are connected in the same way");
 	remark(b, alike, " object is drawn together with one that looks the same",
 	       " objects are drawn together with others that look the same");
-	remark(b, g->nlinks - g->nedges, " line is drawn together with one that looks the same",
+	remark(b, g->joined, " line is drawn together with one that looks the same",
 	       " lines are drawn together with others that look the same");
 }
 

@@ -111,6 +111,7 @@ class Graph:
         for node in self.nodes.values():
             assert node["type"] in ("process", "object"), node
             if node["type"] == "process":
+                assert len(node.get("processes", [])) == node.get("count", 0)
                 assert {"pid", "start_time", "command", "user"} <= set(node), node
             else:
                 assert node["ref"].startswith(node["kind"] + ":") and node["objects"][0] == {"ref": node["ref"]}
@@ -476,7 +477,7 @@ def test_a_terminal(ipcctl, spawn, files):
     assert (edge["queued"], edge["queued_back"]) == (read_only(0), read_only(20))
 
 
-def test_a_deadlock_of_three(ipcctl, factory, dot, tmp_path):
+def test_a_deadlock_of_three(ipcctl, factory, dot, tmp_path, lookups):
     """A circle that can be followed along the edges, all in red."""
     path = str(tmp_path / "lock")
     truth = factory("steps", hold=True, locks="flock,flock,flock", steps="0:0,1:1,2:2,0:1,1:2,2:0", name="/s",
@@ -825,6 +826,41 @@ def test_two_hundred_processes(ipcctl, spawn, files, dot):
     g = graph(ipcctl, "unix-socket", "--pid", str(server))
     assert g.pids == {server, *clients} and len(g.edges) == len(clients)
     assert {e["count"] for e in g.edges} == {4}
+
+
+def test_workers_as_one(ipcctl, spawn, files, dot):
+    """--group: those that have the same command and the same lines. What they share counts once."""
+    files.append(os.memfd_create("x"))
+    (r, w), = pipes(1, files)
+    pairs = [socket.socketpair() for _ in range(5)]
+    far = [b.fileno() for _, b in pairs]
+    # The server is neither the first nor the last, so that lines without direction begin at either end.
+    workers = [spawn(files[0], w, far[i], name=b"worker") for i in range(2)]
+    server = spawn(files[0], r, *(a.fileno() for a, _ in pairs), name=b"server")
+    workers += [spawn(files[0], w, far[i], name=b"worker") for i in range(2, 4)]
+    other, odd = spawn(files[0], w, far[4], name=b"other"), spawn(files[0], w, name=b"worker")
+    for pair in pairs:
+        for s in pair:
+            s.close()
+    names = ref(r), ref(files[0], "memfd")
+    close(*files)
+    words = ("pipe", "unix-socket", "memfd", "--pid", str(server))
+    assert graph(ipcctl, *words).pids == {*workers, server, other, odd}
+    g = graph(ipcctl, *words, "--group")
+    assert g.pids == {workers[0], server, other, odd}
+    node = g.process(workers[0])
+    assert [p["pid"] for p in node["processes"]] == sorted(workers) and node["count"] == 4
+    assert "processes" not in g.process(server) and "count" not in g.process(other)
+    edge = g.edge(workers[0], server, kind="pipe")[2]
+    assert (edge["count"], edge["ref"], edge["capacity"]) == (1, names[0], read_only(65536))
+    assert g.edge(workers[0], server, kind="unix-socket")[2]["count"] == 4
+    assert g.edge(workers[0], names[1])[2]["count"] == 1
+    label = ["worker ×4", f"{workers[0]}, {workers[1]}, {workers[2]} and 1 more"]
+    for nodes in (dot(ipcctl("graph", "--quiet", "--group", *words).out)[0],
+                  mermaid(ipcctl("graph", "--quiet", "--group", "--format", "mermaid", *words).text)[0]):
+        assert nodes[node["id"]] == label and len(nodes) == len(g.nodes)
+    assert "3 processes are drawn together with others that are connected in the same way" in "".join(
+        ipcctl("graph", "--group", *words).errors)
 
 
 def test_as_somebody_else(ipcctl, spawn, files):
