@@ -56,6 +56,10 @@ struct options {
 	const char *check_limits, *check_orphans, *check_orphan_bytes, *check_queue_fill, *check_blocked;
 	const char *incomplete;
 	struct opt_u64 timeout; /* seconds */
+	/* graph */
+	const char *format;
+	bool group;
+	struct opt_u64 depth;
 	/* kinds */
 	bool json_schema;
 	const char *procfs;
@@ -94,6 +98,7 @@ enum option_set {
 	OPTIONS_METRICS = 1 << 16,   /* --textfile ... */
 	OPTIONS_CHECK = 1 << 17,     /* --limits ... */
 	OPTIONS_PROVE = 1 << 18,     /* --prove alone */
+	OPTIONS_GRAPH = 1 << 19,     /* --format, --depth ... */
 	/* What may stand before the command. */
 	OPTIONS_LEADING =
 		OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_OWNER | OPTIONS_PROCESSES,

@@ -13,6 +13,17 @@ struct option_groups {
 	struct opt *letters; /* made from the kinds' letters; option_groups_free() */
 };
 
+/* One table of options, for commands that have it in their set. */
+struct option_table {
+	unsigned set; /* of enum option_set; 0: behind the last */
+	const char *title;
+	const struct opt *opts;
+	size_t count;
+};
+
+extern const struct option_table command_tables[]; /* of single commands */
+extern const struct option_table shared_tables[];  /* that mean the same wherever they occur */
+
 /*
  * The tables that belong to a set of enum option_set, with values pointing into
  * options. 0 or -ENOMEM.

@@ -15,6 +15,7 @@
 	X(waits)                                                                                             \
 	X(metrics)                                                                                           \
 	X(check)                                                                                             \
+	X(graph)                                                                                             \
 	X(kinds)                                                                                             \
 	X(help)                                                                                              \
 	X(version)                                                                                           \

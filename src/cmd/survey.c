@@ -226,44 +226,34 @@ static int count_hopeless(struct survey *s, const struct wait_graph *g)
 }
 
 /* Who waits, and what of that can never end. -1 or the exit status. */
-static int count_waits(struct survey *s, const struct kind_list *list, struct warnings *warnings)
+static int count_waits(struct survey *s, struct wait_look *look, const struct kind_list *list,
+		       struct warnings *warnings)
 {
 	struct context *c = s->l.context;
-	struct wait_look look = { 0 };
-	struct wait_graph g = { 0 };
-	bool hopeless = false;
-	int status = -1, e = wait_graph_build(&g, &s->l, list, warnings);
+	int status;
 
-	if (e == 0)
-		e = wait_graph_judge(&g, &s->l.snapshot);
-	for (size_t i = 0; e == 0 && i < g.nwaits; i++) {
-		const struct wait *w = &g.waits[i];
+	if (wait_look_into(look, c, &s->l.snapshot, list, warnings) < 0)
+		return out_of_memory(c);
+	for (size_t i = 0; i < look->g.nwaits; i++) {
+		const struct wait *w = &look->g.waits[i];
 
 		s->blocked += i == 0 || w->pid != w[-1].pid || w->tid != w[-1].tid;
-		hopeless |= w->verdict != WAIT_GOES_ON;
 	}
-	wait_graph_free(&g);
-	if (e < 0)
-		return out_of_memory(c);
-	/* One look may be mistaken: then two are taken. */
-	if (hopeless) {
-		status = wait_look(&look, c, list, warnings);
-		if (status < 0 && count_hopeless(s, &look.g) < 0)
-			status = out_of_memory(c);
-		wait_look_free(&look);
-	}
+	status = wait_look_confirm(look, c, list);
+	if (status < 0 && count_hopeless(s, &look->g) < 0)
+		status = out_of_memory(c);
 	return status;
 }
 
 /* 0 or -ENOMEM. */
-static int take(struct survey *s, struct warnings *warnings)
+static int take(struct survey *s, unsigned sources, struct warnings *warnings)
 {
 	struct listing *l = &s->l;
 	struct scan_request request = { .depth = select_depth(&l->context->options),
 					.threads = listing_threads(l->context) };
 	int e;
 
-	request.sources = wait_graph_sources(l);
+	request.sources = sources;
 	for (size_t i = 0; i < l->nkinds; i++) {
 		const struct kind *k = l->kinds[i];
 		const struct columns at = columns_of(k);
@@ -286,14 +276,18 @@ static int take(struct survey *s, struct warnings *warnings)
 int survey_take(struct survey *s, struct context *c, const struct kind_list *list, struct warnings *warnings)
 {
 	struct timespec before, after;
+	struct wait_look look = { 0 };
 	int status;
 
 	clock_gettime(CLOCK_MONOTONIC, &before);
 	status = listing_init_kinds(&s->l, c, list);
-	if (status < 0 && take(s, warnings) < 0)
+	if (status < 0)
+		status = wait_look_init(&look, c, list);
+	if (status < 0 && take(s, wait_look_sources(&look), warnings) < 0)
 		status = out_of_memory(c);
 	if (status < 0)
-		status = count_waits(s, list, warnings);
+		status = count_waits(s, &look, list, warnings);
+	wait_look_free(&look);
 	if (status >= 0)
 		return status;
 	clock_gettime(CLOCK_MONOTONIC, &after);

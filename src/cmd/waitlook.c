@@ -53,91 +53,108 @@ static int note_runs(struct wait_look *look, struct context *c)
 	return 0;
 }
 
-/* -1 or the exit status. */
-static int look_once(struct wait_look *look, struct context *c, const struct kind_list *list,
-		     struct warnings *warnings)
+int wait_look_init(struct wait_look *look, struct context *c, const struct kind_list *asked)
+{
+	if (widen(asked, &look->wide) < 0)
+		return out_of_memory(c);
+	return listing_init_kinds(&look->l, c, &look->wide);
+}
+
+unsigned wait_look_sources(const struct wait_look *look)
+{
+	return wait_graph_sources(&look->l);
+}
+
+static int build(struct wait_look *look, struct context *c, const struct kind_list *asked,
+		 struct warnings *warnings)
+{
+	int e = wait_graph_build(&look->g, &look->l, asked, warnings);
+
+	if (e == 0)
+		e = wait_graph_judge(&look->g, &look->l.snapshot);
+	return e == 0 ? note_runs(look, c) : e;
+}
+
+int wait_look_into(struct wait_look *look, struct context *c, const struct snapshot *s,
+		   const struct kind_list *asked, struct warnings *warnings)
+{
+	/* It stays theirs: what is not taken is not freed. */
+	look->l.snapshot = *s;
+	return build(look, c, asked, warnings);
+}
+
+int wait_look_take(struct wait_look *look, struct context *c, const struct kind_list *asked,
+		   struct warnings *warnings)
 {
 	struct scan_request request = { .threads = listing_threads(c) };
-	int status, e = widen(list, &look->wide);
+	int e, status = wait_look_init(look, c, asked);
 
-	if (e < 0)
-		return out_of_memory(c);
-	status = listing_init_kinds(&look->l, c, &look->wide);
 	if (status >= 0)
 		return status;
-	request.sources = wait_graph_sources(&look->l);
+	request.sources = wait_look_sources(look);
 	look->l.taken = true;
 	e = snapshot_take(&look->l.snapshot, &c->scan, &request, warnings);
 	scan_request_free(&request);
 	if (e == 0)
-		e = wait_graph_build(&look->g, &look->l, list, warnings);
-	if (e == 0)
-		e = wait_graph_judge(&look->g, &look->l.snapshot);
-	if (e == 0)
-		e = note_runs(look, c);
+		e = build(look, c, asked, warnings);
 	return e < 0 ? out_of_memory(c) : -1;
 }
 
-/* Whether the first look found the same task without hope, and it has slept ever since. */
-static bool is_confirmed(const struct wait_look *first, const struct wait_look *second, size_t i)
+bool wait_look_is_hopeless(const struct wait_look *look)
 {
-	const struct wait *now = &second->g.waits[i];
-	size_t count, at = wait_graph_of_task(&first->g, now->pid, now->tid, &count);
+	for (size_t i = 0; i < look->g.nwaits; i++)
+		if (look->g.waits[i].verdict != WAIT_GOES_ON)
+			return true;
+	return false;
+}
+
+void wait_look_pause(void)
+{
+	const struct timespec pause = { .tv_nsec = SECOND_LOOK_NANOSECONDS };
+
+	nanosleep(&pause, NULL);
+}
+
+/* Whether the other look found the same task without hope, and it slept all the time between them. */
+static bool is_confirmed(const struct wait_look *other, const struct wait_look *look, size_t i)
+{
+	const struct wait *here = &look->g.waits[i];
+	size_t count, at = wait_graph_of_task(&other->g, here->pid, here->tid, &count);
 
 	for (size_t k = at; k < at + count; k++) {
-		const struct wait *then = &first->g.waits[k];
+		const struct wait *there = &other->g.waits[k];
 
-		if (then->verdict == now->verdict && first->runs[k] == second->runs[i] &&
-		    span_eq(first->g.objects[then->object].ref, second->g.objects[now->object].ref))
+		if (there->verdict == here->verdict && other->runs[k] == look->runs[i] &&
+		    span_eq(other->g.objects[there->object].ref, look->g.objects[here->object].ref))
 			return true;
 	}
 	return false;
 }
 
-/* Takes the verdicts away that the first look does not confirm. 0 or -ENOMEM. */
-static int doubt(const struct wait_look *first, struct wait_look *second)
+int wait_look_doubt(struct wait_look *look, const struct wait_look *other)
 {
-	_cleanup_(free_ptr) bool *doubtful = calloc(second->g.nwaits + 1, sizeof(*doubtful));
+	_cleanup_(free_ptr) bool *doubtful = calloc(look->g.nwaits + 1, sizeof(*doubtful));
 
 	if (!doubtful)
 		return -ENOMEM;
-	for (size_t i = 0; i < second->g.nwaits; i++)
-		doubtful[i] = second->g.waits[i].verdict != WAIT_GOES_ON && !is_confirmed(first, second, i);
-	return wait_graph_doubt(&second->g, doubtful);
+	for (size_t i = 0; i < look->g.nwaits; i++)
+		doubtful[i] = look->g.waits[i].verdict != WAIT_GOES_ON && !is_confirmed(other, look, i);
+	return wait_graph_doubt(&look->g, doubtful);
 }
 
-/*
- * A snapshot is not taken at one moment: what it shows as a circle may never have been one. So
- * deadlocks are looked at again, and count if nobody has moved meanwhile. -1 or the exit status.
- */
-static int look_again(struct wait_look *current, struct context *c, const struct kind_list *list,
-		      struct warnings *warnings)
+int wait_look_confirm(struct wait_look *look, struct context *c, const struct kind_list *asked)
 {
-	const struct timespec pause = { .tv_nsec = SECOND_LOOK_NANOSECONDS };
-	struct wait_look second = { 0 }, first = *current;
-	bool again = false;
+	struct wait_look second = { 0 };
+	struct warnings unheard = { 0 };
 	int status;
 
-	for (size_t i = 0; i < first.g.nwaits; i++)
-		again |= first.g.waits[i].verdict != WAIT_GOES_ON;
-	if (!again)
+	if (!wait_look_is_hopeless(look))
 		return -1;
-	nanosleep(&pause, NULL);
-	/* What could not be read this time is what counts. */
-	warnings_free(warnings);
-	*warnings = (struct warnings){ 0 };
-	status = look_once(&second, c, list, warnings);
-	if (status < 0 && doubt(&first, &second) < 0)
+	wait_look_pause();
+	status = wait_look_take(&second, c, asked, &unheard);
+	if (status < 0 && wait_look_doubt(look, &second) < 0)
 		status = out_of_memory(c);
-	wait_look_free(&first);
-	*current = second;
+	wait_look_free(&second);
+	warnings_free(&unheard);
 	return status;
-}
-
-int wait_look(struct wait_look *look, struct context *c, const struct kind_list *asked,
-	      struct warnings *warnings)
-{
-	int status = look_once(look, c, asked, warnings);
-
-	return status < 0 ? look_again(look, c, asked, warnings) : status;
 }

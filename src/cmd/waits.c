@@ -1,10 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
-
 #include "cmd/registry.h"
 #include "cmd/waitlook.h"
 #include "cmd/waitrecord.h"
 #include "cmd/waittree.h"
+
+/* Deadlocks are looked at again; what the second look shows counts. -1 or the exit status. */
+static int look_again(struct wait_look *current, struct context *c, const struct kind_list *list,
+		      struct warnings *warnings)
+{
+	struct wait_look second = { 0 }, first = *current;
+	int status;
+
+	if (!wait_look_is_hopeless(&first))
+		return -1;
+	wait_look_pause();
+	/* What could not be read this time is what counts. */
+	warnings_free(warnings);
+	*warnings = (struct warnings){ 0 };
+	status = wait_look_take(&second, c, list, warnings);
+	if (status < 0 && wait_look_doubt(&second, &first) < 0)
+		status = out_of_memory(c);
+	wait_look_free(&first);
+	*current = second;
+	return status;
+}
 
 /* The tree has its own way to standard output. */
 static const struct render_ops render_nothing = { .serial = true };
@@ -93,7 +112,9 @@ static int run(struct context *c, int argc, char **argv)
 			&sheet, c,
 			&(struct sheet_plan){ .schemas = &schemas, .nschemas = 1, .array = "waits" });
 	if (status < 0)
-		status = wait_look(&current, c, &list, &sheet.warnings);
+		status = wait_look_take(&current, c, &list, &sheet.warnings);
+	if (status < 0)
+		status = look_again(&current, c, &list, &sheet.warnings);
 	if (status < 0)
 		status = show(&current, &sheet);
 	wait_look_free(&current);

@@ -341,6 +341,7 @@ const struct kind kind_fifo = {
 	.create = create,
 	.remove = remove_fifo,
 	.reclaim = reclaim,
+	.channel = &pipe_channel,
 	.remover = CAP_FOWNER,
 	.held = held,
 };

@@ -330,6 +330,12 @@ static int remove_socket(struct snapshot *s, size_t i, struct report *report)
 	return r;
 }
 
+static const struct channel channel = { .duplex = true,
+					.listener = "listener",
+					.peer = "peer",
+					.address = "local_port",
+					.queued = "receive_queue" };
+
 const struct kind kind_inet_socket = {
 	.name = "inet-socket",
 	.aliases = (const char *const[]){ "inet", "tcp", "udp", "raw", NULL },
@@ -358,5 +364,6 @@ const struct kind kind_inet_socket = {
 	.transient = true,
 	.create = inet_socket_create,
 	.remove = remove_socket,
+	.channel = &channel,
 	.held = held,
 };

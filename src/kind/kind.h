@@ -132,6 +132,32 @@ enum project_result {
 	PROJECT_SKIP = 1, /* this index is not an object of the kind (any more) */
 };
 
+/*
+ * Of a kind whose objects lead from process to process: `graph` draws one that has both its ends in sight
+ * as a line between those who hold them, and not as a thing of its own.
+ */
+struct channel {
+	/* Roles of those who hold the end that bytes go in at, and the one that they come out of; a holder in
+	 * another role has both. NULL: all holders have the same end, and `peer` has the other. */
+	const char *source, *sink;
+	bool duplex;	      /* bytes go both ways */
+	const char *listener; /* with a peer: the role of who takes connections */
+	/* Names of fields, or NULL: the object that is the other end; what a listener has in common with
+	 * the ends that it accepted. */
+	const char *peer, *address;
+	/* Likewise: bytes on their way to the sink, or with a peer those that wait to be read at this end;
+	 * bytes on their way to the source; the most that there can be. */
+	const char *queued, *queued_back, *capacity;
+};
+
+/* Processes that an object notes, of a kind that keeps no list of those who use it. */
+struct trace {
+	const char *list;  /* field with rows that have such a process each; NULL: the object itself has it */
+	const char *field; /* its number; the next field is its command, absent unless it still lives */
+	const char *access; /* what it did: one of access_values (kind/holding.h) */
+	const char *role;   /* the same in words */
+};
+
 struct kind {
 	const char *name;
 	const char *const *aliases; /* NULL-terminated, or NULL */
@@ -189,7 +215,9 @@ struct kind {
 	/* Who has one, or changed it last, keeps others waiting who want it: they may do so in a
 	 * circle. */
 	bool excludes;
-	bool asked; /* the kernel may ask for it back, with SIGIO */
+	bool asked;		       /* the kernel may ask for it back, with SIGIO */
+	const struct channel *channel; /* NULL: its objects are things, not lines */
+	const struct trace *traces;    /* ended by one without a field; or NULL */
 	/* Makes one. 0 with report->ref, or -errno with or without report->text. */
 	int (*create)(const struct create_args *args, struct report *report);
 	/*

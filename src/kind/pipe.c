@@ -187,6 +187,7 @@ const struct kind kind_pipe = {
 	.transient = true,
 	.create = create,
 	.irremovable = only_holders_end_it,
+	.channel = &pipe_channel,
 	.held = held,
 	.limits = limits,
 	.nlimits = ARRAY_SIZE(limits),

@@ -9,6 +9,11 @@
 const char *const pipe_ends_values[] = { "open", "no-reader", "no-writer", NULL };
 const struct holding_roles pipe_roles = { "reader", "writer", "both", NULL, NULL };
 
+/* Bytes go from those who write to those who read; who may do both has both ends. */
+const struct channel pipe_channel = {
+	.source = "writer", .sink = "reader", .queued = "queued", .capacity = "capacity"
+};
+
 /*
  * What the kernel says of the other end: its counts also know who is not to be seen here.
  * The reader of a FIFO that was opened with O_NONBLOCK before any writer sees no hang-up

@@ -11,6 +11,7 @@ struct pipe_fields {
 
 extern const char *const pipe_ends_values[];
 extern const struct holding_roles pipe_roles;
+extern const struct channel pipe_channel;
 
 #define PIPE_READERS                                                                                         \
 	{                                                                                                    \

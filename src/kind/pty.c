@@ -353,6 +353,13 @@ static const struct limit limits[] = {
 	  true, 0, limit_max },
 };
 
+/* What is typed goes to the slave, what programs print to the master. */
+static const struct channel channel = { .source = "master",
+					.sink = "slave",
+					.duplex = true,
+					.queued = "input_queued",
+					.queued_back = "output_queued" };
+
 const struct kind kind_pty = {
 	.name = "pty",
 	.groups = GROUP_FD,
@@ -373,6 +380,7 @@ const struct kind kind_pty = {
 	.transient = true,
 	.create = create,
 	.remove = hang_up,
+	.channel = &channel,
 	.held = held,
 	.limits = limits,
 	.nlimits = ARRAY_SIZE(limits),

@@ -319,6 +319,12 @@ static const struct limit limits[] = {
 	{ "msgmax", FIELD_BYTES, "one message", "kernel.msgmax", "msgsnd: EINVAL", false, 0, limit_msgmax },
 };
 
+static const struct trace traces[] = {
+	{ .field = "lspid", .access = "write", .role = "sent last" },
+	{ .field = "lrpid", .access = "read", .role = "received last" },
+	{ 0 },
+};
+
 const struct kind kind_sysv_msg = {
 	.name = "sysv-msg",
 	.groups = GROUP_SYSV | GROUP_PERSISTENT,
@@ -348,6 +354,7 @@ const struct kind kind_sysv_msg = {
 	.remove = remove_queue,
 	.reclaim = sysv_msg_reclaim,
 	.unlisted = true,
+	.traces = traces,
 	.remover = CAP_SYS_ADMIN,
 	.limits = limits,
 	.nlimits = ARRAY_SIZE(limits),

@@ -306,6 +306,11 @@ static const struct limit limits[] = {
 	  limit_semvmx },
 };
 
+static const struct trace traces[] = {
+	{ .list = "semaphores", .field = "pid", .access = "read-write", .role = "changed last" },
+	{ 0 },
+};
+
 const struct kind kind_sysv_sem = {
 	.name = "sysv-sem",
 	.groups = GROUP_SYSV | GROUP_PERSISTENT,
@@ -333,6 +338,7 @@ const struct kind kind_sysv_sem = {
 	.remove = remove_set,
 	.reclaim = sysv_sem_reclaim,
 	.unlisted = true,
+	.traces = traces,
 	.remover = CAP_SYS_ADMIN,
 	.limits = limits,
 	.nlimits = ARRAY_SIZE(limits),

@@ -311,6 +311,10 @@ static int reclaim(struct projector *p, size_t i, const struct reclaim *rules _u
 	return path_unlink(file->path.ptr, file->dev, file->ino, report);
 }
 
+static const struct channel channel = {
+	.duplex = true, .listener = "listener", .peer = "peer", .address = "name", .queued = "receive_queue"
+};
+
 const struct kind kind_unix_socket = {
 	.name = "unix-socket",
 	.aliases = (const char *const[]){ "unix", NULL },
@@ -342,6 +346,7 @@ const struct kind kind_unix_socket = {
 	.create = unix_socket_create,
 	.remove = remove_any,
 	.reclaim = reclaim,
+	.channel = &channel,
 	.remover = CAP_FOWNER,
 	.held = held,
 };

@@ -272,6 +272,7 @@ def test_a_terminal_is_told_about_the_rest(ipcctl, zoo):
 COMMANDS = [["list"], ["list", "--json"], ["list", "--raw"], ["list", "--jsonl"], ["list", "-0"], ["summary"],
             ["kinds"], ["kinds", "--json-schema"], ["limits"], ["limits", "--json"], ["help"], ["version"],
             ["waits"], ["waits", "--json"], ["clean"], ["clean", "--json"], ["metrics"], ["check", "--limits=80:95"],
+            ["graph"], ["graph", "--json"], ["graph", "--format", "mermaid"],
             ["describe", "posix-shm:/plain"], ["describe", "--json", "posix-shm:/plain"], ["list", "--help"],
             ["create", "sysv-msg"], ["__complete", "--", ""]]
 

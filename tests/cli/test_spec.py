@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-COMMANDS = ["list", "describe", "create", "remove", "clean", "limits", "waits", "metrics", "check", "summary", "kinds", "help", "version"]
+COMMANDS = ["list", "describe", "create", "remove", "clean", "limits", "waits", "metrics", "check", "graph", "summary",
+            "kinds", "help", "version"]
 
 
 def read(*path):
