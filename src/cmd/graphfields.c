@@ -117,30 +117,6 @@ int graph_fill(struct graph *g)
 	return e;
 }
 
-/* Who has the other end of a connection, where that is no object of the listing. */
-static int read_far(struct graph *g, uint32_t number, struct hand *h)
-{
-	struct graph_item item = g->items[number];
-	const struct kind *k = graph_kind(g, &item);
-	int peers = find(k->schema, "peers");
-	struct record r;
-	int e = record_init(&r, k->schema, &h->arena);
-
-	if (e < 0 || peers < 0)
-		return e;
-	h->projector.want.bits = (uint64_t)1 << peers;
-	e = k->project(&h->projector, item.index, &r);
-	if (e == 0 && r.values[peers].state == VALUE_SET) {
-		struct graph_item far = { .kind = item.kind, .first = g->nholds };
-
-		e = graph_add_holders(g, &far, r.values[peers].list);
-		g->items[number].first_far = far.first;
-		g->items[number].far = far.count;
-	}
-	arena_reset(&h->arena);
-	return e == PROJECT_SKIP ? 0 : e;
-}
-
 /* How much speaks for an end being that of who took the connection. */
 static int servility(const struct hash *listeners, const struct graph_item *item)
 {
@@ -163,22 +139,20 @@ static void tell_server(struct graph *g, const struct hash *listeners, uint32_t 
 
 int graph_connect(struct graph *g)
 {
-	struct hand h = { .projector = { .snapshot = &g->l->snapshot } };
 	struct hash listeners = { 0 };
 	int e = 0;
 
 	for (size_t i = 0; e == 0 && i < g->nitems; i++) {
 		struct graph_item *item = &g->items[i];
 
-		if (item->listens && item->address)
+		/* Thousands may listen at one address: it is enough to know it. */
+		if (item->listens && item->address && !hash_find(&listeners, item->address, NULL))
 			e = hash_add(&listeners, item->address, (uint32_t)i);
 		if (item->peer.len == 0)
 			continue;
 		item->other = graph_item_of(g, item->peer);
 		if (item->other == i)
 			item->other = GRAPH_NOTHING;
-		else if (item->other == GRAPH_NOTHING && item->passes && e == 0)
-			e = read_far(g, (uint32_t)i, &h);
 	}
 	for (size_t i = 0; e == 0 && i < g->nitems; i++) {
 		struct graph_item *item = &g->items[i];
@@ -195,7 +169,6 @@ int graph_connect(struct graph *g)
 		}
 	}
 	hash_free(&listeners);
-	hand_free(&h);
 	return e;
 }
 

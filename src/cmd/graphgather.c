@@ -159,7 +159,7 @@ static void merge_holds(struct graph *g, struct graph_item *item)
 	item->count = n + 1;
 }
 
-int graph_add_holders(struct graph *g, struct graph_item *item, const struct list *list)
+static int add_holders(struct graph *g, struct graph_item *item, const struct list *list)
 {
 	const struct value *access, *role;
 	struct record row;
@@ -214,7 +214,7 @@ static int gather_holds(struct gathering *a, struct graph_item *item, const stru
 
 	item->first = a->g->nholds;
 	if (holders)
-		e = graph_add_holders(a->g, item, holders->list);
+		e = add_holders(a->g, item, holders->list);
 	else if (a->at.holders < 0 && value_at(r, a->at.pid))
 		e = add_hold(a->g, item, process_in(a->g, r), SPAN("read"), SPAN(""));
 	if (e == 0)

@@ -40,9 +40,8 @@ static int merge_ends(struct linking *a, const struct graph_hold *near, size_t n
 static int collect_ends(struct linking *a)
 {
 	const struct graph *g = a->g;
-	const struct graph_item *item = &g->items[a->item], *other;
-	const struct graph_hold *near = &g->holds[item->first], *far = &g->holds[item->first_far];
-	size_t nfar = item->far;
+	const struct graph_item *item = &g->items[a->item], *other = NULL;
+	const struct graph_hold *near = &g->holds[item->first];
 	int e = 0;
 
 	a->nends = 0;
@@ -51,12 +50,10 @@ static int collect_ends(struct linking *a)
 			e = add_end(a, &near[i], near[i].ends);
 		return e;
 	}
-	if (item->other != GRAPH_NOTHING) {
+	if (item->other != GRAPH_NOTHING)
 		other = &g->items[item->other];
-		far = &g->holds[other->first];
-		nfar = other->count;
-	}
-	return merge_ends(a, near, item->count, far, nfar, item->server ? GRAPH_SINK : GRAPH_SOURCE);
+	return merge_ends(a, near, item->count, other ? &g->holds[other->first] : NULL,
+			  other ? other->count : 0, item->server ? GRAPH_SINK : GRAPH_SOURCE);
 }
 
 /* Whether lines between the processes do, rather than a node. */

@@ -66,7 +66,6 @@ struct graph_item {
 	struct value size, queued, queued_back, capacity;
 	uint32_t owner;		   /* process that has it locked, or GRAPH_NOTHING */
 	size_t first, count;	   /* holds, ordered by process */
-	size_t first_far, far;	   /* holds of the other end, if that is no object of the listing */
 	size_t first_wait, nwaits; /* waits, ordered by process */
 	uint32_t other;		   /* the object at the other end, or GRAPH_NOTHING */
 	uint32_t like;		   /* the object that stands for this one, too; itself: none does */
@@ -181,8 +180,6 @@ void graph_free(struct graph *g);
 
 /* The process of a number, which is added if it is not there yet; GRAPH_NOTHING: no memory. */
 uint32_t graph_process_of(struct graph *g, uint32_t pid);
-/* Adds to the holds of an object. 0 or -ENOMEM. */
-int graph_add_holders(struct graph *g, struct graph_item *item, const struct list *list) _must_check_;
 /* The object with a reference, or GRAPH_NOTHING. */
 uint32_t graph_item_of(const struct graph *g, struct span ref);
 const struct kind *graph_kind(const struct graph *g, const struct graph_item *item);

