@@ -151,6 +151,14 @@ int listing_take(struct listing *l, struct scan_request *request)
 	return check_pid_again(l);
 }
 
+void listing_drop(struct listing *l)
+{
+	if (l->taken)
+		snapshot_free(&l->snapshot);
+	l->taken = false;
+	warnings_free(&l->sheet.warnings);
+}
+
 void listing_begin(struct listing *l)
 {
 	sheet_begin(&l->sheet, l->snapshot.taken);
