@@ -93,7 +93,9 @@ static int check_pid(struct listing *l)
 	snprintf(path, sizeof(path), "%llu/maps", (unsigned long long)pid);
 	fd = openat(c->scan.proc, path, O_RDONLY | O_CLOEXEC);
 	/* One without memory, such as a thread of the kernel, holds nothing. */
-	return fd >= 0 || errno == ESRCH ? -1 : pid_error(c, error_text(errno));
+	if (fd >= 0 || errno == ESRCH)
+		return -1;
+	return pid_error(c, errno == ENOENT ? "it ended while it was looked at" : error_text(errno));
 }
 
 /* --pid: whether it was the same process all the time. -1 or the exit status. */
