@@ -49,6 +49,9 @@ struct options {
 	bool remove, idle, stale, with_messages;
 	struct opt_u64 older_than, max;
 	const char *name;
+	/* watch */
+	struct opt_u64 interval, duration, count; /* milliseconds; events */
+	bool initial, table;
 	/* kinds */
 	bool json_schema;
 	const char *procfs;
@@ -84,6 +87,7 @@ enum option_set {
 	OPTIONS_PATHS = 1 << 13,     /* --path */
 	OPTIONS_WAITS = 1 << 14,     /* --deadlocks */
 	OPTIONS_CLEAN = 1 << 15,     /* --remove, --idle ... */
+	OPTIONS_WATCH = 1 << 20,     /* --interval, --count ... */
 	/* What may stand before the command. */
 	OPTIONS_LEADING =
 		OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_OWNER | OPTIONS_PROCESSES,

@@ -242,6 +242,24 @@ static const struct opt waits_opts[] = {
 	  .help = "only what can never end; exit 1 if there is anything" },
 };
 
+static const struct opt watch_opts[] = {
+	{ .name = "interval",
+	  .type = OPT_TIME,
+	  .arg = "DURATION",
+	  OPTION(interval),
+	  .help = "how often to look: 1, 0.2, 200ms, 5m (default 1s)" },
+	{ .name = "for", .type = OPT_TIME, .arg = "DURATION", OPTION(duration), .help = "end after so long" },
+	{ .name = "count", .type = OPT_U64, .arg = "N", OPTION(count), .help = "end after N events" },
+	{ .name = "initial",
+	  .type = OPT_FLAG,
+	  OPTION(initial),
+	  .help = "tell what is there at the start, too" },
+	{ .name = "table",
+	  .type = OPT_FLAG,
+	  OPTION(table),
+	  .help = "redraw the table of list on a terminal, with what has changed marked" },
+};
+
 static void add(struct option_groups *g, const char *title, const struct opt *opts, size_t count,
 		struct options *options)
 {
@@ -294,6 +312,8 @@ int option_groups_init(struct option_groups *g, unsigned set, struct options *op
 		add(g, "Cleaning", clean_opts, ARRAY_SIZE(clean_opts), options);
 	if (set & OPTIONS_WAITS)
 		add(g, "What", waits_opts, ARRAY_SIZE(waits_opts), options);
+	if (set & OPTIONS_WATCH)
+		add(g, "Watching", watch_opts, ARRAY_SIZE(watch_opts), options);
 	if (set & OPTIONS_REMOVE)
 		add(g, "Removing", remove_opts, ARRAY_SIZE(remove_opts), options);
 	if (set & OPTIONS_DESCRIBE)

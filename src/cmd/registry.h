@@ -13,6 +13,7 @@
 	X(clean)                                                                                             \
 	X(limits)                                                                                            \
 	X(waits)                                                                                             \
+	X(watch)                                                                                             \
 	X(kinds)                                                                                             \
 	X(help)                                                                                              \
 	X(version)                                                                                           \

@@ -10,7 +10,7 @@ PERSISTENT = ["sysv-shm", "sysv-sem", "sysv-msg", "posix-shm", "posix-sem", "pos
 KINDS = PERSISTENT + ["pipe", "fifo", "unix-socket", "inet-socket", "memfd", "eventfd", "pty", "file-mapping",
                       "anon-mapping", "flock", "record-lock", "lease", "futex", "signal"]
 COMMANDS = {"list": ["ls"], "describe": ["show"], "create": ["mk"], "remove": ["rm"], "clean": [], "limits": [],
-            "waits": [], "summary": [], "kinds": [], "help": [], "version": []}
+            "waits": [], "watch": [], "summary": [], "kinds": [], "help": [], "version": []}
 
 
 def test_summary(ipcctl, factory):

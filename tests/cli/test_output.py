@@ -268,7 +268,7 @@ def test_a_terminal_is_told_about_the_rest(ipcctl, zoo):
 
 COMMANDS = [["list"], ["list", "--json"], ["list", "--raw"], ["list", "--jsonl"], ["list", "-0"], ["summary"],
             ["kinds"], ["kinds", "--json-schema"], ["limits"], ["limits", "--json"], ["help"], ["version"],
-            ["waits"], ["waits", "--json"], ["clean"], ["clean", "--json"],
+            ["waits"], ["waits", "--json"], ["watch", "--initial", "--count", "1"], ["watch", "--raw"], ["clean"], ["clean", "--json"],
             ["describe", "posix-shm:/plain"], ["describe", "--json", "posix-shm:/plain"], ["list", "--help"],
             ["create", "sysv-msg"], ["__complete", "--", ""]]
 

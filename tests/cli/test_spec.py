@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-COMMANDS = ["list", "describe", "create", "remove", "clean", "limits", "waits", "summary", "kinds", "help", "version"]
+COMMANDS = ["list", "describe", "create", "remove", "clean", "limits", "waits", "watch", "summary", "kinds", "help", "version"]
 
 
 def read(*path):
