@@ -60,6 +60,9 @@ struct options {
 	const char *format;
 	bool group;
 	struct opt_u64 depth;
+	/* watch */
+	struct opt_u64 interval, duration, count; /* milliseconds; events */
+	bool initial, table;
 	/* kinds */
 	bool json_schema;
 	const char *procfs;
@@ -99,6 +102,7 @@ enum option_set {
 	OPTIONS_CHECK = 1 << 17,     /* --limits ... */
 	OPTIONS_PROVE = 1 << 18,     /* --prove alone */
 	OPTIONS_GRAPH = 1 << 19,     /* --format, --depth ... */
+	OPTIONS_WATCH = 1 << 20,     /* --interval, --count ... */
 	/* What may stand before the command. */
 	OPTIONS_LEADING =
 		OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_OWNER | OPTIONS_PROCESSES,

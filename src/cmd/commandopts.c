@@ -183,6 +183,24 @@ static const struct opt graph_opts[] = {
 	  .help = "open files for a moment, to have the kernel prove that nobody else has" },
 };
 
+static const struct opt watch_opts[] = {
+	{ .name = "interval",
+	  .type = OPT_TIME,
+	  .arg = "DURATION",
+	  OPTION(interval),
+	  .help = "how often to look: 1, 0.2, 200ms, 5m (default 1s)" },
+	{ .name = "for", .type = OPT_TIME, .arg = "DURATION", OPTION(duration), .help = "end after so long" },
+	{ .name = "count", .type = OPT_U64, .arg = "N", OPTION(count), .help = "end after N events" },
+	{ .name = "initial",
+	  .type = OPT_FLAG,
+	  OPTION(initial),
+	  .help = "tell what is there at the start, too" },
+	{ .name = "table",
+	  .type = OPT_FLAG,
+	  OPTION(table),
+	  .help = "redraw the table of list on a terminal, with what has changed marked" },
+};
+
 static const struct opt remove_opts[] = {
 	{ .name = "all", .type = OPT_FLAG, OPTION(all), .help = "all objects of the kinds that are named" },
 	{ .name = "dry-run",
@@ -229,6 +247,7 @@ const struct option_table command_tables[] = {
 	{ OPTIONS_METRICS, "What", metrics_opts, ARRAY_SIZE(metrics_opts) },
 	{ OPTIONS_WAITS, "What", waits_opts, ARRAY_SIZE(waits_opts) },
 	{ OPTIONS_GRAPH, "Graph", graph_opts, ARRAY_SIZE(graph_opts) },
+	{ OPTIONS_WATCH, "Watching", watch_opts, ARRAY_SIZE(watch_opts) },
 	{ OPTIONS_REMOVE, "Removing", remove_opts, ARRAY_SIZE(remove_opts) },
 	{ OPTIONS_DESCRIBE, "Contents", describe_opts, ARRAY_SIZE(describe_opts) },
 	{ 0, NULL, NULL, 0 },

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
+#include "lib/signals.h"
+
 /* Where sd_listen_fds(3) begins to count. */
 #define LISTEN_FDS_START 3
 
@@ -19,24 +21,14 @@ const struct opt hold_opts[] = {
 };
 const size_t nhold_opts = ARRAY_SIZE(hold_opts);
 
-/* Adds a signal to a set, unless whoever started us wanted it ignored: a blocked signal
- * is kept even then, and would be taken for one that was meant. */
-static void add_unless_ignored(sigset_t *set, int number)
-{
-	struct sigaction action;
-
-	if (sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_IGN)
-		sigaddset(set, number);
-}
-
 void hold_begin(struct hold *h, const struct kind *k)
 {
 	const struct sigaction usual = { .sa_handler = SIG_DFL };
 
 	sigemptyset(&h->ends);
-	add_unless_ignored(&h->ends, SIGINT);
-	add_unless_ignored(&h->ends, SIGTERM);
-	add_unless_ignored(&h->ends, SIGHUP);
+	signal_add_unless_ignored(&h->ends, SIGINT);
+	signal_add_unless_ignored(&h->ends, SIGTERM);
+	signal_add_unless_ignored(&h->ends, SIGHUP);
 	if (k->asked)
 		sigaddset(&h->ends, SIGIO);
 	/* Ignored, it would take the exit status of COMMAND with it. */
@@ -218,7 +210,7 @@ int hold_run(struct context *c, const struct hold *h, const struct kind *k, stru
 	pid_t pid;
 
 	sigaddset(&watched, SIGCHLD);
-	add_unless_ignored(&watched, SIGQUIT);
+	signal_add_unless_ignored(&watched, SIGQUIT);
 	sigprocmask(SIG_BLOCK, &watched, NULL);
 	pid = start(c, h, report, command, &errors);
 	for (size_t i = 0; i < report->made.nfds && !report->made.stays; i++)

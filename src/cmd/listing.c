@@ -93,7 +93,9 @@ static int check_pid(struct listing *l)
 	snprintf(path, sizeof(path), "%llu/maps", (unsigned long long)pid);
 	fd = openat(c->scan.proc, path, O_RDONLY | O_CLOEXEC);
 	/* One without memory, such as a thread of the kernel, holds nothing. */
-	return fd >= 0 || errno == ESRCH ? -1 : pid_error(c, error_text(errno));
+	if (fd >= 0 || errno == ESRCH)
+		return -1;
+	return pid_error(c, errno == ENOENT ? "it ended while it was looked at" : error_text(errno));
 }
 
 /* --pid: whether it was the same process all the time. -1 or the exit status. */
@@ -149,6 +151,14 @@ int listing_take(struct listing *l, struct scan_request *request)
 	l->sheet.document.unreadable_processes = snapshot_unreadable(&l->snapshot);
 	tell_untold(l);
 	return check_pid_again(l);
+}
+
+void listing_drop(struct listing *l)
+{
+	if (l->taken)
+		snapshot_free(&l->snapshot);
+	l->taken = false;
+	warnings_free(&l->sheet.warnings);
 }
 
 void listing_begin(struct listing *l)

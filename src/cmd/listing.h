@@ -29,6 +29,8 @@ unsigned listing_threads(const struct context *c);
 /* Takes the snapshot: the request's names, and what the fields need. Writes nothing
  * yet. -1 or the exit status. */
 int listing_take(struct listing *l, struct scan_request *request);
+/* Forgets the snapshot and its warnings, so that another can be taken. */
+void listing_drop(struct listing *l);
 /* Shows every object, from the beginning. -1 or the exit status. */
 int listing_show_all(struct listing *l);
 /* Writes what stands before the objects. */

@@ -16,6 +16,7 @@
 	X(metrics)                                                                                           \
 	X(check)                                                                                             \
 	X(graph)                                                                                             \
+	X(watch)                                                                                             \
 	X(kinds)                                                                                             \
 	X(help)                                                                                              \
 	X(version)                                                                                           \

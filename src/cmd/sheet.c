@@ -173,7 +173,7 @@ static int process_field(const struct schema *schema)
 struct fieldset sheet_fields(const struct sheet *s, size_t i)
 {
 	const struct schema *schema = s->view.schemas[i];
-	struct fieldset set = s->view.shown[i].set;
+	struct fieldset set = s->read ? s->read[i] : s->view.shown[i].set;
 
 	if (s->context->options.pid.set && process_field(schema) >= 0)
 		set.bits |= (uint64_t)1 << process_field(schema);
@@ -213,6 +213,12 @@ static bool is_held_by(const struct record *r, uint64_t pid)
 	return false;
 }
 
+/* The fields of which it is said why they are unknown. */
+static struct fieldset told_fields(const struct sheet *s, size_t i)
+{
+	return s->read ? s->read[i] : s->view.shown[i].set;
+}
+
 /* A record that is left out because the value that decides is unknown. */
 static void tell_undecided(struct warnings *warnings, const struct record *r)
 {
@@ -222,8 +228,7 @@ static void tell_undecided(struct warnings *warnings, const struct record *r)
 						  .text = "left out: what a filter asks for is unknown" });
 }
 
-/* Whether a record is to be shown; what is unknown about it is noted. */
-static bool passes(const struct sheet *s, const struct record *r, struct warnings *warnings)
+bool sheet_passes(const struct sheet *s, const struct record *r, struct warnings *warnings)
 {
 	enum match m = s->filters.count ? filters_match(&s->filters, r) : MATCH_YES;
 
@@ -235,7 +240,7 @@ static bool passes(const struct sheet *s, const struct record *r, struct warning
 		 * else of it is unknown and may be the cause. */
 		tell_undecided(warnings, r);
 	else if (m == MATCH_YES && r->unknowns)
-		warnings_tally(warnings, r, s->view.shown[view_schema(&s->view, r->schema)].set);
+		warnings_tally(warnings, r, told_fields(s, view_schema(&s->view, r->schema)));
 	return m == MATCH_YES;
 }
 
@@ -262,7 +267,7 @@ static int emit(struct sheet *s, const struct record *r)
 
 int sheet_add(struct sheet *s, const struct record *r)
 {
-	if (!passes(s, r, &s->warnings)) {
+	if (!sheet_passes(s, r, &s->warnings)) {
 		s->left_out++;
 		return 0;
 	}
@@ -276,7 +281,7 @@ int sheet_render(const struct sheet *s, struct sheet_worker *w, const struct rec
 {
 	int e;
 
-	if (!passes(s, r, &w->warnings)) {
+	if (!sheet_passes(s, r, &w->warnings)) {
 		w->left_out++;
 		return 0;
 	}

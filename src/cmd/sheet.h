@@ -23,7 +23,8 @@ struct sheet {
 	struct arena scratch;
 	bool began; /* a record was written: the next needs the separator */
 	uint64_t shown, left_out;
-	bool mute; /* remarks on what was not shown would only distract */
+	const struct fieldset *read; /* of each schema, what is looked at instead of what is shown; or NULL */
+	bool mute;		     /* remarks on what was not shown would only distract */
 	char host[256];
 };
 
@@ -41,6 +42,8 @@ int sheet_init(struct sheet *sheet, struct context *c, const struct sheet_plan *
 void sheet_free(struct sheet *sheet);
 /* The fields of the i-th schema that will be looked at. */
 struct fieldset sheet_fields(const struct sheet *sheet, size_t i);
+/* Whether a record passes the filters; what is unknown about it is added to the warnings. */
+bool sheet_passes(const struct sheet *sheet, const struct record *r, struct warnings *warnings);
 /* Whether records may be rendered in several threads with sheet_render(). */
 bool sheet_is_parallel(const struct sheet *sheet);
 /* Writes what stands before the records. time: seconds since the epoch. */

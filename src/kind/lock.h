@@ -24,7 +24,10 @@ extern const struct schema lock_waiter_schema;
 	[prefix##_DEVICE] = { .name = "device",                                                              \
 			      .type = FIELD_STR,                                                             \
 			      .help = "device number as /proc/locks shows it, MAJOR:MINOR" },                \
-	[prefix##_INODE] = { .name = "inode", .type = FIELD_U64, .help = "inode number" },                   \
+	[prefix##_INODE] = { .name = "inode",                                                                \
+			     .type = FIELD_U64,                                                              \
+			     .flags = FIELD_IDENTITY,                                                        \
+			     .help = "inode number" },                                                       \
 	[prefix##_DELETED] = { .name = "deleted",                                                            \
 			       .type = FIELD_BOOL,                                                           \
 			       .sources = SOURCE_HOLDERS,                                                    \

@@ -74,7 +74,7 @@ static const struct field fields[] = {
 			 .type = FIELD_U64,
 			 .flags = FIELD_DEFAULT | FIELD_GAUGE,
 			 .help = "messages queued" },
-	[MQ_INODE] = { .name = "inode", .type = FIELD_U64, .help = "inode number" },
+	[MQ_INODE] = { .name = "inode", .type = FIELD_U64, .flags = FIELD_IDENTITY, .help = "inode number" },
 	[MQ_ATIME] = { .name = "atime",
 		       .type = FIELD_TIME,
 		       .help = "last send or receive, or read of its status line" },

@@ -55,7 +55,10 @@ extern const char *const file_type_values[];
 			     .flags = (size_flags) & ~FIELD_MIXED,                                           \
 			     .help = "memory it really takes" },                                             \
 	[FILE_LINKS] = { .name = "links", .type = FIELD_U64, .help = "names it has" },                       \
-	[FILE_INODE] = { .name = "inode", .type = FIELD_U64, .help = "inode number" },                       \
+	[FILE_INODE] = { .name = "inode",                                                                    \
+			 .type = FIELD_U64,                                                                  \
+			 .flags = FIELD_IDENTITY,                                                            \
+			 .help = "inode number" },                                                           \
 	[FILE_ATIME] = { .name = "atime", .type = FIELD_TIME, .help = "last read(2)" },                      \
 	[FILE_MTIME] = { .name = "mtime", .type = FIELD_TIME, .help = "last write(2) or truncation" },       \
 	[FILE_CTIME] = { .name = "ctime", .type = FIELD_TIME, .help = "last change of its inode" },          \

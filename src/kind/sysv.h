@@ -37,8 +37,14 @@ enum sysv_field {
 	[SYSV_CREATOR_GROUP] = { .name = "creator_group",                                                    \
 				 .type = FIELD_STR,                                                          \
 				 .help = "name of the creating group" },                                     \
-	[SYSV_CUID] = { .name = "cuid", .type = FIELD_UID, .help = "number of the creating user" },          \
-	[SYSV_CGID] = { .name = "cgid", .type = FIELD_GID, .help = "number of the creating group" },         \
+	[SYSV_CUID] = { .name = "cuid",                                                                      \
+			.type = FIELD_UID,                                                                   \
+			.flags = FIELD_IDENTITY,                                                             \
+			.help = "number of the creating user" },                                             \
+	[SYSV_CGID] = { .name = "cgid",                                                                      \
+			.type = FIELD_GID,                                                                   \
+			.flags = FIELD_IDENTITY,                                                             \
+			.help = "number of the creating group" },                                            \
 	[SYSV_MODE] = COMMON_MODE
 
 /* Fills the first fields from what all tables have. */

@@ -46,7 +46,7 @@ static const struct field fields[] = {
 	SYSV_HEAD_FIELDS("sysv-sem"),
 	[SEM_NSEMS] = { .name = "nsems",
 			.type = FIELD_U64,
-			.flags = FIELD_DEFAULT | FIELD_GAUGE,
+			.flags = FIELD_DEFAULT | FIELD_GAUGE | FIELD_IDENTITY,
 			.help = "semaphores in the set" },
 	[SEM_OTIME] = { .name = "otime",
 			.type = FIELD_TIME,

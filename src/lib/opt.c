@@ -63,6 +63,8 @@ static const char *expected(const struct opt *o)
 		return "a size such as 4096, 64K or 2G";
 	case OPT_AGE:
 		return "an age such as 90, 10m, 2h or 1d";
+	case OPT_TIME:
+		return "a span of time such as 2, 0.2, 200ms or 10m";
 	case OPT_MODE:
 		return "permission bits in octal, 0 to 777";
 	case OPT_I64:
@@ -102,6 +104,9 @@ static int parse_number(const struct opt *o, const char *arg, struct opt_u64 *ou
 		break;
 	case OPT_AGE:
 		r = parse_age(s, &out->value);
+		break;
+	case OPT_TIME:
+		r = parse_milliseconds(s, &out->value);
 		break;
 	case OPT_MODE:
 		r = parse_mode(s, 0777, &mode);

@@ -16,6 +16,7 @@ enum opt_type {
 	OPT_I64,    /* struct opt_i64 */
 	OPT_SIZE,   /* struct opt_u64, in bytes; K M G T */
 	OPT_AGE,    /* struct opt_u64, in seconds; s m h d w */
+	OPT_TIME,   /* struct opt_u64, in milliseconds; fractions, ms s m h d w */
 	OPT_MODE,   /* struct opt_u64, permission bits up to 0777 */
 	OPT_WORDS,  /* struct opt_words: every use is appended, with its argument (or
 		       NULL if the option takes none) */

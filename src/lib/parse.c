@@ -156,6 +156,52 @@ int parse_age(struct span s, uint64_t *seconds)
 	return 0;
 }
 
+/* Milliseconds of "", "ms", "s" and so on; 0: no unit. */
+static uint64_t unit_milliseconds(struct span s)
+{
+	if (s.len == 0)
+		return 1000;
+	if (span_is(s, "ms"))
+		return 1;
+	return s.len == 1 ? unit_seconds(s.ptr[0]) * 1000 : 0;
+}
+
+int parse_milliseconds(struct span s, uint64_t *milliseconds)
+{
+	size_t n = leading_digits(s), places = 0;
+	uint64_t v, unit, fraction = 0, scale = 1;
+	int r;
+
+	if (parse_age(s, &v) == 0) { /* 1h30m */
+		if (__builtin_mul_overflow(v, 1000, &v))
+			return -ERANGE;
+		*milliseconds = v;
+		return 0;
+	}
+	r = parse_digits((struct span){ s.ptr, n }, 10, &v);
+	if (r < 0)
+		return r;
+	s = span_from(s, n);
+	if (s.len > 0 && s.ptr[0] == '.') {
+		s = span_from(s, 1);
+		places = leading_digits(s);
+		if (places == 0)
+			return -EINVAL;
+	}
+	/* Of weeks, the longest unit, what the tenth digit says is less than a millisecond. */
+	for (size_t i = 0; i < places && i < 9; i++) {
+		fraction = fraction * 10 + (uint64_t)(s.ptr[i] - '0');
+		scale *= 10;
+	}
+	unit = unit_milliseconds(span_from(s, places));
+	if (!unit)
+		return -EINVAL;
+	if (__builtin_mul_overflow(v, unit, &v) || __builtin_add_overflow(v, fraction * unit / scale, &v))
+		return -ERANGE;
+	*milliseconds = v;
+	return 0;
+}
+
 int parse_mode(struct span s, unsigned max, unsigned *mode)
 {
 	uint64_t v;

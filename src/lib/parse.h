@@ -18,6 +18,9 @@ int parse_u64_in(struct span s, uint64_t min, uint64_t max, uint64_t *out) _must
 int parse_size(struct span s, uint64_t *bytes) _must_check_;
 /* Seconds: a number, then optionally s m h d w; several may follow each other: 1h30m. */
 int parse_age(struct span s, uint64_t *seconds) _must_check_;
+/* Milliseconds of a span of time in seconds, or with ms s m h d w; a fraction may follow: 0.2, 200ms, 1.5h.
+ * What is less than a millisecond is dropped. */
+int parse_milliseconds(struct span s, uint64_t *milliseconds) _must_check_;
 /* Permission bits in octal, at most max (such as 0777). */
 int parse_mode(struct span s, unsigned max, unsigned *mode) _must_check_;
 /* Hexadecimal digits without "0x". */

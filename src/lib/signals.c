@@ -2,7 +2,6 @@
 #include "lib/signals.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <strings.h>
 
 #include "lib/parse.h"
@@ -109,4 +108,12 @@ void signal_names_into(struct buf *b, uint64_t mask)
 const char *signal_name_at(size_t i)
 {
 	return i < ARRAY_SIZE(names) ? names[i].name : NULL;
+}
+
+void signal_add_unless_ignored(sigset_t *set, int number)
+{
+	struct sigaction action;
+
+	if (sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+		sigaddset(set, number);
 }

@@ -2,6 +2,8 @@
 /* Signals by name. */
 #pragma once
 
+#include <signal.h>
+
 #include "lib/buf.h"
 
 /*
@@ -14,5 +16,8 @@ void signal_name_into(struct buf *b, int number);
 /* Appends the names of all signals in a mask, of which bit n - 1 stands for signal n, with a blank
  * between two. */
 void signal_names_into(struct buf *b, uint64_t mask);
+/* Adds a signal to a set, unless whoever started us wanted it ignored: a blocked signal is kept even then,
+ * and would be taken for one that was meant. */
+void signal_add_unless_ignored(sigset_t *set, int number);
 /* The i-th name without SIG, as completion offers them; NULL behind the last. */
 const char *signal_name_at(size_t i);

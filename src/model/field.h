@@ -36,6 +36,8 @@ enum field_flag {
 	FIELD_SHRINK = 1 << 4,	  /* a table on a terminal may cut it */
 	FIELD_EXPLICIT = 1 << 5,  /* needs an option of its own even in describe */
 	FIELD_STOPS = 1 << 6,	  /* with that: reading it stops a process for a moment (--queue) */
+	FIELD_IDENTITY = 1 << 7,  /* never changes while the object lives: where it differs under the same
+				     reference, another object has taken the place */
 };
 
 struct schema;

@@ -140,6 +140,11 @@ int rowset_get(const struct rowset *rows, size_t i, struct arena *arena, struct 
 	return 0;
 }
 
+size_t rowset_number(const struct rowset *rows, size_t i)
+{
+	return rows->rows[i].number;
+}
+
 void rowset_free(struct rowset *rows)
 {
 	free(rows->rows);

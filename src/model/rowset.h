@@ -36,4 +36,6 @@ int rowset_add(struct rowset *rows, const struct record *r, struct fieldset set)
 void rowset_sort(struct rowset *rows, const struct sort *sort);
 /* The i-th row as a record in the arena (reset it when done). 0 or -ENOMEM. */
 int rowset_get(const struct rowset *rows, size_t i, struct arena *arena, struct record *r) _must_check_;
+/* The how-manieth to be added the i-th row was, from 0. */
+size_t rowset_number(const struct rowset *rows, size_t i);
 void rowset_free(struct rowset *rows);

@@ -46,11 +46,18 @@ struct render_ops {
 	void (*end)(struct renderer *r, const struct document *d, struct buf *out);
 };
 
+/* How a row differs from what was shown before. */
+struct render_mark {
+	struct fieldset changed; /* fields whose cells are marked */
+	const char *row;	 /* SGR sequence of the whole row, or NULL */
+};
+
 struct renderer {
 	const struct render_ops *ops;
 	const struct view *view;
 	struct render_options options;
-	struct table *table; /* render_table: rows gathered so far */
+	struct table *table;		/* render_table: rows gathered so far */
+	const struct render_mark *mark; /* render_table: of the record that comes next, or NULL */
 };
 
 extern const struct render_ops render_table;  /* aligned columns */

@@ -12,7 +12,8 @@
 
 struct cell {
 	struct span text;
-	size_t width; /* terminal columns */
+	size_t width;	 /* terminal columns */
+	const char *sgr; /* how it is marked, or NULL */
 };
 
 struct table {
@@ -38,6 +39,15 @@ static int add_cell(struct renderer *r, struct cell *cell, const struct field *f
 	return 0;
 }
 
+static const char *mark_of(const struct renderer *r, size_t schema, size_t column)
+{
+	int field = r->view->index[schema * r->view->ncolumns + column];
+
+	if (!r->mark)
+		return NULL;
+	return field >= 0 && wants(r->mark->changed, (size_t)field) ? "\033[7m" : r->mark->row;
+}
+
 static int record(struct renderer *r, struct arena *scratch _unused_, const struct record *rec,
 		  struct buf *out _unused_)
 {
@@ -50,10 +60,13 @@ static int record(struct renderer *r, struct arena *scratch _unused_, const stru
 		return -ENOMEM;
 	if (vec_reserve(&r->table->cells, r->table->rows, n * sizeof(*r->table->cells)) < 0)
 		return -ENOMEM;
-	for (size_t c = 0; c < n; c++)
-		if (add_cell(r, &r->table->cells[r->table->rows * n + c], view->columns[c].field,
-			     view_value(view, schema, c, rec)) < 0)
+	for (size_t c = 0; c < n; c++) {
+		struct cell *cell = &r->table->cells[r->table->rows * n + c];
+
+		if (add_cell(r, cell, view->columns[c].field, view_value(view, schema, c, rec)) < 0)
 			return -ENOMEM;
+		cell->sgr = mark_of(r, schema, c);
+	}
 	r->table->rows++;
 	return 0;
 }
@@ -179,6 +192,9 @@ static void put_cell(const struct renderer *r, const struct field *f, const stru
 {
 	const char *color = r->options.color && strcmp(f->name, "state") == 0 ? state_color(cell->text) : "";
 	size_t shown = cell->width, bytes = cell->text.len, pad;
+
+	if (cell->sgr)
+		color = cell->sgr;
 
 	/* Only where shrink() took columns away; else every cell fits. */
 	if (cell->width > width)

@@ -113,6 +113,8 @@ static int end_job(struct gathering *g, struct job *job, int r, struct warnings 
 {
 	if (job->warnings.incomplete)
 		g->snapshot->failed |= job->source;
+	if (job->warnings.failed)
+		g->snapshot->lost |= job->source;
 	if (!(job->source & g->request->incidental))
 		warnings_merge(warnings, &job->warnings);
 	warnings_free(&job->warnings);
@@ -192,6 +194,8 @@ static int take_holders(struct gathering *g, const struct parallel_work *beside,
 		warnings_add(&found, &(struct warning){ .subject = "/proc", .error = -r });
 	if (found.incomplete)
 		s->failed |= s->sources & SOURCES_WALKED;
+	if (found.failed)
+		s->lost |= s->sources & SOURCES_WALKED;
 	warnings_merge(warnings, &found);
 	warnings_free(&found);
 	return r < 0 ? 0 : add_nameless(s);

@@ -110,6 +110,7 @@ struct snapshot {
 	struct scan_depth depth;
 	unsigned sources;	   /* what was asked for */
 	unsigned failed;	   /* sources whose part is empty or cut short because of an error */
+	unsigned lost;		   /* those of them where it was for another reason than permission */
 	time_t taken;		   /* seconds since the epoch */
 	struct sysv_table sysv[3]; /* of enum sysv_kind */
 	struct shmtree shm;

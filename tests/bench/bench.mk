@@ -9,11 +9,13 @@
 #                          "typical-medium", "floor scan", "lsof", "list sysv"
 #   make bench STRICT=1    a missed target fails (a job that can't do its work always does)
 #   make bench ROUNDS=15   rounds a job, 9 if not said
+#   make bench SECONDS=60  that a watch is watched while objects come and go, 300 if not said
 #
 # A machine that does other work meanwhile gives ratios that say nothing.
 
 SIZE ?= medium
 ROUNDS ?= 9
+SECONDS ?= 300
 ONLY ?=
 STRICT ?= 0
 
@@ -33,7 +35,7 @@ $(bench_programs):
 -include $(patsubst %.c,$(BUILD)/objects/%.d,$(wildcard tests/bench/*.c))
 
 bench: $(PROGRAM) $(bench_programs) ## time ipcctl against its peers and bare floors (SIZE=large, ONLY=TEXT, STRICT=1)
-	$(Q)$(PYTHON) tests/bench/run --program $(PROGRAM) --tools $(bench_build) --rounds $(ROUNDS) \
+	$(Q)$(PYTHON) tests/bench/run --program $(PROGRAM) --tools $(bench_build) --rounds $(ROUNDS) --seconds $(SECONDS) \
 		--size '$(SIZE)' --only '$(ONLY)' $(if $(filter 1,$(STRICT)),--strict)
 
 .PHONY: deps-bench

@@ -17,7 +17,8 @@ class Job(NamedTuple):
 
     Exactly one of the targets is set: ours takes `at_most` times as long as the peer,
     ours is `quicker` times as quick as the peer, ours takes at most `growth` times as long as it takes
-    under the load `base`, or its memory stays under `mebibytes` or `bytes_each` descriptor of the load.
+    under the load `base`, its memory stays under `mebibytes` or `bytes_each` descriptor of the load, or it takes
+    less than `percent` of one processor, and no more memory as time goes by, while objects come and go.
     """
 
     load: str
@@ -29,6 +30,7 @@ class Job(NamedTuple):
     base: str = ""
     mebibytes: int = 0
     bytes_each: int = 0
+    percent: int = 0
     one_cpu: bool = False  # both sides kept to one processor
     any_status: bool = False  # both may say that something could not be read
     rounds: int = 0  # fewer than usual: for peers that take many seconds
@@ -42,6 +44,8 @@ class Job(NamedTuple):
             return f"< {self.mebibytes} MiB"
         if self.bytes_each:
             return f"< {self.bytes_each} B/descriptor"
+        if self.percent:
+            return f"< {self.percent}%"
         if self.quicker:
             return f"> {self.peer.split()[0]}" if self.quicker == 1 else f">= {self.quicker:g}x quicker"
         return f"<= {self.at_most or self.growth:g}x"
@@ -115,6 +119,9 @@ def process_jobs(load: str, held: str, slow: int) -> list[Job]:
         Job(load, ALL_JSONL, bytes_each=150),
     ]
 
+
+# Minutes long: 200 objects come, and 200 go, each second.
+JOBS.append(Job("typical-medium", "ipcctl watch --no-holders --jsonl", percent=2))
 
 for _size, _groups in SIZES.items():
     for _composition in ("typical", "even"):

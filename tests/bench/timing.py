@@ -11,10 +11,15 @@ import shlex
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
+import time
 from typing import BinaryIO, Iterator, NamedTuple, Optional
 
 from jobs import Job
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
+import watching  # noqa: E402: that of the tests
 
 TOTALS = ("processes", "descriptors", "mappings", "waits")  # of a load; all else that it tells are kinds
 LEAKED, PEER = "/dev/shm", "/dev/shm/peer"  # where files are that a run removes: ours, and the peer's
@@ -102,11 +107,12 @@ def make_files(directory: str, number: int) -> None:
 
 
 class Bench:
-    def __init__(self, program: str, tools: str, rounds: int, again: int) -> None:
+    def __init__(self, program: str, tools: str, rounds: int, again: int, seconds: int) -> None:
         self.own = {"ipcctl": program, "floor": os.path.join(tools, "floor")}
         self.measure = os.path.join(tools, "measure")
         self.rounds = rounds
         self.again = again
+        self.seconds = seconds
         self.made = told_by_load("BENCH_MADE")
         self.held = told_by_load("BENCH_HELD")
         self.checked: set[str] = set()
@@ -234,6 +240,8 @@ class Bench:
         if missing:
             return Row(job.name(), "", "", "", job.target(), "skipped", f"{missing} is not installed")
         try:
+            if job.percent:
+                return self.watch(job)
             self.check(job.ours)
             if job.peer.startswith("fuser "):
                 self.check_holders(job)
@@ -251,6 +259,29 @@ class Bench:
             bytes_each = peak * 1024 / self.made["descriptors"]
             met, each = bytes_each < job.bytes_each, f"{bytes_each:.0f} B/descriptor"
         return Row(job.name(), f"{peak / MIB:.1f} MiB", "", each, job.target(), "met" if met else "MISSED")
+
+    def watch(self, job: Job) -> Row:
+        """Of what comes and goes each is told once and in time, for a while; it takes little, and the same in the end."""
+        interval, warm, rate = 1, 10, 200
+        lifetimes = [(0, 0.1), (0, 2 * interval), (2 * interval, 3 * interval)]
+        watch = watching.Watch(self.words(job.ours), dict(os.environ))
+        try:
+            watch.ready()
+            lives = watching.come_and_go(warm * rate, rate, lifetimes)
+            before, used, start = watch.memory(), watch.processor(), time.monotonic()
+            lives += watching.come_and_go(self.seconds * rate, rate, lifetimes, first=len(lives))
+            share = (watch.processor() - used) / (time.monotonic() - start)
+            after = watch.memory()
+            watch.catch_up()
+            seen, latest = watching.judge(lives, watch.end(), 1000 * interval, 500)
+        except AssertionError as error:
+            raise Failure(str(error)[:300]) from error
+        finally:
+            watch.kill()
+        met = 100 * share < job.percent and after < before + 256
+        note = f"{seen} of {len(lives)} objects were seen in {self.seconds} s, at most {latest} ms late"
+        memory = f"{before} -> {after} KiB"
+        return Row(job.name(), f"{share:.2%}", "", memory, job.target(), "met" if met else "MISSED", note)
 
     def time(self, job: Job) -> Row:
         ours, peer = self.pairs(job)

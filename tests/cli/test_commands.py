@@ -10,7 +10,8 @@ PERSISTENT = ["sysv-shm", "sysv-sem", "sysv-msg", "posix-shm", "posix-sem", "pos
 KINDS = PERSISTENT + ["pipe", "fifo", "unix-socket", "inet-socket", "memfd", "eventfd", "pty", "file-mapping",
                       "anon-mapping", "flock", "record-lock", "lease", "futex", "signal"]
 COMMANDS = {"list": ["ls"], "describe": ["show"], "create": ["mk"], "remove": ["rm"], "clean": [], "limits": [],
-            "waits": [], "metrics": [], "check": [], "graph": [], "summary": [], "kinds": [], "help": [], "version": []}
+            "waits": [], "metrics": [], "check": [], "graph": [], "watch": [], "summary": [], "kinds": [],
+            "help": [], "version": []}
 
 
 def test_summary(ipcctl, factory):

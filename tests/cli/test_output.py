@@ -273,6 +273,7 @@ COMMANDS = [["list"], ["list", "--json"], ["list", "--raw"], ["list", "--jsonl"]
             ["kinds"], ["kinds", "--json-schema"], ["limits"], ["limits", "--json"], ["help"], ["version"],
             ["waits"], ["waits", "--json"], ["clean"], ["clean", "--json"], ["metrics"], ["check", "--limits=80:95"],
             ["graph"], ["graph", "--json"], ["graph", "--format", "mermaid"],
+            ["watch", "--initial", "--count", "1"], ["watch", "--raw"],
             ["describe", "posix-shm:/plain"], ["describe", "--json", "posix-shm:/plain"], ["list", "--help"],
             ["create", "sysv-msg"], ["__complete", "--", ""]]
 

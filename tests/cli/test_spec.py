@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-COMMANDS = ["list", "describe", "create", "remove", "clean", "limits", "waits", "metrics", "check", "graph", "summary",
-            "kinds", "help", "version"]
+COMMANDS = ["list", "describe", "create", "remove", "clean", "limits", "waits", "metrics", "check", "graph", "watch",
+            "summary", "kinds", "help", "version"]
 
 
 def read(*path):

@@ -170,6 +170,41 @@ static void ages(void **state)
 	expect_all(parse_age, e, ARRAY_SIZE(e));
 }
 
+static void milliseconds(void **state)
+{
+	static const struct expectation e[] = {
+		{ "0", 0, 0 },
+		{ "1", 0, 1000 },
+		{ "0.2", 0, 200 },
+		{ "200ms", 0, 200 },
+		{ "1.5ms", 0, 1 },
+		{ "0.0009", 0, 0 },
+		{ "1.5h", 0, 5400000 },
+		{ "1h30m", 0, 5400000 },
+		{ "2w", 0, 1209600000 },
+		{ "0.000000001w", 0, 0 },
+		{ "0.99999999999999999999999s", 0, 999 },
+		{ "18446744073709551615ms", 0, UINT64_MAX },
+		{ "18446744073709551615.9ms", 0, UINT64_MAX },
+		{ "18446744073709551616ms", -ERANGE, 0 },
+		{ "18446744073709551615", -ERANGE, 0 },
+		{ "18446744073709551.616s", -ERANGE, 0 },
+		{ "", -EINVAL, 0 },
+		{ ".5", -EINVAL, 0 },
+		{ "1.", -EINVAL, 0 },
+		{ "1.s", -EINVAL, 0 },
+		{ "ms", -EINVAL, 0 },
+		{ "1 s", -EINVAL, 0 },
+		{ "1us", -EINVAL, 0 },
+		{ "1h0.5m", -EINVAL, 0 },
+		{ "-1", -EINVAL, 0 },
+		{ "0x10", -EINVAL, 0 },
+	};
+
+	(void)state;
+	expect_all(parse_milliseconds, e, ARRAY_SIZE(e));
+}
+
 static void modes(void **state)
 {
 	unsigned mode = 1;
@@ -331,7 +366,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(unsigned_numbers), cmocka_unit_test(signed_numbers),
 		cmocka_unit_test(ranges),	    cmocka_unit_test(sizes),
-		cmocka_unit_test(ages),		    cmocka_unit_test(modes),
+		cmocka_unit_test(ages),
+		cmocka_unit_test(milliseconds),		    cmocka_unit_test(modes),
 		cmocka_unit_test(hexadecimal),	    cmocka_unit_test(lines),
 		cmocka_unit_test(columns),	    cmocka_unit_test(signals),
 		cmocka_unit_test(signals_round_trip), cmocka_unit_test(signals_of_masks),
