@@ -98,7 +98,7 @@ static int check_limit(struct check_line *line, const struct wanted *w, const st
 		check_percent(line, &w->limits, percent, "%s/%s", k->name, limit->name);
 		check_fullest(line, limit->name, percent);
 	} else if (r.values[LIMIT_PERCENT].state == VALUE_UNKNOWN) {
-		check_text(line, w->incomplete, "%s of %s cannot be read", limit->name, k->name);
+		check_unread(line, w->incomplete, "%s of %s cannot be read", limit->name, k->name);
 	}
 	arena_free(&arena);
 	return 0;
@@ -206,7 +206,7 @@ static void check_view(struct check_line *line, const struct wanted *w, const st
 	if (s->complete || (!is_set(&w->orphans) && !is_set(&w->orphan_bytes) && !is_set(&w->queue_fill) &&
 			    !is_set(&w->blocked) && !w->deadlocks))
 		return;
-	check_text(line, w->incomplete, "the view is incomplete");
+	check_unread(line, w->incomplete, "the view is incomplete");
 	for (size_t i = 0; i < warnings->count; i++) {
 		_cleanup_(buf_free) struct buf text = { 0 };
 
