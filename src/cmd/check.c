@@ -124,7 +124,7 @@ static void check_orphans(struct check_line *line, const struct wanted *w, const
 
 	for (size_t i = 0; i < s->l.nkinds; i++) {
 		objects += s->kinds[i].states[ORPHANED].objects;
-		bytes += s->kinds[i].states[ORPHANED].bytes;
+		bytes += s->kinds[i].states[ORPHANED].bytes.sum;
 	}
 	if (is_set(&w->orphans))
 		status = threshold_judge(&w->orphans, (double)objects);
