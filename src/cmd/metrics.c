@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -209,10 +210,13 @@ static int write_out(struct context *c, const struct buf *b)
 		buf_put_span(out_buf(&c->out), buf_span(b));
 		return -1;
 	}
+	/* A limit of the size of files is to be an error like others. */
+	signal(SIGXFSZ, SIG_IGN);
 	e = replace_file(c->options.textfile, buf_span(b), 0644);
 	if (e == 0)
 		return -1;
-	diag_error(&c->diag, "metrics: %s: %s; it is as it was", c->options.textfile, error_text(e));
+	diag_error(&c->diag, "metrics: %s: %s; it is as it was", c->options.textfile,
+		   e == -EEXIST ? "not a regular file" : error_text(e));
 	return EXIT_FAILED;
 }
 
