@@ -18,7 +18,7 @@ from program import Ipcctl, Factory
 
 # Where an mqueue file system is mounted for a test, in its own mount namespace.
 MQUEUE = "/dev/mqueue" if os.path.isdir("/dev/mqueue") else "/mnt"
-pytest.register_assert_rewrite("holdings")
+pytest.register_assert_rewrite("holdings", "monitoring")
 
 # What looks paths up without waiting for a file system, or races with others.
 WITHOUT_VALGRIND = {"test_fifo.py", "test_transient.py", "test_passive_held.py", "test_storm.py",

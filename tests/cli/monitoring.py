@@ -10,6 +10,7 @@ import subprocess
 import time
 
 import kernel
+import pytest
 from program import ENVIRONMENT, Result
 
 STATUSES = ["OK", "WARNING", "CRITICAL", "UNKNOWN"]
@@ -166,3 +167,20 @@ class Exposition:
 def metrics(ipcctl, *words, **options):
     """That a text of metrics has nothing to say on standard error is not demanded: the view may be incomplete."""
     return Exposition(ipcctl("metrics", *words, **options).out)
+
+
+# What the manual page says to write
+
+
+@pytest.fixture(scope="session")
+def examples(top):
+    """The literal texts of ipcctl-metrics(1), as man(1) shows them."""
+    with open(os.path.join(top, "man", "ipcctl-metrics.1"), encoding="utf-8") as f:
+        found = re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed", f.read(), re.S | re.M)
+    return [re.sub(r"\\(.)", lambda m: {"e": "\\", "&": "", "-": "-"}[m[1]], text) for text in found]
+
+
+def example(texts, word):
+    """The only one with that word."""
+    text, = [text for text in texts if word in text]
+    return text
