@@ -101,15 +101,19 @@ deps-test: ## install what the tests need (as root, or a user with sudo)
 	@if command -v apt-get >/dev/null; then \
 		$(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 			python3 python3-pytest python3-jsonschema libcmocka-dev valgrind clang mandoc shellcheck btrfs-progs \
-			util-linux bash bash-completion libc6-dbg musl-tools; \
+			util-linux bash bash-completion libc6-dbg musl-tools strace prometheus prometheus-node-exporter; \
 	elif command -v dnf >/dev/null; then $(SUDO) dnf install -y python3 python3-pytest python3-jsonschema \
-		libcmocka-devel valgrind clang libasan libubsan mandoc ShellCheck btrfs-progs util-linux bash-completion; \
+		libcmocka-devel valgrind clang libasan libubsan mandoc ShellCheck btrfs-progs util-linux bash-completion \
+		strace && { $(SUDO) dnf install -y /usr/bin/promtool /usr/bin/node_exporter || :; }; \
 	elif command -v apk >/dev/null; then $(SUDO) apk add python3 py3-pytest py3-jsonschema cmocka-dev \
-		valgrind clang mandoc shellcheck btrfs-progs util-linux util-linux-misc setpriv bash bash-completion; \
+		valgrind clang mandoc shellcheck btrfs-progs util-linux util-linux-misc setpriv bash bash-completion \
+		strace prometheus prometheus-node-exporter; \
 	elif command -v pacman >/dev/null; then $(SUDO) pacman -S --needed --noconfirm python python-pytest \
-		python-jsonschema cmocka valgrind clang mandoc shellcheck btrfs-progs util-linux bash-completion; \
+		python-jsonschema cmocka valgrind clang mandoc shellcheck btrfs-progs util-linux bash-completion \
+		strace prometheus prometheus-node-exporter; \
 	else echo "Unknown package manager: install Python with pytest and jsonschema, cmocka, valgrind, clang," \
-		"mandoc, shellcheck, btrfs-progs, util-linux and bash-completion." >&2; exit 1; fi
+		"mandoc, shellcheck, btrfs-progs, util-linux, bash-completion, strace, prometheus and its node exporter." \
+		>&2; exit 1; fi
 
 -include tests/bench/bench.mk
 -include tests/fuzz/fuzz.mk

@@ -76,8 +76,8 @@ def test_waits_for_the_dead(ipcctl, make):  # noqa: F811
 # Names
 
 
-HOSTILE = [b"|", b"a|b=1;2;3;4;5", b"a\nIPC OK - fine | 'x'=1", b"'", b"'a'=1%", b"\x1b[2J\x07", b"\xff\xfe", b"\\", b"\\x7c",
-           "\u202e\u2028".encode(), b"%s%n", b"a b", b"\r", b"|" * 200]
+HOSTILE = [b"|", b"a|b=1;2;3;4;5", b"a\nIPC OK - fine | 'x'=1", b"'", b"'a'=1%", b"\x1b[2J\x07", b"\xff\xfe", b"\\",
+           b"\\x7c", "\u202e\u2028".encode(), b"%s%n", b"a b", b"\r", b"|" * 200]
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=ascii)
@@ -184,7 +184,7 @@ def test_no_threshold(ipcctl, option, text, expected):
 @pytest.mark.parametrize("words, named", [
     (["--limits"], "--limits"), (["--blocked"], "--blocked"), (["--incomplete", "fine"], "critical"),
     (["--incomplete="], "critical"), (["--timeout", "soon"], "soon"), (["--timeout=-1"], "-1"), (["all"], "all"),
-    (["sysv-shm"], "sysv-shm"), (["--json"], "--json"), (["--deadlocks=1"], "--deadlocks"), (["--nonsense"], "--nonsense"),
+    (["sysv-shm"], "sysv-shm"), (["--json"], "--json"), (["--deadlocks=1"], "--deadlocks"), (["--none"], "--none"),
     (["--limit", "80:95"], "--limits"), (["-x"], "-x"), (["--per-object", "pipe"], "--per-object"),
 ], ids=str)
 def test_wrong_command_line(ipcctl, words, named):
@@ -193,8 +193,8 @@ def test_wrong_command_line(ipcctl, words, named):
     assert len(result.errors) == 1 and named in result.errors[0], result
 
 
-@pytest.mark.parametrize("words", [["--limits", "80:95"], ["--limits", ":0"], ["--orphans", "1"], ["--limits", "x"], []],
-                         ids=" ".join)
+@pytest.mark.parametrize("words", [["--limits", "80:95"], ["--limits", ":0"], ["--orphans", "1"], ["--limits", "x"],
+                                   []], ids=" ".join)
 def test_full_device(ipcctl, words):
     with open("/dev/full", "wb") as full:
         result = ipcctl("check", *words, stdout=full, status=None)

@@ -89,7 +89,8 @@ def test_hostile_names(ipcctl, factory):
     assert {unescape(ref): size for ref, size in got.items()} == {b"posix-shm:/" + name: len(name) for name in MQ_NAMES}
 
 
-@pytest.mark.parametrize("name", [b'"', b"\n", b"\\", b"\\n", b"\xff", b'a"} 1\n# EOF\n', b"\x1b[m", b"{x=\"1\"}"], ids=ascii)
+@pytest.mark.parametrize("name", [b'"', b"\n", b"\\", b"\\n", b"\xff", b'a"} 1\n# EOF\n', b"\x1b[m", b'{x="1"}'],
+                         ids=ascii)
 def test_hostile_queue(ipcctl, factory, name):
     factory("posix-mq", name=b"/" + name, messages="0:1,0:1")
     text = metrics(ipcctl, "posix-mq", "--per-object", "posix-mq")

@@ -104,7 +104,8 @@ ALERTS = [
     ("IPCViewIncomplete", {f"ipcctl_view_complete{{{HERE}}}": "1x60"}, 60, None, {}, ""),
     ("IPCViewIncomplete", {f'node_textfile_mtime_seconds{{file="/x/ipcctl.prom",{HERE}}}': "0x60"}, 40, 42,
      {"file": "/x/ipcctl.prom"}, "IPC objects are not all in sight, or not looked at any more"),
-    ("IPCViewIncomplete", {f'node_textfile_mtime_seconds{{file="/x/ipcctl.prom",{HERE}}}': "0+60x60"}, 60, None, {}, ""),
+    ("IPCViewIncomplete", {f'node_textfile_mtime_seconds{{file="/x/ipcctl.prom",{HERE}}}': "0+60x60"}, 60, None,
+     {}, ""),
 ]
 
 

@@ -12,8 +12,8 @@ import pytest
 from monitoring import Exposition, example, examples  # noqa: F401: a fixture
 from program import ENVIRONMENT, NOBODY, PR_CAPBSET_DROP, become
 
-CAPABILITIES = {"CAP_DAC_OVERRIDE": 1, "CAP_DAC_READ_SEARCH": 2, "CAP_IPC_OWNER": 15, "CAP_SYS_PTRACE": 19, "CAP_SYS_ADMIN": 21,
-                "CAP_LEASE": 28}  # linux/capability.h
+CAPABILITIES = {"CAP_DAC_OVERRIDE": 1, "CAP_DAC_READ_SEARCH": 2, "CAP_IPC_OWNER": 15, "CAP_SYS_PTRACE": 19,
+                "CAP_SYS_ADMIN": 21, "CAP_LEASE": 28}  # linux/capability.h
 PR_SET_NO_NEW_PRIVS = 38
 WHERE = "/var/lib/prometheus/node-exporter/ipcctl.prom"
 
