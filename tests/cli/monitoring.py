@@ -6,6 +6,7 @@ import decimal
 import math
 import os
 import re
+import shutil
 import subprocess
 import time
 
@@ -84,6 +85,23 @@ def asleep_in(pid, function):
                 return
         assert time.monotonic() < deadline, pid
         os.sched_yield()
+
+
+def traced(ipcctl, injection, *words, **options):
+    """Runs it with a system call that strace(1) delays or lets fail."""
+    call = injection.partition(":")[0]
+    strace = ["strace", "-f", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={injection}"]
+    if not shutil.which("strace"):
+        pytest.skip("there is no strace here")
+    if subprocess.run(["strace", "-o", "/dev/null", "true"], capture_output=True).returncode != 0:
+        pytest.skip("strace may not trace here")
+    # Who is traced cannot look for leaks.
+    environment = {**ENVIRONMENT, "ASAN_OPTIONS": ENVIRONMENT["ASAN_OPTIONS"] + ":detect_leaks=0"}
+    process = subprocess.run([*strace, ipcctl.path, *words], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                             env=environment, timeout=120, **{"stdout": subprocess.PIPE, **options})
+    result = Result(words, process.returncode, process.stdout or b"", process.stderr)
+    ipcctl.judge(result)
+    return result
 
 
 # OpenMetrics

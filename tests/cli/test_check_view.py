@@ -2,13 +2,11 @@
 """check: deadlocks, names that are hostile, a view that is incomplete, misuse, and what takes too long."""
 
 import os
-import shutil
-import subprocess
 
 import kernel
 import pytest
-from monitoring import CRITICAL, OK, STATUSES, UNKNOWN, WARNING, Verdict, check
-from program import ENVIRONMENT, NOBODY, Result, become, unescape
+from monitoring import CRITICAL, OK, STATUSES, UNKNOWN, WARNING, Verdict, check, traced
+from program import NOBODY, become, unescape
 from test_check import fill_semmni
 from test_waits import PAIR, make  # noqa: F401: a fixture
 
@@ -204,32 +202,19 @@ def test_full_device(ipcctl, words):
 # Time
 
 
-@pytest.fixture
-def slowly(ipcctl):
-    """Runs it so that the first directory of each thread takes more than a second to list."""
-    strace = ["strace", "-f", "-o", "/dev/null", "-e", "trace=getdents64", "-e",
-              "inject=getdents64:delay_enter=1200000:when=1"]
-    if not shutil.which("strace") or subprocess.run([*strace, "true"], capture_output=True).returncode != 0:
-        pytest.skip("there is no strace here that may trace")
-
-    def run(*words, **options):
-        process = subprocess.run([*strace, ipcctl.path, *words], stderr=subprocess.PIPE, env=ENVIRONMENT,
-                                 stdin=subprocess.DEVNULL, timeout=120, **{"stdout": subprocess.PIPE, **options})
-        result = Result(words, process.returncode, process.stdout or b"", process.stderr)
-        ipcctl.judge(result)
-        return result
-    return run
+# The first directory of each thread takes more than a second to list.
+SLOWLY = "getdents64:delay_enter=1200000:when=1"
 
 
-def test_timeout(ipcctl, slowly):
+def test_timeout(ipcctl):
     """It gives up; where it may take its time, it does not."""
-    verdict = Verdict(slowly("check", "--orphans", "10", ANYHOW, "--timeout", "1s"))
+    verdict = Verdict(traced(ipcctl, SLOWLY, "check", "--orphans", "10", ANYHOW, "--timeout", "1s"))
     assert verdict.status == UNKNOWN and verdict.first == "IPC UNKNOWN - it took longer than --timeout"
     assert not verdict.more
-    verdict = Verdict(slowly("check", "--orphans", "10", ANYHOW, "--timeout=0"))
+    verdict = Verdict(traced(ipcctl, SLOWLY, "check", "--orphans", "10", ANYHOW, "--timeout=0"))
     assert verdict.status == OK and verdict.value("orphans") == 0
 
 
-def test_timeout_to_a_full_device(slowly):
+def test_timeout_to_a_full_device(ipcctl):
     with open("/dev/full", "wb") as full:
-        assert slowly("check", "--orphans", "10", ANYHOW, "--timeout", "1s", stdout=full).status != 0
+        assert traced(ipcctl, SLOWLY, "check", "--orphans", "10", ANYHOW, "--timeout", "1s", stdout=full).status != 0

@@ -4,13 +4,12 @@
 import os
 import pathlib
 import resource
-import shutil
 import stat
 import subprocess
 
 import kernel
 import pytest
-from monitoring import Exposition
+from monitoring import Exposition, traced
 from program import ENVIRONMENT, NOBODY, Churn, become
 
 OLD = b"# what was there\n"
@@ -235,30 +234,14 @@ def test_file_size_limit(ipcctl, path):
 
 @pytest.mark.parametrize("call, when, whole", [("fsync", 1, False), ("fchmod", 1, False), ("renameat", 1, False),
                                                ("write", 1, False), ("fsync", 2, True)])
-def test_each_step_may_fail(ipcctl, path, failing, call, when, whole):
+def test_each_step_may_fail(ipcctl, path, call, when, whole):
     """Before it has the name nothing has changed; after that it is done, come what may."""
     before = identity(path)
-    status, errors = failing(f"{call}:error=EIO:when={when}", path)
+    result = traced(ipcctl, f"{call}:error=EIO:when={when}", "metrics", "--quiet", "--textfile", str(path))
+    assert result.out == b""
     if whole:
-        assert (status, errors) == (0, []) and Exposition(path.read_bytes())
+        assert (result.status, result.errors) == (0, []) and Exposition(path.read_bytes())
         assert os.listdir(path.parent) == ["ipcctl.prom"]
     else:
-        assert status == 1 and errors == [f"ipcctl: metrics: {path}: Input/output error; it is as it was"]
+        assert result.status == 1 and result.errors == [f"ipcctl: metrics: {path}: Input/output error; it is as it was"]
         unchanged(path, before)
-
-
-@pytest.fixture
-def failing(ipcctl):
-    """Runs it with a call that fails."""
-    if not shutil.which("strace") or subprocess.run(["strace", "-o", "/dev/null", "true"],
-                                                    capture_output=True).returncode != 0:
-        pytest.skip("there is no strace here that may trace")
-
-    def run(injection, path):
-        call = injection.partition(":")[0]
-        process = subprocess.run(["strace", "-f", "-o", "/dev/null", "-e", f"trace={call}",
-                                  "-e", f"inject={injection}", ipcctl.path, "metrics", "--quiet", "--textfile",
-                                  str(path)], capture_output=True, text=True, env=ENVIRONMENT)
-        assert process.stdout == ""
-        return process.returncode, process.stderr.splitlines()
-    return run
