@@ -22,7 +22,7 @@ static void put_without_bars(struct buf *b, struct span text)
 }
 
 /* Appends a text of which parts may be hostile. */
-static void put_text(struct buf *b, const char *fmt, va_list ap)
+_printf_(2, 0) static void put_text(struct buf *b, const char *fmt, va_list ap)
 {
 	_cleanup_(buf_free) struct buf shown = { 0 };
 	char *text = NULL;
@@ -37,8 +37,8 @@ static void put_text(struct buf *b, const char *fmt, va_list ap)
 	put_without_bars(b, buf_span(&shown));
 }
 
-static void add_text(struct check_line *line, struct buf *b, enum check_status status, const char *fmt,
-		     va_list ap)
+_printf_(4, 0) static void add_text(struct check_line *line, struct buf *b, enum check_status status,
+				    const char *fmt, va_list ap)
 {
 	/* What is known to be bad is worse than what is not known. */
 	static const int badness[] = {
