@@ -95,8 +95,9 @@ def traced(ipcctl, injection, *words, **options):
         pytest.skip("there is no strace here")
     if subprocess.run(["strace", "-o", "/dev/null", "true"], capture_output=True).returncode != 0:
         pytest.skip("strace may not trace here")
-    # Who is traced cannot look for leaks.
-    environment = {**ENVIRONMENT, "ASAN_OPTIONS": ENVIRONMENT["ASAN_OPTIONS"] + ":detect_leaks=0"}
+    # Who is traced cannot look for leaks; and who gives up leaves its threads to their end.
+    environment = {**ENVIRONMENT, "ASAN_OPTIONS": ENVIRONMENT["ASAN_OPTIONS"] + ":detect_leaks=0",
+                   "TSAN_OPTIONS": ENVIRONMENT["TSAN_OPTIONS"] + ":report_thread_leaks=0"}
     process = subprocess.run([*strace, ipcctl.path, *words], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
                              env=environment, timeout=120, **{"stdout": subprocess.PIPE, **options})
     result = Result(words, process.returncode, process.stdout or b"", process.stderr)
