@@ -98,7 +98,7 @@ static int check_limit(struct check_line *line, const struct wanted *w, const st
 		check_percent(line, &w->limits, percent, "%s/%s", k->name, limit->name);
 		check_fullest(line, limit->name, percent);
 	} else if (r.values[LIMIT_PERCENT].state == VALUE_UNKNOWN) {
-		check_text(line, w->incomplete, "%s of %s cannot be read", limit->name, k->name);
+		check_unread(line, w->incomplete, "%s of %s cannot be read", limit->name, k->name);
 	}
 	arena_free(&arena);
 	return 0;
@@ -124,7 +124,7 @@ static void check_orphans(struct check_line *line, const struct wanted *w, const
 
 	for (size_t i = 0; i < s->l.nkinds; i++) {
 		objects += s->kinds[i].states[ORPHANED].objects;
-		bytes += s->kinds[i].states[ORPHANED].bytes;
+		bytes += s->kinds[i].states[ORPHANED].bytes.sum;
 	}
 	if (is_set(&w->orphans))
 		status = threshold_judge(&w->orphans, (double)objects);
@@ -144,29 +144,31 @@ static void check_orphans(struct check_line *line, const struct wanted *w, const
 		check_number(line, &w->orphan_bytes, bytes, "B", "orphan_bytes");
 }
 
+/* Of all queues the fullest counts: a range that has a beginning would complain of any that is empty. */
 static void check_queues(struct check_line *line, const struct wanted *w, const struct survey *s)
 {
 	const struct kind_survey *fullest = NULL;
+	enum check_status status;
+	double percent;
 
 	if (!is_set(&w->queue_fill))
 		return;
-	for (size_t i = 0; i < s->l.nkinds; i++) {
-		const struct kind_survey *k = &s->kinds[i];
-		double percent = (double)k->fullest / 100;
-		enum check_status status = threshold_judge(&w->queue_fill, percent);
-
-		if (!k->has_fill)
-			continue;
-		if (status != CHECK_OK) {
-			check_text(line, status, "%.*s %.0f%% full", (int)k->fullest_ref.len,
-				   k->fullest_ref.ptr, percent);
-			check_more(line, status, "the fullest %s is %.*s: %.0f%%", k->kind->name,
-				   (int)k->fullest_ref.len, k->fullest_ref.ptr, percent);
-		}
-		if (!fullest || k->fullest > fullest->fullest)
-			fullest = k;
-	}
-	check_percent(line, &w->queue_fill, fullest ? (double)fullest->fullest / 100 : 0, "queue_fill");
+	for (size_t i = 0; i < s->l.nkinds; i++)
+		if (s->kinds[i].has_fill && (!fullest || s->kinds[i].fullest > fullest->fullest))
+			fullest = &s->kinds[i];
+	percent = fullest ? (double)fullest->fullest / 100 : 0;
+	status = threshold_judge(&w->queue_fill, percent);
+	if (status != CHECK_OK && fullest)
+		check_text(line, status, "%.*s %.0f%% full", (int)fullest->fullest_ref.len,
+			   fullest->fullest_ref.ptr, percent);
+	else if (status != CHECK_OK)
+		check_text(line, status, "no queue is in sight");
+	for (size_t i = 0; i < s->l.nkinds; i++)
+		if (s->kinds[i].has_fill)
+			check_more(line, status, "the fullest %s is %.*s: %.0f%%", s->kinds[i].kind->name,
+				   (int)s->kinds[i].fullest_ref.len, s->kinds[i].fullest_ref.ptr,
+				   (double)s->kinds[i].fullest / 100);
+	check_percent(line, &w->queue_fill, percent, "queue_fill");
 }
 
 static void check_waits(struct check_line *line, const struct wanted *w, const struct survey *s)
@@ -204,7 +206,7 @@ static void check_view(struct check_line *line, const struct wanted *w, const st
 	if (s->complete || (!is_set(&w->orphans) && !is_set(&w->orphan_bytes) && !is_set(&w->queue_fill) &&
 			    !is_set(&w->blocked) && !w->deadlocks))
 		return;
-	check_text(line, w->incomplete, "the view is incomplete");
+	check_unread(line, w->incomplete, "the view is incomplete");
 	for (size_t i = 0; i < warnings->count; i++) {
 		_cleanup_(buf_free) struct buf text = { 0 };
 

@@ -22,7 +22,7 @@ static void put_without_bars(struct buf *b, struct span text)
 }
 
 /* Appends a text of which parts may be hostile. */
-static void put_text(struct buf *b, const char *fmt, va_list ap)
+_printf_(2, 0) static void put_text(struct buf *b, const char *fmt, va_list ap)
 {
 	_cleanup_(buf_free) struct buf shown = { 0 };
 	char *text = NULL;
@@ -37,22 +37,41 @@ static void put_text(struct buf *b, const char *fmt, va_list ap)
 	put_without_bars(b, buf_span(&shown));
 }
 
-void check_text(struct check_line *line, enum check_status status, const char *fmt, ...)
+_printf_(4, 0) static void add_text(struct check_line *line, struct buf *b, enum check_status status,
+				    const char *fmt, va_list ap)
 {
-	struct buf *b = status == CHECK_OK ? &line->fine : &line->problems[status];
 	/* What is known to be bad is worse than what is not known. */
 	static const int badness[] = {
 		[CHECK_OK] = 0, [CHECK_UNKNOWN] = 1, [CHECK_WARNING] = 2, [CHECK_CRITICAL] = 3
 	};
-	va_list ap;
 
 	if (b->len > 0)
 		buf_puts(b, ", ");
-	va_start(ap, fmt);
 	put_text(b, fmt, ap);
-	va_end(ap);
 	if (badness[status] > badness[line->status])
 		line->status = status;
+}
+
+void check_text(struct check_line *line, enum check_status status, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add_text(line,
+		 status == CHECK_OK	 ? &line->fine :
+		 status == CHECK_WARNING ? &line->warnings :
+					   &line->critical,
+		 status, fmt, ap);
+	va_end(ap);
+}
+
+void check_unread(struct check_line *line, enum check_status status, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add_text(line, &line->unread, status, fmt, ap);
+	va_end(ap);
 }
 
 void check_more(struct check_line *line, enum check_status status, const char *fmt, ...)
@@ -116,31 +135,30 @@ void check_size(struct buf *b, uint64_t bytes)
 	buf_printf(b, " %ciB", b->data[b->len]);
 }
 
+static void put_part(struct buf *out, const struct buf *part, bool *any)
+{
+	if (part->len == 0)
+		return;
+	buf_puts(out, *any ? ", " : "");
+	buf_put_span(out, buf_span(part));
+	*any = true;
+}
+
 int check_print(struct check_line *line, struct buf *out)
 {
-	static const enum check_status worst_first[] = { CHECK_CRITICAL, CHECK_WARNING, CHECK_UNKNOWN };
 	bool any = false;
 
 	buf_printf(out, "IPC %s - ", names[line->status]);
-	for (size_t i = 0; i < ARRAY_SIZE(worst_first); i++) {
-		const struct buf *b = &line->problems[worst_first[i]];
-
-		if (b->len == 0)
-			continue;
-		buf_puts(out, any ? ", " : "");
-		buf_put_span(out, buf_span(b));
-		any = true;
-	}
+	put_part(out, &line->critical, &any);
+	put_part(out, &line->warnings, &any);
 	if (line->status == CHECK_OK && line->fullest_limit) {
 		buf_printf(out, "%sfullest limit %s %.0f%%", any ? ", " : "", line->fullest_limit,
 			   line->fullest);
 		any = true;
 	}
-	if (line->status == CHECK_OK && line->fine.len > 0) {
-		buf_puts(out, any ? ", " : "");
-		buf_put_span(out, buf_span(&line->fine));
-		any = true;
-	}
+	if (line->status == CHECK_OK)
+		put_part(out, &line->fine, &any);
+	put_part(out, &line->unread, &any);
 	buf_puts(out, any ? "" : "nothing is wrong");
 	if (line->data.len > 0) {
 		buf_puts(out, " | ");
@@ -153,9 +171,10 @@ int check_print(struct check_line *line, struct buf *out)
 
 void check_free(struct check_line *line)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(line->problems); i++)
-		buf_free(&line->problems[i]);
+	buf_free(&line->critical);
+	buf_free(&line->warnings);
 	buf_free(&line->fine);
+	buf_free(&line->unread);
 	buf_free(&line->data);
 	buf_free(&line->more);
 }

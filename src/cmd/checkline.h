@@ -6,16 +6,19 @@
 #include "cmd/threshold.h"
 
 struct check_line {
-	enum check_status status; /* the worst so far, see check_text() */
-	struct buf problems[4];	  /* by status: what is said on the first line of it */
-	struct buf fine;	  /* what is said if there are none */
+	enum check_status status;      /* the worst so far, see check_text() */
+	struct buf critical, warnings; /* what is said on the first line */
+	struct buf fine;	       /* what is said if there are neither */
+	struct buf unread;	       /* what is said behind either */
 	struct buf data, more;
 	const char *fullest_limit;
 	double fullest;
 };
 
-/* Something that was checked, with its status, in a few words. */
+/* Something that was checked, with its status (not CHECK_UNKNOWN), in a few words. */
 void check_text(struct check_line *line, enum check_status status, const char *fmt, ...) _printf_(3, 4);
+/* Something that could not be read: it is said, whatever status that is to be. */
+void check_unread(struct check_line *line, enum check_status status, const char *fmt, ...) _printf_(3, 4);
 /* A line of its own on it, if that status is not CHECK_OK. */
 void check_more(struct check_line *line, enum check_status status, const char *fmt, ...) _printf_(3, 4);
 /* The same of a text that was escaped already, whatever the status. */

@@ -15,7 +15,8 @@ void metric_name(char name[static METRIC_NAME], const char *prefix, const struct
 	size_t len = strlen(field->name), end = strlen(unit);
 
 	/* Some bear their unit already. */
-	if (end > 0 && len > end && strcmp(field->name + len - end, unit) == 0)
+	if (end > 0 &&
+	    (strcmp(field->name, unit + 1) == 0 || (len > end && strcmp(field->name + len - end, unit) == 0)))
 		unit = "";
 	snprintf(name, METRIC_NAME, "%s_%s%s", prefix, field->name, unit);
 }

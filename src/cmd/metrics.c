@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -16,7 +17,7 @@ static const struct {
 	const char *name, *unit, *help;
 	size_t offset;
 } sums[] = {
-	{ "ipcctl_objects", "", "Objects.", offsetof(struct state_sum, objects) },
+	{ "ipcctl_objects", "", "Objects.", 0 },
 	{ "ipcctl_memory_bytes", "bytes", "Memory that objects take, of kinds that take some.",
 	  offsetof(struct state_sum, bytes) },
 	{ "ipcctl_holders", "", "Holders in sight, added up over the objects: a process counts at each.",
@@ -50,12 +51,13 @@ static void put_states(struct buf *b, const struct survey *s, size_t sum)
 		if (k->unread || !applies(k->kind, sum))
 			continue;
 		for (size_t state = judged ? 0 : end - 1; state < end; state++) {
-			const char *at = (const char *)&k->states[state] + sums[sum].offset;
-			uint64_t value;
+			const struct state_sum *at = &k->states[state];
+			const struct summed *summed = (const void *)((const char *)at + sums[sum].offset);
 
-			memcpy(&value, at, sizeof(value));
 			labels[1].value = span_of(survey_states[state]);
-			openmetrics_count(b, sums[sum].name, labels, judged ? 2 : 1, value);
+			if (sum == 0 || summed_known(summed))
+				openmetrics_count(b, sums[sum].name, labels, judged ? 2 : 1,
+						  sum == 0 ? at->objects : summed->sum);
 		}
 	}
 }
@@ -101,14 +103,15 @@ static void put_gauge(struct buf *b, const struct survey *s, size_t first, const
 		for (size_t f = 0; f < s->l.schemas[i]->nfields; f++) {
 			char other[METRIC_NAME];
 
-			if (s->kinds[i].unread || !survey_sums(s->l.kinds[i], f))
+			if (s->kinds[i].unread || !survey_sums(s->l.kinds[i], f) ||
+			    !summed_known(&s->kinds[i].fields[f]))
 				continue;
 			metric_name(other, "ipcctl", &s->l.schemas[i]->fields[f]);
 			if (strcmp(other, name) == 0)
 				openmetrics_count(
 					b, name,
 					&(struct metric_label){ "kind", span_of(s->l.kinds[i]->name) }, 1,
-					s->kinds[i].sums[f]);
+					s->kinds[i].fields[f].sum);
 		}
 }
 
@@ -143,9 +146,9 @@ static void put_unknown(struct buf *b, const struct survey *s)
 				{ "field", span_of(s->l.schemas[i]->fields[f].name) },
 			};
 
-			if (s->kinds[i].unknown[f] > 0)
+			if (s->kinds[i].fields[f].unknown > 0)
 				openmetrics_count(b, "ipcctl_unread_values", labels, ARRAY_SIZE(labels),
-						  s->kinds[i].unknown[f]);
+						  s->kinds[i].fields[f].unknown);
 		}
 }
 
@@ -207,10 +210,13 @@ static int write_out(struct context *c, const struct buf *b)
 		buf_put_span(out_buf(&c->out), buf_span(b));
 		return -1;
 	}
+	/* A limit of the size of files is to be an error like others. */
+	signal(SIGXFSZ, SIG_IGN);
 	e = replace_file(c->options.textfile, buf_span(b), 0644);
 	if (e == 0)
 		return -1;
-	diag_error(&c->diag, "metrics: %s: %s; it is as it was", c->options.textfile, error_text(e));
+	diag_error(&c->diag, "metrics: %s: %s; it is as it was", c->options.textfile,
+		   e == -EEXIST ? "not a regular file" : error_text(e));
 	return EXIT_FAILED;
 }
 

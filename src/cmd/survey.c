@@ -20,14 +20,14 @@ struct columns {
 /* What one batch of objects sums up to. */
 struct tally {
 	const struct columns *at;
-	struct fieldset sums;
+	struct fieldset numbers; /* that are counted */
 	struct kind_survey counts;
 	struct arena arena;
 };
 
 struct round {
 	struct columns at;
-	struct fieldset sums;
+	struct fieldset numbers;
 	struct tally *tallies;
 };
 
@@ -59,25 +59,36 @@ bool survey_sums(const struct kind *k, size_t field)
 	       (int)field != at.holders && (int)field != at.waiters;
 }
 
-static struct fieldset sums_of(const struct kind *k)
+bool summed_known(const struct summed *s)
 {
+	return s->known > 0 || s->unknown == 0;
+}
+
+static struct fieldset with(struct fieldset set, const int *fields, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (fields[i] >= 0)
+			set.bits |= (uint64_t)1 << fields[i];
+	return set;
+}
+
+/* The fields of a kind that are summed up, or of which it is counted where they are unknown. */
+static struct fieldset numbers_of(const struct kind *k, const struct columns *at)
+{
+	const int fields[] = { at->bytes, at->holders, at->waiters, at->fill };
 	struct fieldset set = { 0 };
 
 	for (size_t f = 0; f < k->schema->nfields; f++)
 		if (survey_sums(k, f))
 			set.bits |= (uint64_t)1 << f;
-	return set;
+	return with(set, fields, ARRAY_SIZE(fields));
 }
 
-static struct fieldset wanted(const struct columns *at, struct fieldset sums)
+static struct fieldset wanted(const struct columns *at, struct fieldset numbers)
 {
-	const int fields[] = { at->state,   at->ref,	 at->age,  at->bytes,
-			       at->holders, at->waiters, at->fill, at->room };
+	const int fields[] = { at->state, at->ref, at->age, at->room };
 
-	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
-		if (fields[i] >= 0)
-			sums.bits |= (uint64_t)1 << fields[i];
-	return sums;
+	return with(numbers, fields, ARRAY_SIZE(fields));
 }
 
 static bool has(const struct record *r, int field)
@@ -85,12 +96,21 @@ static bool has(const struct record *r, int field)
 	return field >= 0 && r->values[field].state == VALUE_SET;
 }
 
-/* A number of the object, or 0; counted where it is unknown. */
-static uint64_t number(struct tally *t, const struct record *r, int field)
+static void sum_up(struct summed *s, const struct record *r, int field)
 {
-	if (field >= 0 && r->values[field].state == VALUE_UNKNOWN)
-		t->counts.unknown[field]++;
-	return has(r, field) ? r->values[field].u64 : 0;
+	if (has(r, field)) {
+		s->sum += r->values[field].u64;
+		s->known++;
+	} else if (field >= 0 && r->values[field].state == VALUE_UNKNOWN) {
+		s->unknown++;
+	}
+}
+
+static void add_sum(struct summed *s, const struct summed *part)
+{
+	s->sum += part->sum;
+	s->known += part->known;
+	s->unknown += part->unknown;
 }
 
 static size_t state_of(const struct record *r, int field)
@@ -106,7 +126,6 @@ static int note_fill(struct tally *t, const struct record *r)
 {
 	uint64_t percent;
 
-	(void)number(t, r, t->at->fill);
 	if (!has(r, t->at->fill) || !has(r, t->at->room) || r->values[t->at->room].u64 == 0)
 		return 0;
 	percent = limit_percent(r->values[t->at->fill].u64, r->values[t->at->room].u64);
@@ -125,19 +144,17 @@ static int count(void *data, size_t index _unused_, const struct record *r)
 	struct state_sum *sum = &t->counts.states[state];
 	uint64_t age;
 
-	if (!t->counts.sums) {
-		t->counts.sums = arena_calloc(&t->arena, r->schema->nfields, sizeof(*t->counts.sums));
-		t->counts.unknown = arena_calloc(&t->arena, r->schema->nfields, sizeof(*t->counts.unknown));
-		if (!t->counts.sums || !t->counts.unknown)
-			return -ENOMEM;
-	}
+	if (!t->counts.fields)
+		t->counts.fields = arena_calloc(&t->arena, r->schema->nfields, sizeof(*t->counts.fields));
+	if (!t->counts.fields)
+		return -ENOMEM;
 	sum->objects++;
-	sum->bytes += number(t, r, t->at->bytes);
-	sum->holders += number(t, r, t->at->holders);
-	sum->waiters += number(t, r, t->at->waiters);
+	sum_up(&sum->bytes, r, t->at->bytes);
+	sum_up(&sum->holders, r, t->at->holders);
+	sum_up(&sum->waiters, r, t->at->waiters);
 	for (size_t f = 0; f < r->schema->nfields; f++)
-		if (wants(t->sums, f))
-			t->counts.sums[f] += number(t, r, (int)f);
+		if (wants(t->numbers, f))
+			sum_up(&t->counts.fields[f], r, (int)f);
 	age = has(r, t->at->age) ? r->values[t->at->age].u64 : 0;
 	if (state == ORPHANED && has(r, t->at->age) &&
 	    (!t->counts.has_orphan || age > t->counts.oldest_orphan)) {
@@ -152,14 +169,12 @@ static int add(struct survey *s, struct kind_survey *k, const struct kind_survey
 {
 	for (size_t i = 0; i < SURVEY_STATES; i++) {
 		k->states[i].objects += part->states[i].objects;
-		k->states[i].bytes += part->states[i].bytes;
-		k->states[i].holders += part->states[i].holders;
-		k->states[i].waiters += part->states[i].waiters;
+		add_sum(&k->states[i].bytes, &part->states[i].bytes);
+		add_sum(&k->states[i].holders, &part->states[i].holders);
+		add_sum(&k->states[i].waiters, &part->states[i].waiters);
 	}
-	for (size_t f = 0; part->sums && f < k->kind->schema->nfields; f++) {
-		k->sums[f] += part->sums[f];
-		k->unknown[f] += part->unknown[f];
-	}
+	for (size_t f = 0; part->fields && f < k->kind->schema->nfields; f++)
+		add_sum(&k->fields[f], &part->fields[f]);
 	if (part->has_orphan && (!k->has_orphan || part->oldest_orphan > k->oldest_orphan)) {
 		k->has_orphan = true;
 		k->oldest_orphan = part->oldest_orphan;
@@ -179,7 +194,7 @@ static void *tally_at(void *data, size_t number)
 	struct tally *t = &round->tallies[number];
 
 	t->at = &round->at;
-	t->sums = round->sums;
+	t->numbers = round->numbers;
 	return t;
 }
 
@@ -188,15 +203,15 @@ static int count_kind(struct survey *s, size_t i)
 	const struct kind *kind = s->l.kinds[i];
 	struct kind_survey *k = &s->kinds[i];
 	size_t nfields = kind->schema->nfields, n = crew_batches(&s->l, i);
-	struct round round = { .at = columns_of(kind), .sums = sums_of(kind) };
+	struct round round = { .at = columns_of(kind) };
 	int e = -ENOMEM;
 
+	round.numbers = numbers_of(kind, &round.at);
 	k->kind = kind;
-	k->sums = arena_calloc(&s->arena, nfields, sizeof(*k->sums));
-	k->unknown = arena_calloc(&s->arena, nfields, sizeof(*k->unknown));
+	k->fields = arena_calloc(&s->arena, nfields, sizeof(*k->fields));
 	round.tallies = calloc(n + 1, sizeof(*round.tallies));
-	if (k->sums && k->unknown && round.tallies)
-		e = crew_each(&s->l, i, wanted(&round.at, round.sums), count, tally_at, &round);
+	if (k->fields && round.tallies)
+		e = crew_each(&s->l, i, wanted(&round.at, round.numbers), count, tally_at, &round);
 	for (size_t b = 0; round.tallies && b < n; b++) {
 		if (e == 0)
 			e = add(s, k, &round.tallies[b].counts);
@@ -258,7 +273,7 @@ static int take(struct survey *s, unsigned sources, struct warnings *warnings)
 		const struct kind *k = l->kinds[i];
 		const struct columns at = columns_of(k);
 
-		request.sources |= k->sources | schema_sources(k->schema, wanted(&at, sums_of(k)));
+		request.sources |= k->sources | schema_sources(k->schema, wanted(&at, numbers_of(k, &at)));
 		for (size_t j = 0; j < k->nlimits; j++)
 			request.sources |= k->limits[j].sources;
 	}

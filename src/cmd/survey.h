@@ -8,18 +8,25 @@
 enum { SURVEY_STATES = 6 };
 extern const char *const survey_states[SURVEY_STATES];
 
+/* Of how many objects a number is known and how many it could not be read; those that have none are neither.
+ */
+struct summed {
+	uint64_t sum, known, unknown;
+};
+
 /* What the objects of one state sum up to. */
 struct state_sum {
-	uint64_t objects, bytes, holders, waiters;
+	uint64_t objects;
+	struct summed bytes, holders, waiters;
 };
 
 struct kind_survey {
 	const struct kind *kind;
 	bool unread; /* its source failed: there are no numbers */
 	struct state_sum states[SURVEY_STATES];
-	/* By field of the kind's schema: the sum of those of its gauges that need no call per object, and of
-	 * how many objects a value could not be read. */
-	uint64_t *sums, *unknown;
+	/* By field of the kind's schema: those of its gauges that need no call per object, and what else is
+	 * counted here. */
+	struct summed *fields;
 	bool has_orphan;
 	uint64_t oldest_orphan; /* seconds */
 	/* Of objects that have room for so much: the fullest, in hundredths of a percent; and which. */
@@ -47,3 +54,5 @@ int survey_take(struct survey *s, struct context *c, const struct kind_list *lis
 void survey_free(struct survey *s);
 /* Whether the sum of this field is one: it is a gauge, and no part of struct state_sum. */
 bool survey_sums(const struct kind *k, size_t field);
+/* Whether a sum says anything: what could be read of no object is not 0. */
+bool summed_known(const struct summed *s);

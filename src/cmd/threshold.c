@@ -2,6 +2,7 @@
 #include "cmd/threshold.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* The factor that a suffix stands for, or 0: that is none of this unit. */
@@ -35,7 +36,7 @@ static int parse_number(struct span s, enum threshold_unit unit, double *out)
 	factor = factor_of(text + digits, unit);
 	text[digits] = '\0';
 	value = strtod(text, &end);
-	if (factor == 0 || *end != '\0')
+	if (factor == 0 || *end != '\0' || text[digits - 1] == '.')
 		return -EINVAL;
 	*out = value * factor;
 	return 0;
@@ -82,6 +83,9 @@ int threshold_parse(struct span text, enum threshold_unit unit, struct threshold
 	struct span second = middle ? span_from(text, first.len + 1) : (struct span){ text.ptr, 0 };
 	struct threshold t = { 0 };
 
+	/* Only what a comma parts are ranges. */
+	if (!comma && (memchr(text.ptr, '@', text.len) || memchr(second.ptr, ':', second.len)))
+		return -EINVAL;
 	if (parse_range(first, unit, &t.warning) < 0 || parse_range(second, unit, &t.critical) < 0)
 		return -EINVAL;
 	/* Two plain numbers that can never warn are a mistake. */
@@ -109,8 +113,16 @@ enum check_status threshold_judge(const struct threshold *t, double value)
 
 static void put_number(struct buf *b, double value)
 {
-	/* Bytes whole, percentages with what decimals they have. */
-	buf_printf(b, "%.*f", value == (double)(uint64_t)value ? 0 : 2, value);
+	char text[400];
+	size_t len;
+
+	/* With what decimals it has, never with an exponent. */
+	snprintf(text, sizeof(text), "%.9f", value);
+	len = strlen(text);
+	while (text[len - 1] == '0')
+		len--;
+	len -= text[len - 1] == '.';
+	buf_put(b, text, len);
 }
 
 static void put_range(struct buf *b, const struct alert_range *r)

@@ -54,7 +54,17 @@ static int make_beside(int directory, const char *name, char beside[static NAME_
 		if (fd < 0 && errno != EEXIST)
 			return -errno;
 	}
-	return fd < 0 ? -EEXIST : fd;
+	return fd < 0 ? -EBUSY : fd;
+}
+
+/* Whether what is there, if anything, may be replaced: a device or a FIFO is somebody's mistake. */
+static int check_target(int directory, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	return S_ISREG(st.st_mode) || S_ISLNK(st.st_mode) ? 0 : S_ISDIR(st.st_mode) ? -EISDIR : -EEXIST;
 }
 
 int replace_file(const char *path, struct span text, unsigned mode)
@@ -66,6 +76,9 @@ int replace_file(const char *path, struct span text, unsigned mode)
 
 	if (directory < 0)
 		return directory;
+	e = check_target(directory, name);
+	if (e < 0)
+		return e;
 	fd = make_beside(directory, name, beside);
 	if (fd < 0)
 		return fd;
@@ -76,8 +89,8 @@ int replace_file(const char *path, struct span text, unsigned mode)
 		e = -errno;
 	if (e < 0)
 		unlinkat(directory, beside, 0);
-	/* The name, too, is to be there after a crash; some file systems know no such thing. */
-	else if (fsync(directory) < 0 && errno != EINVAL)
-		e = -errno;
+	/* The name, too, is to be there after a crash. If that fails, the new text is there all the same. */
+	else
+		(void)fsync(directory);
 	return e;
 }
