@@ -414,7 +414,8 @@ def test_lines_for_people(ipcctl, watch):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals(watch, number):
-    w = watch("--interval", "10s", "--no-holders")
+    # Whoever started the tests may have had it ignored.
+    w = watch("--interval", "10s", "--no-holders", preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
     w.end(number)
     assert w.errors == b""
 
@@ -635,7 +636,7 @@ class Screen:
         return self.frames()[-1]
 
     def end(self):
-        self.process.send_signal(signal.SIGINT)
+        self.process.send_signal(signal.SIGTERM)
         with contextlib.suppress(OSError):
             while data := os.read(self.master, 65536):
                 self.text += data.decode("utf-8")
