@@ -35,9 +35,10 @@ struct graph_doom {
 
 struct graph_process {
 	uint32_t pid;
-	bool told;			       /* start and command are known */
-	int64_t start;			       /* seconds since the epoch */
-	struct span command, user;	       /* no user: not known */
+	bool told;		   /* start and command are known */
+	bool gone;		   /* it has ended meanwhile: what is not known of it never will be */
+	int64_t start;		   /* seconds since the epoch */
+	struct span command, user; /* no user: not known */
 	uint64_t pid_namespace, ipc_namespace; /* 0: not known */
 	struct graph_doom doom;
 	uint32_t cluster; /* from 1; 0: none */

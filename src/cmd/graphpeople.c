@@ -90,10 +90,23 @@ int graph_frame(struct graph *g)
 	return g->grouped ? 0 : -ENOMEM;
 }
 
+/* Whether something of a process is hidden, unless it has ended meanwhile. */
+static bool is_hidden(struct graph *g, struct projector *projector, struct graph_process *p)
+{
+	const struct process *process;
+
+	if (p->told && p->pid_namespace && p->ipc_namespace)
+		return false;
+	process = process_get(&projector->processes, &g->l->context->scan, p->pid);
+	p->gone = process && process->error == -ENOENT;
+	return !p->gone;
+}
+
 int graph_tell_processes(struct graph *g)
 {
 	struct projector projector = { .snapshot = &g->l->snapshot };
 	struct hash index = { 0 };
+	uint64_t hidden = 0;
 	int e = 0;
 
 	for (size_t i = 0; e == 0 && i < g->nodes && graph_is_process(g, g->order[i]); i++) {
@@ -103,12 +116,19 @@ int graph_tell_processes(struct graph *g)
 			e = tell(g, &projector, p);
 		p->pid_namespace = namespace_of(g, p, "pid");
 		p->ipc_namespace = namespace_of(g, p, "ipc");
+		hidden += is_hidden(g, &projector, p);
 		/* Of whom nothing is known it is not known where he is, either. */
 		if (e < 0 || (p->pid_namespace == 0 && p->ipc_namespace == 0))
 			continue;
 		p->cluster = cluster_of(g, &index, p);
 		e = p->cluster ? 0 : -ENOMEM;
 	}
+	if (hidden > 0)
+		warnings_add(&g->l->sheet.warnings,
+			     &(struct warning){ .subject = "processes",
+						.error = EACCES,
+						.count = hidden,
+						.text = "whose command or namespaces could not be read" });
 	if (g->nclusters < 2)
 		g->nclusters = 0;
 	else

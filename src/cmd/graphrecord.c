@@ -190,28 +190,30 @@ static int project_group(const struct graph *g, const struct graph_process *p, s
 	return list ? 0 : -ENOMEM;
 }
 
+static void record_number(const struct graph_process *p, struct record *r, size_t field, uint64_t number)
+{
+	if (number)
+		record_u64(r, field, number);
+	else if (!p->gone)
+		record_unknown_why(r, field, WHY_TOLD);
+}
+
 static void project_process(const struct graph_process *p, struct record *r)
 {
 	record_u64(r, NODE_PID, p->pid);
 	if (p->told) {
 		record_i64(r, NODE_START, p->start);
 		record_str(r, NODE_COMMAND, p->command);
-	} else {
+	} else if (!p->gone) {
 		record_unknown_why(r, NODE_START, WHY_TOLD);
 		record_unknown_why(r, NODE_COMMAND, WHY_TOLD);
 	}
 	if (p->user.len > 0)
 		record_str(r, NODE_USER, p->user);
-	else
+	else if (!p->gone)
 		record_unknown_why(r, NODE_USER, WHY_TOLD);
-	if (p->pid_namespace)
-		record_u64(r, NODE_PID_NAMESPACE, p->pid_namespace);
-	else
-		record_unknown_why(r, NODE_PID_NAMESPACE, WHY_TOLD);
-	if (p->ipc_namespace)
-		record_u64(r, NODE_IPC_NAMESPACE, p->ipc_namespace);
-	else
-		record_unknown_why(r, NODE_IPC_NAMESPACE, WHY_TOLD);
+	record_number(p, r, NODE_PID_NAMESPACE, p->pid_namespace);
+	record_number(p, r, NODE_IPC_NAMESPACE, p->ipc_namespace);
 	if (p->doom.verdict != WAIT_GOES_ON)
 		record_text(r, NODE_VERDICT, verdict_values[p->doom.verdict]);
 	if (p->doom.cycle)
