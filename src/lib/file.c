@@ -57,6 +57,7 @@ static int refill(struct line_reader *r)
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
+	r->reads++;
 	r->text.len += (size_t)n;
 	r->ended = n == 0;
 	return 0;

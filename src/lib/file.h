@@ -20,6 +20,7 @@ struct line_reader {
 	size_t at; /* of the next line in text */
 	bool ended;
 	bool skipping; /* inside a line that is too long */
+	size_t reads;  /* so far: what one of them gave the kernel may have told at one moment */
 	struct buf text;
 };
 

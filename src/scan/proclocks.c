@@ -44,7 +44,20 @@ const struct proc_lock *proc_locks_find(const struct proc_locks *l, const struct
 	return NULL;
 }
 
-static int add_lock(struct proc_locks *l, const struct lock_line *line)
+/*
+ * Whether an earlier page told this very lock. Each is told at one moment, but the next begins at a number:
+ * of locks that were taken in between, anywhere in the system, the last ones told move behind it.
+ */
+static bool is_told_again(const struct proc_locks *l, const struct lock_line *line, size_t page)
+{
+	const struct proc_lock *lock = proc_locks_find(l, line);
+
+	while (lock && (lock->page == page || lock->line.pid != line->pid || lock->line.write != line->write))
+		lock = proc_locks_next(l, lock);
+	return lock != NULL;
+}
+
+static int add_lock(struct proc_locks *l, const struct lock_line *line, size_t page)
 {
 	const struct proc_lock *same = proc_locks_find(l, line);
 	uint32_t first = same ? (uint32_t)(same - l->items) : (uint32_t)l->count;
@@ -58,6 +71,7 @@ static int add_lock(struct proc_locks *l, const struct lock_line *line)
 		.first = (uint32_t)l->nwaiters,
 		.next = NO_LOCK,
 		.last = first,
+		.page = page,
 	};
 	if (same) {
 		l->items[l->items[first].last].next = (uint32_t)l->count;
@@ -87,9 +101,9 @@ static int read_lines(struct proc_locks *l, int fd)
 		if (!parsed) {
 			known = known && memmem(line.ptr, line.len, "->", 2);
 		} else if (lock.level == 0) {
-			known = true;
+			known = !is_told_again(l, &lock, reader.reads);
 			row.depth = 0;
-			r = add_lock(l, &lock);
+			r = known ? add_lock(l, &lock, reader.reads) : 0;
 		} else if (known) {
 			r = add_waiter(l, &lock, &row);
 		}

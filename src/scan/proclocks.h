@@ -15,6 +15,7 @@ struct proc_lock {
 	uint32_t first, count;
 	uint32_t next, last; /* lines of the same lock: the next, and of the first of them the last */
 	bool gone;	     /* a later look did not show it any more */
+	size_t page;	     /* which read(2) of the file told it */
 };
 
 /* One that waits. */

@@ -3,8 +3,10 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -136,6 +138,56 @@ static void read_locks(struct proc_locks *l, const char *text)
 	rmdir(root);
 }
 
+/* A file that gives each piece to one read(2), as the kernel does. */
+static void *tell_in_pieces(void *data)
+{
+	const char *const *piece = data;
+	int fd = open(*piece++, O_WRONLY | O_CLOEXEC), left;
+
+	for (; *piece; piece++) {
+		assert_int_equal(write(fd, *piece, strlen(*piece)), (ssize_t)strlen(*piece));
+		do
+			assert_int_equal(ioctl(fd, FIONREAD, &left), 0);
+		while (left > 0);
+	}
+	close(fd);
+	return NULL;
+}
+
+/* What moved behind the place where the next page begins is told twice. */
+static void told_again(void **state _unused_)
+{
+	char root[] = "/tmp/ipcctl-locks-XXXXXX", path[64];
+	const char *pieces[] = { path,
+				 "1: FLOCK  ADVISORY  WRITE 10 fe:00:100 0 EOF\n"
+				 "1: -> FLOCK  ADVISORY  WRITE 11 fe:00:100 0 EOF\n"
+				 "2: FLOCK  ADVISORY  READ 12 fe:00:101 0 EOF\n"
+				 "3: FLOCK  ADVISORY  READ 12 fe:00:101 0 EOF\n",
+				 "4: FLOCK  ADVISORY  WRITE 10 fe:00:100 0 EOF\n"
+				 "4: -> FLOCK  ADVISORY  WRITE 11 fe:00:100 0 EOF\n"
+				 "5: FLOCK  ADVISORY  READ 13 fe:00:101 0 EOF\n",
+				 NULL };
+	struct scan_context context = { .own_proc = false };
+	struct proc_locks l = { 0 };
+	pthread_t thread;
+
+	assert_non_null(mkdtemp(root));
+	snprintf(path, sizeof(path), "%s/locks", root);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(pthread_create(&thread, NULL, tell_in_pieces, pieces), 0);
+	context.proc = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(proc_locks_read(&l, &context), 0);
+	pthread_join(thread, NULL);
+	/* Two of one process, told at one moment, are two. */
+	assert_int_equal(l.count, 4);
+	assert_int_equal(l.nwaiters, 1);
+	assert_int_equal(l.items[3].line.pid, 13);
+	proc_locks_free(&l);
+	close(context.proc);
+	unlink(path);
+	rmdir(root);
+}
+
 static void rows_of_waiters(void **state _unused_)
 {
 	struct lock_line line = parse("1: FLOCK  ADVISORY  WRITE 4 00:29:2 0 EOF");
@@ -196,7 +248,7 @@ static void many_lines_are_cut(void **state _unused_)
 	struct proc_locks l = { 0 };
 
 	for (int i = 0; i < PROC_LOCKS_MOST + 10; i++)
-		buf_printf(&text, "%d: FLOCK  ADVISORY  WRITE 4 00:29:%d 0 EOF\n", i, i % 7);
+		buf_printf(&text, "%d: FLOCK  ADVISORY  WRITE 4 00:29:%d 0 EOF\n", i, i);
 	buf_putc(&text, '\0');
 	read_locks(&l, text.data);
 	assert_int_equal(l.count, PROC_LOCKS_MOST);
@@ -367,6 +419,7 @@ int main(void)
 		cmocka_unit_test(cut_and_broken_lines_do_no_harm),
 		cmocka_unit_test(rows_of_waiters),
 		cmocka_unit_test(torn_rows),
+		cmocka_unit_test(told_again),
 		cmocka_unit_test(many_lines_are_cut),
 		cmocka_unit_test(sets),
 		cmocka_unit_test(conflicts),
