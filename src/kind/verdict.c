@@ -279,6 +279,9 @@ static int decide_leased(struct projector *p, int fd, const struct leased_file *
 	return e;
 }
 
+/* Nobody can be kept from it who has looked up the name before it went, and opens it after the last look. */
+#define CAUGHT "somebody was opening it in that moment, and keeps it without a name"
+
 /* Whether the name still stands for the file, and nobody waits to open it. */
 static int check_name(int fd, const struct leased_file *file, struct report *report)
 {
@@ -295,20 +298,39 @@ static int check_name(int fd, const struct leased_file *file, struct report *rep
 	return e;
 }
 
-/*
- * Unlinks what nobody has open. Whoever looked the name up before it went, and opens it after the last look
- * here, cannot be kept from it: that is told.
+/* Unlinks what nobody has open, with the lease held: whoever looked it up before waits for that, and shows.
  */
 static int unlink_leased(int fd, const struct leased_file *file, struct report *report)
 {
 	int e = check_name(fd, file, report);
 
-	if (e == 0 && file->waits_locked)
+	if (e == 0 && unlinkat(file->dir, file->leaf, 0) < 0)
+		e = -errno;
+	if (e == 0 && lease_check(fd) == -EBUSY)
+		report_text(report, CAUGHT);
+	return e;
+}
+
+/*
+ * The same where a lease cannot be held meanwhile. Its permissions are taken away instead: whoever looked it
+ * up before that waits for the lease, and shows; who comes later may not open it, unless he is root.
+ */
+static int unlink_shut(int fd, const struct leased_file *file, struct report *report)
+{
+	struct stat st;
+	int e = fstat(fd, &st) < 0 || fchmod(fd, 0) < 0 ? -errno : 0;
+
+	if (e < 0)
+		return e;
+	e = check_name(fd, file, report);
+	if (e == 0)
 		e = lease_release(fd);
 	if (e == 0 && unlinkat(file->dir, file->leaf, 0) < 0)
 		e = -errno;
-	if (e == 0 && (file->waits_locked ? lease_retake(fd) : lease_check(fd)) == -EBUSY)
-		report_text(report, "somebody was opening it in that moment, and keeps it without a name");
+	if (e < 0)
+		(void)!fchmod(fd, st.st_mode & ALLPERMS);
+	else if (lease_retake(fd) == -EBUSY)
+		report_text(report, CAUGHT);
 	return e;
 }
 
@@ -325,7 +347,9 @@ static int take_and_unlink(struct projector *p, const struct leased_file *file, 
 		e = decide_leased(p, fd, file, rules, report);
 	if (e == 0 && check)
 		e = check(fd, rules, report);
-	return e < 0 ? e : unlink_leased(fd, file, report);
+	if (e < 0)
+		return e;
+	return file->waits_locked ? unlink_shut(fd, file, report) : unlink_leased(fd, file, report);
 }
 
 int reclaim_leased(struct projector *p, const struct leased_file *file, const struct reclaim *rules,

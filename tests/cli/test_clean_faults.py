@@ -231,6 +231,13 @@ def test_any_call_of_the_act(world, tmp_path):
             world.act(refusing(name, ERRORS[name], f":when={number}"), *ALL)
 
 
+def test_a_queue_that_cannot_go_is_as_it_was(world):
+    """Its permissions are taken away right before."""
+    before = os.stat(f"{world.queues}/left").st_mode
+    assert world.act(refusing("unlinkat,unlink", "EACCES"), *ALL)["posix-mq:/left"]["outcome"] == "failed"
+    assert os.stat(f"{world.queues}/left").st_mode == before
+
+
 # Single probes: the calls that fail; on what; of which kinds what was left behind is then spared, and as what.
 FILES, RECORDS = {"posix-shm", "posix-sem", "posix-mq"}, {"sysv-sem", "sysv-msg", "fifo"}
 UNKNOWN, IDLE = {"unknown"}, {"idle"}
