@@ -9,8 +9,8 @@
 #include "kind/fifo_openers.h"
 #include "kind/path.h"
 #include "kind/pipe_end.h"
+#include "kind/reclaim.h"
 #include "kind/registry.h"
-#include "kind/verdict.h"
 #include "kind/waiting.h"
 #include "scan/cached.h"
 

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "kind/reclaim.h"
+
 static struct leased_file leased_file(const struct snapshot *s, const struct mqueue_entry *e)
 {
 	return (struct leased_file){

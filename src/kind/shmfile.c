@@ -6,7 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 
-#include "kind/verdict.h"
+#include "kind/reclaim.h"
 #include "lib/out.h"
 #include "lib/parse.h"
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kind/reclaim.h"
 #include "kind/waiting.h"
 #include "scan/sysv_abi.h"
 
