@@ -181,7 +181,8 @@ def calls_of(world, path, *words):
     world.run(["-y"], words, where=str(path))
     with open(world.program.path, "rb") as f:
         # The sanitizers themselves do not bear that.
-        errors = ERRORS.keys() - ({"mmap"} if b"__asan_init" in f.read() else set())
+        program = f.read()
+        errors = ERRORS.keys() - ({"mmap"} if b"__asan_init" in program or b"__tsan_init" in program else set())
     seen, found, loaded = collections.Counter(), collections.defaultdict(list), False
     with open(path, encoding="utf-8", errors="replace") as f:
         for line in f:
