@@ -60,7 +60,8 @@ test-programs: $(PROGRAM) $(FACTORY) $(FACTORY_MUSL) $(WAIT32) $(UNIT_TESTS)
 
 # TESTS="tests/cli/test_list.py build/tests/unit/parse" narrows any of these.
 RUN_TESTS = IPCCTL=$(PROGRAM) FACTORY=$(FACTORY) $(PYTHON) tests/run
-TEST_LIST = $(or $(TESTS),$(UNIT_TESTS) tests/cli)
+CLI_TESTS ?= tests/cli
+TEST_LIST = $(or $(TESTS),$(UNIT_TESTS) $(CLI_TESTS))
 
 check: test-programs ## build and run all tests
 	$(Q)$(RUN_TESTS) $(TEST_LIST)
