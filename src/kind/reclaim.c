@@ -53,16 +53,15 @@ int nobody_is_left(struct projector *p, uint32_t uid, uint32_t creator, struct r
 }
 
 /* Whether it is as it was when it was planned, and may go. 0, or as kind->reclaim. */
-static int decide_leased(struct projector *p, int fd, const struct leased_file *file,
+static int decide_leased(struct projector *p, const struct stat *st, const struct leased_file *file,
 			 const struct reclaim *rules, struct report *report)
 {
 	struct arena arena = { 0 };
 	struct record r;
-	struct stat st;
-	int e = fstat(fd, &st) < 0 ? -errno : 0;
+	int e = 0;
 
 	/* To lose another name is a change, too. */
-	if (e == 0 && st.st_ctim.tv_sec != file->created && !file->alone) {
+	if (st->st_ctim.tv_sec != file->created && !file->alone) {
 		report_text(report, "it was changed meanwhile");
 		e = -EBUSY;
 	}
@@ -79,17 +78,23 @@ static int decide_leased(struct projector *p, int fd, const struct leased_file *
 /* Nobody can be kept from it who has looked up the name before it went, and opens it after the last look. */
 #define CAUGHT "somebody was opening it in that moment, and keeps it without a name"
 
-/* Whether the name still stands for the file, and nobody waits to open it. */
-static int check_name(int fd, const struct leased_file *file, struct report *report)
+/* Whether the name still stands for the file. 0, -ESTALE or -errno. */
+static int is_it(const struct leased_file *file)
 {
 	struct stat st;
-	int e;
 
-	if (fstatat(file->dir, file->leaf, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(file->dir, file->leaf, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
 		return -errno;
-	if (st.st_dev != file->dev || st.st_ino != file->ino)
-		return -ESTALE;
-	e = lease_check(fd);
+	return st.st_dev == file->dev && st.st_ino == file->ino ? 0 : -ESTALE;
+}
+
+/* The same, and whether nobody waits to open it. */
+static int check_name(int fd, const struct leased_file *file, struct report *report)
+{
+	int e = is_it(file);
+
+	if (e == 0)
+		e = lease_check(fd);
 	if (e == -EBUSY)
 		report_text(report, "somebody is about to open it");
 	return e;
@@ -136,12 +141,17 @@ static int take_and_unlink(struct projector *p, const struct leased_file *file, 
 			   struct report *report)
 {
 	_cleanup_(close_fd) int fd = -1;
-	int e = lease_take(file->dir, file->leaf, file->dev, file->ino, &fd);
+	struct stat st;
+	/* It may be long since it was planned: nothing else is opened. */
+	int e = is_it(file);
+
+	if (e == 0)
+		e = lease_take(file->dir, file->leaf, file->dev, file->ino, &st, &fd);
 
 	if (e == -EBUSY)
 		report_text(report, "somebody has it open now");
 	if (e == 0)
-		e = decide_leased(p, fd, file, rules, report);
+		e = decide_leased(p, &st, file, rules, report);
 	if (e == 0 && check)
 		e = check(fd, rules, report);
 	if (e < 0)

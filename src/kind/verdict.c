@@ -187,7 +187,8 @@ static int judge_leased(struct projector *p, struct record *r, const struct verd
 			const struct leased_file *file)
 {
 	_cleanup_(close_fd) int fd = -1;
-	int e = lease_take(file->dir, file->leaf, file->dev, file->ino, &fd);
+	struct stat st;
+	int e = lease_take(file->dir, file->leaf, file->dev, file->ino, &st, &fd);
 
 	if (e == -ENOMEM)
 		return e;

@@ -12,23 +12,18 @@ int lease_retake(int fd)
 	return errno == EAGAIN ? -EBUSY : -errno;
 }
 
-int lease_take(int dir, const char *leaf, uint64_t dev, uint64_t ino, int *fd)
+int lease_take(int dir, const char *leaf, uint64_t dev, uint64_t ino, struct stat *st, int *fd)
 {
 	_cleanup_(close_fd) int file = -1;
-	struct stat st;
 	int r;
 
-	if (fstatat(dir, leaf, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode) || st.st_dev != dev || st.st_ino != ino)
-		return -ESTALE;
 	file = openat(dir, leaf, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
 	/* Somebody has a lease on it himself, and so has it open. */
 	if (file < 0)
 		return errno == EWOULDBLOCK ? -EBUSY : -errno;
-	if (fstat(file, &st) < 0)
+	if (fstat(file, st) < 0)
 		return -errno;
-	if (!S_ISREG(st.st_mode) || st.st_dev != dev || st.st_ino != ino)
+	if (!S_ISREG(st->st_mode) || st->st_dev != dev || st->st_ino != ino)
 		return -ESTALE;
 	r = lease_retake(file);
 	if (r == 0) {

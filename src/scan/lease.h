@@ -11,14 +11,16 @@
  */
 #pragma once
 
+#include <sys/stat.h>
+
 #include "lib/base.h"
 
 /*
- * Takes the lease of dir/leaf, if it is still this regular file. Closing *fd gives it back. 0, -EBUSY:
- * somebody has the file open, -ENOENT, -ESTALE: another file has the name, -EACCES: the caller does not own
- * it and has no CAP_LEASE, or -errno.
+ * Takes the lease of dir/leaf, which was a regular file a moment ago, if it is still this one; *st is what it
+ * was when it was opened. Closing *fd gives it back. 0, -EBUSY: somebody has the file open, -ENOENT, -ESTALE:
+ * another file has the name, -EACCES: the caller does not own it and has no CAP_LEASE, or -errno.
  */
-int lease_take(int dir, const char *leaf, uint64_t dev, uint64_t ino, int *fd) _must_check_;
+int lease_take(int dir, const char *leaf, uint64_t dev, uint64_t ino, struct stat *st, int *fd) _must_check_;
 /* Whether it is still held, and nobody waits for the file: 0, -EBUSY, or -errno. */
 int lease_check(int fd) _must_check_;
 /* Gives it back and keeps the file open. 0 or -errno. */
