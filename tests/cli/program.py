@@ -128,7 +128,7 @@ class Ipcctl:
         # Where a wrapper that reports to a file is to put it; every user may write there.
         self.logs = tempfile.TemporaryDirectory()
         os.chmod(self.logs.name, 0o1777)
-        ENVIRONMENT["IPCCTL_LOG"] = os.path.join(self.logs.name, "log")
+        ENVIRONMENT["IPCCTL_LOG"] = os.environ["IPCCTL_LOG"] = os.path.join(self.logs.name, "log")
         assert os.access(path, os.X_OK), f"{path}: build the program first (make)"
 
     @property

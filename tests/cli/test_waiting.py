@@ -10,7 +10,7 @@ import time
 import kernel
 import pytest
 from holdings import views
-from program import become
+from program import ENVIRONMENT, become
 
 CALLS = {"in-read": "read", "in-write": "write", "in-receive": "recv", "in-accept": "accept", "in-poll": "poll",
          "in-select": "select", "in-epoll": "epoll_wait"}
@@ -168,7 +168,7 @@ def test_counts_of_the_kernel(ipcctl, factory):
     assert (o["waiters"], o["unseen_waiters"], len(o["waiting"])) == (2, 0, 2)
     inside = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc",
                              *ipcctl.command("describe", f"sysv-sem:{truth['id']}", "--json")],
-                            capture_output=True, check=True)
+                            capture_output=True, check=True, env=ENVIRONMENT)
     o, = json.loads(inside.stdout)["objects"]
     assert (o["waiters"], o["unseen_waiters"]) == (2, 2) and not o["waiting"]
 
