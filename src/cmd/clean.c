@@ -8,6 +8,7 @@
 #include "cmd/registry.h"
 #include "kind/registry.h"
 #include "lib/escape.h"
+#include "lib/signals.h"
 
 #define USUAL_AGE 60 /* seconds */
 
@@ -29,18 +30,15 @@ static int show(struct cleaning *clean, struct sheet *sheet)
 	return e < 0 ? out_of_memory(c) : -1;
 }
 
-/* What would end this program, held back while objects are removed; not what it was started to
- * ignore, as by nohup(1). */
+/* What would end this program is held back while objects are removed. */
 static void hold_signals(void)
 {
-	static const int ending[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction now;
 	sigset_t set;
 
 	sigemptyset(&set);
-	for (size_t i = 0; i < ARRAY_SIZE(ending); i++)
-		if (sigaction(ending[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
-			sigaddset(&set, ending[i]);
+	signal_add_unless_ignored(&set, SIGINT);
+	signal_add_unless_ignored(&set, SIGTERM);
+	signal_add_unless_ignored(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
