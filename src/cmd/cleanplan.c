@@ -162,6 +162,7 @@ static const char *objection(const struct round *round, const struct candidate *
 	struct cleaning *clean = round->clean;
 	bool idle = span_is(c->state, "idle"), stale = span_is(c->state, "stale");
 	bool proved = span_is(c->state, "orphaned") || span_is(c->state, "in-use") || idle || stale;
+	const char *left;
 
 	if (!proved) {
 		/* With more rights it might have been judged. */
@@ -176,8 +177,8 @@ static const char *objection(const struct round *round, const struct candidate *
 		return "somebody could come back (--idle)";
 	if (stale && !clean->rules.stale)
 		return "no proof (--stale)";
-	if (stale && somebody_left(clean, c))
-		return somebody_left(clean, c);
+	if (stale && (left = somebody_left(clean, c)) != NULL)
+		return left;
 	if (!may_remove(round, c)) {
 		clean->denied++;
 		return "only its owner may remove it";

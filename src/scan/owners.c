@@ -114,13 +114,14 @@ int owners_read(struct owners *o, const struct scan_context *context)
 {
 	_cleanup_(free_ptr) uint32_t *pids = NULL;
 	_cleanup_(close_fd) int dir = -1;
-	int64_t n, boot = boot_time();
+	int64_t n, boot;
 	uint64_t threads = 0;
 	int r = 0;
 
 	if (o->read)
 		return o->error == -ENOMEM ? -ENOMEM : 0;
 	o->read = o->complete = true;
+	boot = boot_time();
 	dir = openat(context->proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	n = dir < 0 ? -errno : read_numbers(dir, &pids);
 	for (int64_t i = 0; r == 0 && i < n; i++)
