@@ -146,10 +146,18 @@ void sysv_sem_judge(struct projector *p, const struct sysv_sem_row *row, struct 
 		judge_by_records(p, r, at, &all, "");
 }
 
+/* They are stale at most: one that is idle may be in use as well. 0, or as kind->reclaim. */
+static int allow_unlisted(struct projector *p, const struct sysv_perm *perm, const struct record *r,
+			  const struct reclaim *rules, struct report *report)
+{
+	int e = verdict_allows(r, &(struct reclaim){ .stale = rules->stale }, report);
+
+	return e < 0 ? e : nobody_is_left(p, perm->uid, perm->cuid, report);
+}
+
 int sysv_sem_reclaim(struct projector *p, size_t i, const struct reclaim *rules, struct report *report)
 {
 	const struct sysv_sem_row *row = sysv_sem_at(&p->snapshot->sysv[SYSV_SEM], i);
-	const struct reclaim unlisted = { .stale = rules->stale };
 	struct arena arena = { 0 };
 	struct semid_ds ds = { 0 };
 	struct record r;
@@ -168,11 +176,9 @@ int sysv_sem_reclaim(struct projector *p, size_t i, const struct reclaim *rules,
 	e = verdict_begin(p, &r, &arena);
 	if (e == 0) {
 		sysv_sem_judge(p, row, &r, &verdict_at);
-		e = verdict_allows(&r, &unlisted, report);
+		e = allow_unlisted(p, &row->perm, &r, rules, report);
 	}
 	arena_free(&arena);
-	if (e == 0)
-		e = nobody_is_left(p, row->perm.uid, row->perm.cuid, report);
 	return e < 0 ? e : sysv_removed(semctl((int)row->perm.id, 0, IPC_RMID));
 }
 
@@ -243,7 +249,6 @@ static int check_queue(const struct sysv_msg_row *row, const struct msqid_ds *ds
 int sysv_msg_reclaim(struct projector *p, size_t i, const struct reclaim *rules, struct report *report)
 {
 	const struct sysv_msg_row *row = sysv_msg_at(&p->snapshot->sysv[SYSV_MSG], i);
-	const struct reclaim unlisted = { .stale = rules->stale };
 	struct arena arena = { 0 };
 	struct msqid_ds ds = { 0 };
 	struct record r;
@@ -258,10 +263,8 @@ int sysv_msg_reclaim(struct projector *p, size_t i, const struct reclaim *rules,
 		e = verdict_begin(p, &r, &arena);
 	if (e == 0) {
 		sysv_msg_judge(p, row, &r, &verdict_at);
-		e = verdict_allows(&r, &unlisted, report);
+		e = allow_unlisted(p, &row->perm, &r, rules, report);
 	}
 	arena_free(&arena);
-	if (e == 0)
-		e = nobody_is_left(p, row->perm.uid, row->perm.cuid, report);
 	return e < 0 ? e : sysv_removed(msgctl((int)row->perm.id, IPC_RMID, NULL));
 }
