@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/graphrecord.h"
+#include "cmd/waitrecord.h"
 
 #include <errno.h>
 
@@ -42,14 +43,6 @@ enum {
 };
 
 static const char *const type_values[] = { "process", "object", NULL };
-static const char *const verdict_values[] = {
-	[WAIT_GOES_ON] = "waiting",
-	[WAIT_DEADLOCK] = "deadlock",
-	[WAIT_LIKELY_DEADLOCK] = "likely-deadlock",
-	[WAIT_OWNER_DEAD] = "owner-dead",
-	NULL,
-};
-
 static const struct field node_fields[] = {
 	[NODE_ID] = { .name = "id", .type = FIELD_STR, .help = "what edges call it" },
 	[NODE_TYPE] = { .name = "type", .type = FIELD_STR, .values = type_values, .help = "what it is" },
@@ -73,7 +66,7 @@ static const struct field node_fields[] = {
 	[NODE_WAITERS] = { .name = "waiters", .type = FIELD_U64, .help = "tasks that wait for it" },
 	[NODE_VERDICT] = { .name = "verdict",
 			   .type = FIELD_STR,
-			   .values = verdict_values,
+			   .values = wait_verdict_values,
 			   .help = "of a process that waits for ever" },
 	[NODE_DEADLOCK] = { .name = "deadlock",
 			    .type = FIELD_U64,
@@ -134,7 +127,7 @@ static const struct field edge_fields[] = {
 	[EDGE_WAITS] = { .name = "waits", .type = FIELD_U64, .help = "tasks that wait" },
 	[EDGE_VERDICT] = { .name = "verdict",
 			   .type = FIELD_STR,
-			   .values = verdict_values,
+			   .values = wait_verdict_values,
 			   .help = "whether that can end" },
 	[EDGE_DEADLOCK] = { .name = "deadlock",
 			    .type = FIELD_U64,
@@ -215,7 +208,7 @@ static void project_process(const struct graph_process *p, struct record *r)
 	record_number(p, r, NODE_PID_NAMESPACE, p->pid_namespace);
 	record_number(p, r, NODE_IPC_NAMESPACE, p->ipc_namespace);
 	if (p->doom.verdict != WAIT_GOES_ON)
-		record_text(r, NODE_VERDICT, verdict_values[p->doom.verdict]);
+		record_text(r, NODE_VERDICT, wait_verdict_values[p->doom.verdict]);
 	if (p->doom.cycle)
 		record_u64(r, NODE_DEADLOCK, p->doom.cycle);
 }
@@ -285,7 +278,7 @@ int graph_edge_project(const struct graph *g, const struct graph_edge *edge, str
 	r->values[EDGE_CAPACITY] = edge->capacity;
 	if (edge->waits > 0) {
 		record_u64(r, EDGE_WAITS, edge->waits);
-		record_text(r, EDGE_VERDICT, verdict_values[links->doom.verdict]);
+		record_text(r, EDGE_VERDICT, wait_verdict_values[links->doom.verdict]);
 	}
 	if (links->doom.cycle)
 		record_u64(r, EDGE_DEADLOCK, links->doom.cycle);

@@ -52,7 +52,7 @@ enum {
 	WAITS_CYCLE,
 };
 
-static const char *const verdict_values[] = {
+const char *const wait_verdict_values[] = {
 	[WAIT_GOES_ON] = "waiting",
 	[WAIT_DEADLOCK] = "deadlock",
 	[WAIT_LIKELY_DEADLOCK] = "likely-deadlock",
@@ -107,7 +107,7 @@ static const struct field fields[] = {
 	[WAITS_VERDICT] = { .name = "verdict",
 			    .type = FIELD_STR,
 			    .flags = FIELD_DEFAULT,
-			    .values = verdict_values,
+			    .values = wait_verdict_values,
 			    .help = "whether it can ever end" },
 	[WAITS_CYCLE] = { .name = "cycle",
 			  .type = FIELD_U64,
@@ -211,7 +211,7 @@ int wait_project(struct projector *projector, const struct wait_graph *g, size_t
 	record_text(r, WAITS_KIND, o->kind->name);
 	record_str(r, WAITS_OBJECT, o->ref);
 	record_bool(r, WAITS_AMONG, w->among);
-	record_text(r, WAITS_VERDICT, verdict_values[w->verdict]);
+	record_text(r, WAITS_VERDICT, wait_verdict_values[w->verdict]);
 	if (w->cycle)
 		record_u64(r, WAITS_CYCLE, w->cycle);
 	if (wants(projector->want, WAITS_SINCE) &&
