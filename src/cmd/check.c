@@ -13,7 +13,6 @@
 #include "cmd/threshold.h"
 
 #define USUAL_TIMEOUT 10 /* seconds */
-enum { ORPHANED = 2 };	 /* in survey_states */
 
 /* What is checked, and what of it is fine. */
 struct wanted {
@@ -123,8 +122,8 @@ static void check_orphans(struct check_line *line, const struct wanted *w, const
 	_cleanup_(buf_free) struct buf size = { 0 };
 
 	for (size_t i = 0; i < s->l.nkinds; i++) {
-		objects += s->kinds[i].states[ORPHANED].objects;
-		bytes += s->kinds[i].states[ORPHANED].bytes.sum;
+		objects += s->kinds[i].states[SURVEY_ORPHANED].objects;
+		bytes += s->kinds[i].states[SURVEY_ORPHANED].bytes.sum;
 	}
 	if (is_set(&w->orphans))
 		status = threshold_judge(&w->orphans, (double)objects);
@@ -135,9 +134,9 @@ static void check_orphans(struct check_line *line, const struct wanted *w, const
 	check_size(&size, bytes);
 	check_text(line, status, "%" PRIu64 " orphaned (%s)", objects, buf_cstr(&size) ? size.data : "");
 	for (size_t i = 0; i < s->l.nkinds; i++)
-		if (s->kinds[i].states[ORPHANED].objects > 0)
+		if (s->kinds[i].states[SURVEY_ORPHANED].objects > 0)
 			check_more(line, status, "%s: %" PRIu64 " orphaned; ipcctl clean shows them",
-				   s->l.kinds[i]->name, s->kinds[i].states[ORPHANED].objects);
+				   s->l.kinds[i]->name, s->kinds[i].states[SURVEY_ORPHANED].objects);
 	if (is_set(&w->orphans))
 		check_number(line, &w->orphans, objects, "", "orphans");
 	if (is_set(&w->orphan_bytes))

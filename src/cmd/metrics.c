@@ -45,7 +45,7 @@ static void put_states(struct buf *b, const struct survey *s, size_t sum)
 	for (size_t i = 0; i < s->l.nkinds; i++) {
 		const struct kind_survey *k = &s->kinds[i];
 		bool judged = has_field(k->kind, "state");
-		size_t end = judged ? SURVEY_STATES - 1 : SURVEY_STATES;
+		size_t end = judged ? SURVEY_STATELESS : SURVEY_STATES;
 		struct metric_label labels[] = { { "kind", span_of(k->kind->name) }, { "state", { 0 } } };
 
 		if (k->unread || !applies(k->kind, sum))

@@ -8,9 +8,10 @@
 #include "cmd/limits.h"
 #include "cmd/waitlook.h"
 
-const char *const survey_states[SURVEY_STATES] = { "in-use", "idle", "orphaned", "stale", "unknown", "none" };
-
-enum { ORPHANED = 2, STATELESS = SURVEY_STATES - 1 };
+const char *const survey_states[SURVEY_STATES] = {
+	[SURVEY_IN_USE] = "in-use", [SURVEY_IDLE] = "idle",	  [SURVEY_ORPHANED] = "orphaned",
+	[SURVEY_STALE] = "stale",   [SURVEY_UNKNOWN] = "unknown", [SURVEY_STATELESS] = "none",
+};
 
 /* Where a kind's table keeps what is counted; -1: it has no such field. */
 struct columns {
@@ -115,10 +116,10 @@ static void add_sum(struct summed *s, const struct summed *part)
 
 static size_t state_of(const struct record *r, int field)
 {
-	for (size_t i = 0; has(r, field) && i < STATELESS; i++)
+	for (size_t i = 0; has(r, field) && i < SURVEY_STATELESS; i++)
 		if (span_is(r->values[field].str, survey_states[i]))
 			return i;
-	return field < 0 ? STATELESS : STATELESS - 1;
+	return field < 0 ? SURVEY_STATELESS : SURVEY_UNKNOWN;
 }
 
 /* 0 or -ENOMEM. */
@@ -156,7 +157,7 @@ static int count(void *data, size_t index _unused_, const struct record *r)
 		if (wants(t->numbers, f))
 			sum_up(&t->counts.fields[f], r, (int)f);
 	age = has(r, t->at->age) ? r->values[t->at->age].u64 : 0;
-	if (state == ORPHANED && has(r, t->at->age) &&
+	if (state == SURVEY_ORPHANED && has(r, t->at->age) &&
 	    (!t->counts.has_orphan || age > t->counts.oldest_orphan)) {
 		t->counts.has_orphan = true;
 		t->counts.oldest_orphan = age;

@@ -5,7 +5,15 @@
 #include "cmd/listing.h"
 
 /* States that are counted, in the order of state_values; the last: a kind that has none. */
-enum { SURVEY_STATES = 6 };
+enum survey_state {
+	SURVEY_IN_USE,
+	SURVEY_IDLE,
+	SURVEY_ORPHANED,
+	SURVEY_STALE,
+	SURVEY_UNKNOWN,
+	SURVEY_STATELESS,
+	SURVEY_STATES,
+};
 extern const char *const survey_states[SURVEY_STATES];
 
 /* Of how many objects a number is known and how many it could not be read; those that have none are neither.
