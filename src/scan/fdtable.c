@@ -11,9 +11,12 @@
 /* Of the descriptor 0 (proc_readfd_common() in fs/proc/fd.c). */
 #define FIRST_POSITION 2
 
-/* Bytes of names that are read behind a gap: some ten of them first, then ever more. */
-#define SHORT_BATCH 256
+/* Bytes of names that are read behind a gap: one or two of them first, then ever more. */
+#define SHORT_BATCH 48
 #define LONG_BATCH 65536
+
+/* So many numbers in use one after the other pay for the look behind the next gap. */
+#define LONG_RUN 16
 
 /* The first number that the directory tells from a position on, or -1. */
 static int first_behind(int dir, int position)
@@ -39,21 +42,27 @@ bool fd_positions_known(int proc)
 	       first_behind(dir, dir + FIRST_POSITION + 1) != dir;
 }
 
-/* Has the directory tell what is in use behind the last number. 0 or -errno. */
+/* Has the directory tell what is in use behind the last number: the more, the sooner there was a gap
+ * again. 0 or -errno. */
 static int begin_listing(struct fd_reader *r)
 {
+	if (r->names.most == 0 || r->run >= LONG_RUN)
+		r->names.most = SHORT_BATCH;
+	else if (r->names.most < LONG_BATCH)
+		r->names.most *= 4;
 	r->listing = true;
 	r->told = 0;
 	r->names.at = r->names.end = 0;
-	r->names.most = SHORT_BATCH;
 	return lseek(r->names.fd, r->last + 1 + FIRST_POSITION, SEEK_SET) < 0 ? -errno : 0;
 }
 
-/* What the directory told at one go is over: were those without a gap, the next may be too. */
+/* What the directory told at one go is over: if most numbers were in use, it is as quick to try the next
+ * ones. A number that is not costs as much as one that is listed. */
 static void end_batch(struct fd_reader *r)
 {
-	if (r->told > 0 && r->last - r->first + 1 == r->told) {
+	if (r->told > 0 && r->last - r->first + 1 < 2 * r->told) {
 		r->listing = r->missed = false;
+		r->run = 0;
 		return;
 	}
 	r->told = 0;
@@ -90,6 +99,7 @@ int fd_reader_next(struct fd_reader *r, const char **name)
 	if (e < 0 || r->listing)
 		return e < 0 ? e : next_in_directory(r, name);
 	r->last++;
+	r->run++;
 	r->name[format_u64(r->name, (uint64_t)r->last)] = '\0';
 	*name = r->name;
 	return 1;
@@ -98,4 +108,5 @@ int fd_reader_next(struct fd_reader *r, const char **name)
 void fd_reader_missed(struct fd_reader *r)
 {
 	r->missed = true;
+	r->run--;
 }

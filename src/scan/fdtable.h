@@ -22,6 +22,7 @@ struct fd_reader {
 	int last;      /* number that was told last, or -1 */
 	int first;     /* of those that the directory told at one go */
 	int told;      /* how many those are so far */
+	int run;       /* numbers that were tried, and in use, since the directory was last asked */
 	char name[20]; /* of the number that is tried */
 };
 

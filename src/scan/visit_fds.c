@@ -106,22 +106,16 @@ static bool is_news(const struct visit *v, const struct object_key *key, const s
 }
 
 /*
- * A regular file or FIFO that is looked for; stx: what was seen of it so far. What is
- * asked beside that counts only if the link still leads there.
+ * A regular file or FIFO that is looked for; stx: what it is. What is asked beside that
+ * counts only if the link still leads there.
  */
-static void visit_file(struct visit *v, const struct seat *s, const struct object_key *key, struct statx *stx)
+static void visit_file(struct visit *v, const struct seat *s, const struct object_key *key,
+		       const struct statx *stx)
 {
 	bool news = is_news(v, key, stx);
-	struct object_key then = *key;
 	uint8_t access = 0;
 	int r = v->w->request->access ? seat_access(s, &access) : 0;
 
-	if (r == 0 && news) {
-		r = look_behind(s->dir, s->name, STATX_BASIC_STATS, stx);
-		then = r == 0 ? file_key(key->class, stx) : *key;
-	}
-	if (r == 0 && !object_same(key, &then))
-		r = -ENOENT;
 	if (r == 0 && (news || v->w->request->access))
 		r = seat_still_there(s);
 	if (r == 0) {
@@ -181,7 +175,8 @@ static void visit_path(struct visit *v, const struct seat *s)
 {
 	struct object_key key;
 	struct statx stx;
-	int r = look_behind(s->dir, s->name, STATX_TYPE | STATX_INO | STATX_NLINK, &stx);
+	/* All at once costs no more: the file systems of IPC fill in everything anyway. */
+	int r = look_behind(s->dir, s->name, STATX_BASIC_STATS, &stx);
 
 	if (r < 0 || !classify(v, s, &stx, &key))
 		visit_failed(v, r);
