@@ -94,6 +94,7 @@ int main(int argc, char **argv)
 	status = dispatch(&c, argc > 0 ? argc - 1 : 0, argv + (argc > 0));
 	scan_context_close(&c.scan);
 	opt_words_free(&c.options.filters);
+	opt_words_free(&c.options.ipcns);
 	opt_words_free(&c.options.kinds);
 	opt_words_free(&c.options.targets);
 	error = out_finish(&c.out);

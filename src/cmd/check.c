@@ -11,6 +11,7 @@
 #include "cmd/registry.h"
 #include "cmd/survey.h"
 #include "cmd/threshold.h"
+#include "lib/escape.h"
 
 #define USUAL_TIMEOUT 10 /* seconds */
 
@@ -72,46 +73,70 @@ static bool is_set(const struct threshold *t)
 	return t->warning.set || t->critical.set;
 }
 
-/* A limit that fills up. 0 or -ENOMEM. */
-static int check_limit(struct check_line *line, const struct wanted *w, const struct kind *k,
-		       const struct limit *limit, struct snapshot *s)
-{
-	struct arena arena = { 0 };
-	struct record r;
-	int e = record_init(&r, &limit_schema, &arena);
-	double percent;
+/* Limits that fill up. */
+struct limit_check {
+	struct check_line *line;
+	const struct wanted *wanted;
+	const struct kind *kind;   /* under way */
+	const struct limit *limit; /* likewise */
+	bool several;		   /* namespaces are looked at beside this process's own */
+};
 
-	if (e < 0)
-		return e;
-	limit_project(k, limit, s, &r);
-	percent = (double)r.values[LIMIT_PERCENT].u64 / 100;
-	if (r.values[LIMIT_PERCENT].state == VALUE_SET) {
-		enum check_status status = threshold_judge(&w->limits, percent);
-		unsigned long long used = r.values[LIMIT_USED].u64, value = r.values[LIMIT_VALUE].u64;
+/* Where the limit is, if that has to be said: " in 4026532177 (docker:web)". */
+static void put_where(struct buf *b, const struct limit_check *c, const struct record *r)
+{
+	if (!c->several || r->values[LIMIT_NAMESPACE].state != VALUE_SET)
+		return;
+	buf_printf(b, " in %" PRIu64, r->values[LIMIT_NAMESPACE].u64);
+	if (r->values[LIMIT_CONTAINER].state != VALUE_SET)
+		return;
+	buf_puts(b, " (");
+	escape_into(b, r->values[LIMIT_CONTAINER].str);
+	buf_putc(b, ')');
+}
+
+/* One of them, in one namespace. 0 or -ENOMEM. */
+static int check_limit(void *data, const struct record *r)
+{
+	const struct limit_check *c = data;
+	const char *name = c->limit->name, *kind = c->kind->name;
+	_cleanup_(buf_free) struct buf where = { 0 };
+	double percent = (double)r->values[LIMIT_PERCENT].u64 / 100;
+
+	put_where(&where, c, r);
+	if (!buf_cstr(&where))
+		return -ENOMEM;
+	if (r->values[LIMIT_PERCENT].state == VALUE_SET) {
+		enum check_status status = threshold_judge(&c->wanted->limits, percent);
+		unsigned long long used = r->values[LIMIT_USED].u64, value = r->values[LIMIT_VALUE].u64;
 
 		if (status != CHECK_OK)
-			check_text(line, status, "%s %.0f%% (%llu of %llu)", limit->name, percent, used,
-				   value);
-		check_more(line, status, "%s of %s: %llu of %llu used; when it is reached, %s", limit->name,
-			   k->name, used, value, limit->reached);
-		check_percent(line, &w->limits, percent, "%s/%s", k->name, limit->name);
-		check_fullest(line, limit->name, percent);
-	} else if (r.values[LIMIT_PERCENT].state == VALUE_UNKNOWN) {
-		check_unread(line, w->incomplete, "%s of %s cannot be read", limit->name, k->name);
+			check_text(c->line, status, "%s%s %.0f%% (%llu of %llu)", name, where.data, percent,
+				   used, value);
+		check_more(c->line, status, "%s of %s%s: %llu of %llu used; when it is reached, %s", name,
+			   kind, where.data, used, value, c->limit->reached);
+		if (where.len == 0)
+			check_percent(c->line, &c->wanted->limits, percent, "%s/%s", kind, name);
+		check_fullest(c->line, name, percent);
+	} else if (r->values[LIMIT_PERCENT].state == VALUE_UNKNOWN) {
+		check_unread(c->line, c->wanted->incomplete, "%s of %s%s cannot be read", name, kind,
+			     where.data);
 	}
-	arena_free(&arena);
 	return 0;
 }
 
 static int check_limits(struct check_line *line, const struct wanted *w, struct survey *s)
 {
+	struct limit_check c = { .line = line, .wanted = w, .several = s->l.snapshot.nviews > 0 };
 	int e = 0;
 
 	for (size_t i = 0; is_set(&w->limits) && i < s->l.nkinds; i++)
-		for (size_t j = 0; e == 0 && j < s->l.kinds[i]->nlimits; j++)
-			if (s->l.kinds[i]->limits[j].fills)
-				e = check_limit(line, w, s->l.kinds[i], &s->l.kinds[i]->limits[j],
-						&s->l.snapshot);
+		for (size_t j = 0; e == 0 && j < s->l.kinds[i]->nlimits; j++) {
+			c.kind = s->l.kinds[i];
+			c.limit = &c.kind->limits[j];
+			if (c.limit->fills)
+				e = limit_each(c.kind, c.limit, &s->l.snapshot, check_limit, &c);
+		}
 	return e;
 }
 
@@ -281,6 +306,6 @@ const struct command command_check = {
 	.summary = "Say in a line whether all is well, as a monitoring plugin",
 	.text = "The exit status is 0: OK, 1: WARNING, 2: CRITICAL, 3: UNKNOWN. Without an option that\n"
 		"says what to check, that is all but --blocked.\n",
-	.options = OPTIONS_GLOBAL | OPTIONS_CHECK | OPTIONS_PROVE,
+	.options = OPTIONS_GLOBAL | OPTIONS_PLACES | OPTIONS_CHECK | OPTIONS_PROVE,
 	.run = run,
 };

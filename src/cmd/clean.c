@@ -314,8 +314,8 @@ const struct command command_clean = {
 	.summary = "Show what was left behind and nobody can come back to, and remove it",
 	.text = "Only what is proved to be held by nobody is taken, and each object is judged again\n"
 		"right before it goes. Without --remove the plan is printed, and nothing is removed.\n",
-	.options = OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_PATHS | OPTIONS_LETTERS |
-		   OPTIONS_CLEAN,
+	.options = OPTIONS_GLOBAL | OPTIONS_PLACES | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_PATHS |
+		   OPTIONS_LETTERS | OPTIONS_CLEAN,
 	.words = COMPLETE_KIND,
 	.run = run,
 };

@@ -20,7 +20,7 @@ struct outcome {
 };
 
 /* What one thread keeps from object to object. */
-struct place {
+struct worker {
 	struct projector projector;
 	APART;
 };
@@ -30,7 +30,7 @@ struct removals {
 	size_t planned[TOGETHER]; /* which candidates go together */
 	struct outcome outcomes[TOGETHER];
 	size_t count;
-	struct place places[MOST_THREADS];
+	struct worker workers[MOST_THREADS];
 	struct snapshot now;
 	struct timespec looked;
 };
@@ -87,8 +87,8 @@ static int refresh(struct removals *r)
 		return 0;
 	clock_gettime(CLOCK_MONOTONIC, &r->looked);
 	for (size_t i = 0; i < MOST_THREADS; i++) {
-		projector_free(&r->places[i].projector);
-		r->places[i].projector = (struct projector){ .snapshot = &r->clean->l.snapshot };
+		projector_free(&r->workers[i].projector);
+		r->workers[i].projector = (struct projector){ .snapshot = &r->clean->l.snapshot };
 	}
 	if (!r->clean->rules.stale)
 		return 0;
@@ -104,7 +104,8 @@ static void remove_one(void *context, unsigned thread, size_t item)
 	struct outcome *o = &r->outcomes[item];
 
 	*o = (struct outcome){ 0 };
-	o->error = c->kind->reclaim(&r->places[thread].projector, c->index, &r->clean->rules, &o->report);
+	o->error =
+		kind_reclaim(c->kind, &r->workers[thread].projector, c->index, &r->clean->rules, &o->report);
 }
 
 /* Removes what was gathered. Whether to go on, as `after` says. */
@@ -150,7 +151,7 @@ int cleaning_carry_out(struct cleaning *clean, bool (*after)(void *data, const s
 	clean->rules.now = NULL;
 	snapshot_free(&r->now);
 	for (size_t i = 0; i < MOST_THREADS; i++)
-		projector_free(&r->places[i].projector);
+		projector_free(&r->workers[i].projector);
 	free(r);
 	return e;
 }

@@ -66,6 +66,7 @@ struct options {
 	/* kinds */
 	bool json_schema;
 	const char *procfs;
+	struct opt_words ipcns; /* PID, number of a namespace, path, or "all" */
 };
 
 /* Everything a command works with. */
@@ -103,6 +104,7 @@ enum option_set {
 	OPTIONS_PROVE = 1 << 18,     /* --prove alone */
 	OPTIONS_GRAPH = 1 << 19,     /* --format, --depth ... */
 	OPTIONS_WATCH = 1 << 20,     /* --interval, --count ... */
+	OPTIONS_PLACES = 1 << 21,    /* --ipcns */
 	/* What may stand before the command. */
 	OPTIONS_LEADING =
 		OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_OWNER | OPTIONS_PROCESSES,

@@ -75,15 +75,56 @@ static int show(struct listing *l, const struct report *report)
 	return EXIT_DONE;
 }
 
+/* -N: the one place that it is to be made in. -1 or the exit status. */
+static int find_place(struct context *c, const struct kind *k, struct snapshot *s,
+		      const struct snapshot **place)
+{
+	const struct span nothing = SPAN("\n");
+	struct scan_request request = { .sources = k->sources, .incidental = k->sources };
+	struct warnings warnings = { 0 };
+	const struct options *o = &c->options;
+	int status = -1;
+
+	if (kind_part(k) != PLACE_IPC && kind_part(k) != PLACE_SHM)
+		return diag_usage(&c->diag, "create %s: --ipcns is for what outlives its processes", k->name);
+	if (o->ipcns.count > 1 || strcmp(o->ipcns.items[0].arg, "all") == 0)
+		return diag_usage(&c->diag, "create %s: --ipcns takes one place", k->name);
+	/* What is there already does not matter. */
+	if (name_list_add(&request.shm_names, nothing) < 0 ||
+	    name_list_add(&request.queue_names, nothing) < 0 ||
+	    snapshot_take(s, &c->scan, &request, &warnings) < 0)
+		status = out_of_memory(c);
+	*place = status < 0 ? kind_next_place(k, s, NULL) : NULL;
+	if (status < 0)
+		status = warnings_tell(c, &warnings, false) == EXIT_DONE ? -1 : EXIT_FAILED;
+	if (status < 0 && !*place) {
+		diag_error(&c->diag, "create %s: --ipcns %s: there is no such place for it", k->name,
+			   o->ipcns.items[0].arg);
+		status = EXIT_FAILED;
+	} else if (status < 0 && kind_next_place(k, s, *place)) {
+		diag_error(&c->diag, "create %s: --ipcns %s: there are several there; name one by its number",
+			   k->name, o->ipcns.items[0].arg);
+		status = EXIT_FAILED;
+	}
+	warnings_free(&warnings);
+	scan_request_free(&request);
+	return status;
+}
+
 /* What would be wrong with the output is found before anything is made. */
 static int make(struct context *c, const struct kind *k, const struct create_args *args)
 {
 	struct kind_list list = { .items = &k, .count = 1 };
 	struct report report = { 0 };
+	struct snapshot elsewhere = { .shm.root = -1, .queues.root = -1 };
+	const struct snapshot *place = NULL;
 	struct listing l;
-	int status = listing_init(&l, c, &list, "objects", true);
-	int r = status < 0 ? k->create(args, &report) : 0;
+	int status = listing_init(&l, c, &list, "objects", true), r = 0;
 
+	if (status < 0 && c->options.ipcns.count > 0)
+		status = find_place(c, k, &elsewhere, &place);
+	if (status < 0)
+		r = place ? kind_create(k, place, args, &report) : k->create(args, &report);
 	if (r < 0)
 		status = say_failure(c, k, args, r, &report);
 	else if (status < 0 && report.existed)
@@ -91,6 +132,7 @@ static int make(struct context *c, const struct kind *k, const struct create_arg
 	if (status < 0)
 		status = show(&l, &report);
 	listing_free(&l);
+	snapshot_free(&elsewhere);
 	report_free(&report);
 	return status;
 }
@@ -268,6 +310,9 @@ static int run(struct context *c, int argc, char **argv)
 	if (status < 0)
 		status = parse_rest(c, k, &args, argc - (int)head.consumed - 1, argv + head.consumed + 1,
 				    &rest);
+	if (status < 0 && k->transient && c->options.ipcns.count > 0)
+		status = diag_usage(&c->diag, "create %s: --ipcns is for what outlives its processes",
+				    k->name);
 	if (status < 0 && k->transient)
 		status = make_and_hold(c, k, &args, rest.command);
 	else if (status < 0)
@@ -287,7 +332,7 @@ const struct command command_create = {
 		"them in its environment: IPCCTL_REF, and the numbers of its descriptors. Without\n"
 		"COMMAND they are held until SIGINT, SIGTERM, SIGHUP or --timeout.\n"
 		"'ipcctl create KIND --help' shows the options of that kind.\n",
-	.options = OPTIONS_GLOBAL | OPTIONS_OUTPUT,
+	.options = OPTIONS_GLOBAL | OPTIONS_PLACES | OPTIONS_OUTPUT,
 	.words = COMPLETE_KIND,
 	.run = run,
 };

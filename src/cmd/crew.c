@@ -17,13 +17,13 @@ static unsigned threads_of(const struct listing *l)
 
 size_t crew_batches(const struct listing *l, size_t kind)
 {
-	return (l->kinds[kind]->count(&l->snapshot) + BATCH - 1) / BATCH;
+	return (kind_count(l->kinds[kind], &l->snapshot) + BATCH - 1) / BATCH;
 }
 
 /* End of the batch of a kind that begins at start. */
 static size_t batch_end(const struct listing *l, size_t kind, size_t start)
 {
-	size_t n = l->kinds[kind]->count(&l->snapshot);
+	size_t n = kind_count(l->kinds[kind], &l->snapshot);
 
 	return n - start < BATCH ? n : start + BATCH;
 }
@@ -54,16 +54,16 @@ struct crew {
 };
 
 /* One thread of a crew at work. */
-struct place {
+struct worker {
 	struct listing *listing;
 	struct sheet_worker *worker;
 };
 
 static int show_rendered(void *data, size_t index _unused_, const struct record *r)
 {
-	struct place *place = data;
+	struct worker *worker = data;
 
-	return sheet_render(&place->listing->sheet, place->worker, r);
+	return sheet_render(&worker->listing->sheet, worker->worker, r);
 }
 
 static int render_batch(struct crew *c, struct hand *h, struct sheet_worker *w, size_t number)
@@ -77,7 +77,7 @@ static int render_batch(struct crew *c, struct hand *h, struct sheet_worker *w, 
 	h->projector.snapshot = &l->snapshot;
 	h->projector.want = sheet_fields(&l->sheet, kind);
 	return listing_range(l, h, kind, start, batch_end(l, kind, start), show_rendered,
-			     &(struct place){ l, w });
+			     &(struct worker){ l, w });
 }
 
 /* Writes what is ready. The lock is held, but not while something is written. */

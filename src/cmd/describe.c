@@ -123,8 +123,8 @@ const struct command command_describe = {
 	.arguments = "REF...",
 	.summary = "Show all that is known of objects",
 	.text = "REF is KIND:OBJECT as list prints it.\n",
-	.options = OPTIONS_GLOBAL | OPTIONS_PROCFS | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_PROCESSES |
-		   OPTIONS_DEPTH | OPTIONS_DESCRIBE,
+	.options = OPTIONS_GLOBAL | OPTIONS_PLACES | OPTIONS_PROCFS | OPTIONS_OUTPUT | OPTIONS_SELECT |
+		   OPTIONS_PROCESSES | OPTIONS_DEPTH | OPTIONS_DESCRIBE,
 	.words = COMPLETE_REF,
 	.run = run,
 };

@@ -136,7 +136,7 @@ const struct command command_graph = {
 	.arguments = "[KIND...]",
 	.summary = "Draw processes and what is between them, for Graphviz or Mermaid",
 	.text = "ipcctl graph | dot -Tsvg > graph.svg makes a picture.\n",
-	.options = OPTIONS_GLOBAL | OPTIONS_PROCFS | OPTIONS_GRAPH | OPTIONS_LETTERS,
+	.options = OPTIONS_GLOBAL | OPTIONS_PLACES | OPTIONS_PROCFS | OPTIONS_GRAPH | OPTIONS_LETTERS,
 	.words = COMPLETE_KIND,
 	.run = run,
 };

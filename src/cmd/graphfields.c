@@ -89,7 +89,7 @@ static int read_fill(struct graph *g, struct graph_item *item, struct hand *h)
 	if (e < 0)
 		return e;
 	h->projector.want.bits = graph_fields(k).bits & ~graph_first_fields(k).bits;
-	e = h->projector.want.bits ? k->project(&h->projector, item->index, &r) : PROJECT_SKIP;
+	e = h->projector.want.bits ? kind_project(k, &h->projector, item->index, &r) : PROJECT_SKIP;
 	if (e == 0) {
 		item->queued = graph_value(&r, at.queued);
 		item->queued_back = graph_value(&r, at.queued_back);

@@ -49,6 +49,13 @@ static const struct field fields[] = {
 			    .type = FIELD_STR,
 			    .flags = FIELD_DEFAULT,
 			    .help = "the call that then fails, and its error" },
+	[LIMIT_NAMESPACE] = { .name = "namespace",
+			      .type = FIELD_U64,
+			      .help = "IPC, mount or network namespace that it is of" },
+	[LIMIT_CONTAINER] = { .name = "container",
+			      .type = FIELD_STR,
+			      .flags = FIELD_SHRINK,
+			      .help = "container that has this namespace" },
 };
 
 const struct schema limit_schema = { "limit", fields, ARRAY_SIZE(fields) };
@@ -63,11 +70,33 @@ uint64_t limit_percent(uint64_t used, uint64_t limit)
 	return limit >= 10000 ? used / (limit / 10000) : UINT64_MAX;
 }
 
-void limit_project(const struct kind *k, const struct limit *limit, struct snapshot *s, struct record *r)
+/* In whose namespace it is. 0 or -ENOMEM. */
+static int limit_place(const struct kind *k, const struct snapshot *s, struct record *r)
 {
-	struct limit_value v = { 0 };
+	struct inhabitants inhabitants = { 0 };
+	const struct inhabitant *in;
+	const int part = kind_part(k);
+	struct span text = { 0 };
 
-	limit->read(s, &v);
+	if (part < 0 || s->place->parts[part].ino == 0)
+		return 0;
+	record_u64(r, LIMIT_NAMESPACE, s->place->parts[part].ino);
+	if (s->place->pid == 0 && s->place->parts[part].empty)
+		return 0;
+	in = inhabitants_of(&inhabitants, s->context, s->place->pid);
+	if (in && in->error == 0 && in->text.len > 0)
+		text = arena_span(r->arena, in->text);
+	if (text.ptr)
+		record_str(r, LIMIT_CONTAINER, text);
+	inhabitants_free(&inhabitants);
+	return in ? 0 : -ENOMEM;
+}
+
+static int project(const struct kind *k, const struct limit *limit, struct snapshot *s, struct record *r)
+{
+	struct limit_value v;
+
+	kind_limit(limit, s, &v);
 	/* A count over what could not be read is no count. */
 	if (limit->sources & s->failed && v.used.state == VALUE_SET)
 		v.used = (struct value){ .state = VALUE_UNKNOWN, .error = WHY_TOLD };
@@ -88,14 +117,38 @@ void limit_project(const struct kind *k, const struct limit *limit, struct snaps
 	record_text(r, LIMIT_SCOPE, limit->scope);
 	record_text(r, LIMIT_SOURCE, limit->source);
 	record_text(r, LIMIT_REACHED, limit->reached);
+	return limit_place(k, s, r);
+}
+
+int limit_each(const struct kind *k, const struct limit *limit, struct snapshot *s,
+	       int (*visit)(void *data, const struct record *r), void *data)
+{
+	struct arena arena = { 0 };
+	struct record r;
+	int e = 0;
+
+	for (struct snapshot *at = kind_next_place(k, s, NULL); e == 0 && at;
+	     at = kind_next_place(k, s, at)) {
+		arena_reset(&arena);
+		e = record_init(&r, &limit_schema, &arena);
+		if (e == 0)
+			e = project(k, limit, at, &r);
+		if (e == 0)
+			e = visit(data, &r);
+	}
+	arena_free(&arena);
+	return e;
+}
+
+static int show_one(void *data, const struct record *r)
+{
+	return sheet_add(data, r);
 }
 
 static int show(struct context *c, const struct kind_list *list, struct sheet *sheet)
 {
 	struct scan_request request = { 0 };
 	struct snapshot s;
-	struct arena arena = { 0 };
-	struct record r;
 	int e;
 
 	for (size_t i = 0; i < list->count; i++)
@@ -105,15 +158,9 @@ static int show(struct context *c, const struct kind_list *list, struct sheet *s
 	if (e == 0)
 		sheet_begin(sheet, s.taken);
 	for (size_t i = 0; e == 0 && i < list->count; i++)
-		for (size_t j = 0; e == 0 && j < list->items[i]->nlimits; j++) {
-			e = record_init(&r, &limit_schema, &arena);
-			if (e == 0) {
-				limit_project(list->items[i], &list->items[i]->limits[j], &s, &r);
-				e = sheet_add(sheet, &r);
-			}
-		}
+		for (size_t j = 0; e == 0 && j < list->items[i]->nlimits; j++)
+			e = limit_each(list->items[i], &list->items[i]->limits[j], &s, show_one, sheet);
 	snapshot_free(&s);
-	arena_free(&arena);
 	return e < 0 ? out_of_memory(c) : sheet_end(sheet);
 }
 
@@ -143,7 +190,8 @@ const struct command command_limits = {
 	.name = "limits",
 	.arguments = "[KIND...]",
 	.summary = "Show the kernel's limits, their use, and what fails when they are reached",
-	.options = OPTIONS_GLOBAL | OPTIONS_PROCFS | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_LETTERS,
+	.options = OPTIONS_GLOBAL | OPTIONS_PLACES | OPTIONS_PROCFS | OPTIONS_OUTPUT | OPTIONS_SELECT |
+		   OPTIONS_LETTERS,
 	.words = COMPLETE_KIND,
 	.run = run,
 };

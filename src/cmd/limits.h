@@ -17,11 +17,16 @@ enum {
 	LIMIT_SCOPE,
 	LIMIT_SOURCE,
 	LIMIT_REACHED,
+	LIMIT_NAMESPACE,
+	LIMIT_CONTAINER,
 };
 
 extern const struct schema limit_schema;
 
-/* Reads one limit of a kind's into a record of limit_schema. */
-void limit_project(const struct kind *k, const struct limit *limit, struct snapshot *s, struct record *r);
+/* Reads one limit of a kind's into a record of limit_schema, and calls visit for that; once for each
+ * namespace that is looked at, if it is one of a namespace. 0, -ENOMEM, or what visit returned that is
+ * negative. */
+int limit_each(const struct kind *k, const struct limit *limit, struct snapshot *s,
+	       int (*visit)(void *data, const struct record *r), void *data) _must_check_;
 /* Hundredths of a percent of the limit that are used. */
 uint64_t limit_percent(uint64_t used, uint64_t limit);

@@ -43,20 +43,27 @@ static void tell_of_others(const struct listing *l, const struct kind_list *list
 {
 	const struct snapshot *s = &l->snapshot;
 	unsigned sources = sources_of_others(list);
-	bool all = !(s->failed & sources) && !s->holders.unreadable && !s->holders.hidden;
+	bool all = !(snapshot_failed(s) & sources) && !s->holders.unreadable && !s->holders.hidden;
 	uint64_t count = 0;
 
 	for (const struct kind *const *k = kinds; *k; k++) {
 		if (!kind_is_built(*k) || is_listed(list, *k))
 			continue;
-		for (size_t i = 0; i < (*k)->count(s); i++)
-			count += !(*k)->owns || (*k)->owns(s, i);
+		for (size_t i = 0; i < kind_count(*k, s); i++)
+			count += kind_owns(*k, s, i);
 	}
 	if (count == 0 && (all || sources == 0))
 		return;
 	diag_note(&l->context->diag,
 		  "%s%" PRIu64 " object%s of other kinds %s not shown; 'ipcctl list all' shows them",
 		  all ? "" : "at least ", count, count == 1 ? "" : "s", count == 1 ? "is" : "are");
+}
+
+/* Of several places it is the first question which one an object is in. */
+static void show_containers(struct options *o)
+{
+	if (o->ipcns.count > 0 && !o->output && !o->null)
+		o->output = o->json || o->jsonl ? "+container,container_id,unit" : "+container";
 }
 
 static int run(struct context *c, int argc, char **argv)
@@ -71,6 +78,7 @@ static int run(struct context *c, int argc, char **argv)
 	if (status < 0)
 		status = select_kinds(c, rest.words, rest.count, &c->options.kinds,
 				      c->options.pid.set ? "all" : "persistent", &list);
+	show_containers(&c->options);
 	if (status < 0)
 		status = select_paths(c, &list, &request);
 	if (status < 0)
@@ -103,8 +111,8 @@ const struct command command_list = {
 	.summary = "List objects, a row each",
 	.text = "KIND is a kind or a group of kinds; 'ipcctl kinds' lists them. Without any, the\n"
 		"persistent ones are listed: those that outlive their processes; with --pid, all.\n",
-	.options = OPTIONS_GLOBAL | OPTIONS_PROCFS | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_OWNER |
-		   OPTIONS_PROCESSES | OPTIONS_PATHS | OPTIONS_DEPTH | OPTIONS_LETTERS,
+	.options = OPTIONS_GLOBAL | OPTIONS_PLACES | OPTIONS_PROCFS | OPTIONS_OUTPUT | OPTIONS_SELECT |
+		   OPTIONS_OWNER | OPTIONS_PROCESSES | OPTIONS_PATHS | OPTIONS_DEPTH | OPTIONS_LETTERS,
 	.words = COMPLETE_KIND,
 	.run = run,
 };

@@ -174,7 +174,7 @@ int listing_show(struct listing *l, size_t kind, size_t index)
 	int e = record_init(&r, l->schemas[kind], &arena);
 
 	if (e == 0)
-		e = l->kinds[kind]->project(&p, index, &r);
+		e = kind_project(l->kinds[kind], &p, index, &r);
 	if (e == 0)
 		e = sheet_add(&l->sheet, &r);
 	projector_free(&p);
@@ -192,32 +192,20 @@ void hand_free(struct hand *h)
 int listing_range(const struct listing *l, struct hand *h, size_t kind, size_t from, size_t to,
 		  int (*visit)(void *data, size_t index, const struct record *r), void *data)
 {
-	const struct kind *k = l->kinds[kind];
 	struct record r;
 	int e;
 
 	arena_reset(&h->values);
 	e = record_init(&r, l->schemas[kind], &h->values);
 	r.arena = &h->arena;
-	for (size_t i = from; e == 0 && i < to; i++) {
-		if (k->owns && !k->owns(&l->snapshot, i))
-			continue;
-		record_clear(&r);
-		arena_reset(&h->arena);
-		e = k->project(&h->projector, i, &r);
-		if (e == 0)
-			e = visit(data, i, &r);
-		else if (e == PROJECT_SKIP)
-			e = 0;
-	}
-	return e;
+	return e < 0 ? e : kind_each(l->kinds[kind], &h->projector, from, to, &r, visit, data);
 }
 
 int listing_each(struct listing *l, size_t kind, struct fieldset want,
 		 int (*visit)(void *data, size_t index, const struct record *r), void *data)
 {
 	struct hand h = { .projector = { .snapshot = &l->snapshot, .want = want } };
-	int e = listing_range(l, &h, kind, 0, l->kinds[kind]->count(&l->snapshot), visit, data);
+	int e = listing_range(l, &h, kind, 0, kind_count(l->kinds[kind], &l->snapshot), visit, data);
 
 	hand_free(&h);
 	return e;

@@ -39,54 +39,87 @@ static const struct limit_family limit_families[] = {
 	  LIMIT_PERCENT, false, true },
 };
 
-static void put_limit(struct buf *b, const struct limit_family *family, const struct kind *k,
-		      const struct limit *limit, const struct record *r)
-{
-	const struct value *v = &r->values[family->field];
-	const struct metric_label labels[] = {
-		{ "kind", span_of(k->name) },
-		{ "limit", span_of(limit->name) },
-	};
+/* One limit, in one namespace. */
+struct told_limit {
+	const struct kind *kind;
+	const struct limit *limit;
+	struct value fields[LIMIT_PERCENT + 1];
+	uint64_t namespace; /* 0: it is of none */
+	struct span container;
+};
 
-	if (v->state != VALUE_SET || (!family->ratio && family->bytes != (limit->unit == FIELD_BYTES)))
+struct told_limits {
+	struct told_limit *items;
+	size_t count;
+	const struct kind *kind;   /* under way */
+	const struct limit *limit; /* likewise */
+	bool several;		   /* namespaces are looked at beside this process's own */
+	struct arena arena;
+};
+
+static int note_limit(void *data, const struct record *r)
+{
+	struct told_limits *all = data;
+	struct told_limit told = { .kind = all->kind, .limit = all->limit };
+
+	for (size_t f = 0; f <= LIMIT_PERCENT; f++)
+		told.fields[f] = r->values[f];
+	if (r->values[LIMIT_NAMESPACE].state == VALUE_SET)
+		told.namespace = r->values[LIMIT_NAMESPACE].u64;
+	if (r->values[LIMIT_CONTAINER].state == VALUE_SET)
+		told.container = arena_span(&all->arena, r->values[LIMIT_CONTAINER].str);
+	if (vec_reserve(&all->items, all->count, sizeof(*all->items)) < 0)
+		return -ENOMEM;
+	all->items[all->count++] = told;
+	return 0;
+}
+
+static void put_limit(struct buf *b, const struct limit_family *family, const struct told_limit *told,
+		      bool several)
+{
+	const struct value *v = &told->fields[family->field];
+	char number[24];
+	struct metric_label labels[4] = {
+		{ "kind", span_of(told->kind->name) },
+		{ "limit", span_of(told->limit->name) },
+	};
+	size_t n = 2;
+
+	if (v->state != VALUE_SET || (!family->ratio && family->bytes != (told->limit->unit == FIELD_BYTES)))
 		return;
+	/* The namespace of this process needs no number as long as it is the only one. */
+	if (several && told->namespace) {
+		snprintf(number, sizeof(number), "%llu", (unsigned long long)told->namespace);
+		labels[n++] = (struct metric_label){ "namespace", span_of(number) };
+		if (told->container.len > 0)
+			labels[n++] = (struct metric_label){ "container", told->container };
+	}
 	if (family->ratio)
-		openmetrics_fraction(b, family->name, labels, ARRAY_SIZE(labels), v->u64, 10000);
+		openmetrics_fraction(b, family->name, labels, n, v->u64, 10000);
 	else
-		openmetrics_count(b, family->name, labels, ARRAY_SIZE(labels), v->u64);
+		openmetrics_count(b, family->name, labels, n, v->u64);
 }
 
 int metric_limits(struct buf *b, struct listing *l)
 {
-	struct arena arena = { 0 };
-	struct record *records;
-	size_t n = 0, at;
+	struct told_limits all = { .several = l->snapshot.nviews > 0 };
 	int e = 0;
 
 	for (size_t i = 0; i < l->nkinds; i++)
-		n += l->kinds[i]->nlimits;
-	records = calloc(n + 1, sizeof(*records));
-	if (!records)
-		return -ENOMEM;
-	at = 0;
-	for (size_t i = 0; i < l->nkinds; i++)
 		for (size_t j = 0; e == 0 && j < l->kinds[i]->nlimits; j++) {
-			e = record_init(&records[at], &limit_schema, &arena);
-			if (e == 0)
-				limit_project(l->kinds[i], &l->kinds[i]->limits[j], &l->snapshot,
-					      &records[at++]);
+			all.kind = l->kinds[i];
+			all.limit = &all.kind->limits[j];
+			e = limit_each(all.kind, all.limit, &l->snapshot, note_limit, &all);
 		}
 	for (size_t f = 0; e == 0 && f < ARRAY_SIZE(limit_families); f++) {
 		const struct limit_family *family = &limit_families[f];
 
 		openmetrics_family(b, family->name, family->unit, family->help);
-		at = 0;
-		for (size_t i = 0; i < l->nkinds; i++)
-			for (size_t j = 0; j < l->kinds[i]->nlimits; j++)
-				put_limit(b, family, l->kinds[i], &l->kinds[i]->limits[j], &records[at++]);
+		for (size_t i = 0; i < all.count; i++)
+			put_limit(b, family, &all.items[i], all.several);
 	}
-	free(records);
-	arena_free(&arena);
+	free(all.items);
+	arena_free(&all.arena);
 	return e;
 }
 

@@ -72,6 +72,34 @@ static void look_at_terminal(struct context *c)
 		c->color = c->terminal && !(no_color && no_color[0]) && term && strcmp(term, "dumb") != 0;
 }
 
+/* -N. -1 to go on, or the exit status. */
+static int take_places(struct context *c)
+{
+	const struct opt_words *words = &c->options.ipcns;
+	uint64_t number;
+
+	c->scan.places = calloc(words->count + 1, sizeof(*c->scan.places));
+	if (!c->scan.places)
+		return out_of_memory(c);
+	/* What is not in the files of a proc file system follows whoever asks, not the file system. */
+	if (words->count == 0 && c->options.procfs && !c->scan.recorded) {
+		c->scan.places[c->scan.nplaces++] = "1";
+		c->scan.implied = true;
+	}
+	for (size_t i = 0; i < words->count; i++) {
+		const char *word = words->items[i].arg;
+
+		if (strcmp(word, "all") != 0 && !strchr(word, '/') &&
+		    parse_u64_in(span_of(word), 1, UINT32_MAX, &number) < 0)
+			return diag_usage(
+				&c->diag,
+				"option '--ipcns': '%s' is no PID, number of a namespace, path, or 'all'",
+				word);
+		c->scan.places[c->scan.nplaces++] = word;
+	}
+	return -1;
+}
+
 int command_ready(struct context *c)
 {
 	int r;
@@ -92,7 +120,7 @@ int command_ready(struct context *c)
 			   r == -ENOTDIR ? "no proc file system" : error_text(r));
 		return EXIT_FAILED;
 	}
-	return -1;
+	return take_places(c);
 }
 
 int parse_with(struct context *c, const struct opt_parse *p, int argc, char **argv, struct opt_rest *rest,

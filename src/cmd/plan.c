@@ -29,7 +29,7 @@ void plan_free(struct plan *p)
 
 const struct holding *removal_held(const struct plan *p, const struct removal *r)
 {
-	return r->kind->held ? r->kind->held(&p->snapshot, r->index) : NULL;
+	return kind_held(r->kind, &p->snapshot, r->index);
 }
 
 /* Whether the object is in the plan already: it may have been named twice. */
@@ -57,7 +57,7 @@ static int plan_add(struct plan *p, const struct kind *k, size_t index)
 	projector.want.bits = (uint64_t)1 << ref;
 	e = record_init(&r, k->schema, &p->arena);
 	if (e == 0)
-		e = k->project(&projector, index, &r);
+		e = kind_project(k, &projector, index, &r);
 	if (e == 0)
 		e = hash_add(&p->planned, index, (uint32_t)p->count);
 	if (e == 0)
@@ -92,7 +92,7 @@ static int plan_target(struct plan *p, const struct target *t)
 	int status = -1;
 	int n = target_resolve(c, "remove", t, &p->snapshot, &m, &status);
 
-	if (n == 0 && !(c->options.missing_ok && !(p->snapshot.failed & t->kind->sources)))
+	if (n == 0 && !(c->options.missing_ok && !(snapshot_failed(&p->snapshot) & t->kind->sources)))
 		target_not_found(c, "remove", t, &p->snapshot);
 	else if (n == 1 && plan_add(p, t->kind, m.items[0]) < 0)
 		status = out_of_memory(c);
@@ -105,17 +105,17 @@ static int plan_target(struct plan *p, const struct target *t)
 /* Every object of a kind that --all was given. */
 static int plan_kind(struct plan *p, const struct kind *k)
 {
-	size_t n = k->count(&p->snapshot);
+	size_t n = kind_count(k, &p->snapshot);
 
 	for (size_t i = 0; i < n; i++) {
 		size_t before = p->count;
 
-		if (k->owns && !k->owns(&p->snapshot, i))
+		if (!kind_owns(k, &p->snapshot, i))
 			continue;
 		if (plan_add(p, k, i) < 0)
 			return out_of_memory(p->context);
 		if (p->count > before)
-			p->items[before].doubtful = k->is_certain && !k->is_certain(&p->snapshot, i);
+			p->items[before].doubtful = !kind_is_certain(k, &p->snapshot, i);
 	}
 	return -1;
 }

@@ -80,7 +80,7 @@ static void carry_out(struct plan *p)
 			say(p, "would remove ", r, report.text);
 			continue;
 		}
-		e = r->kind->remove(&p->snapshot, r->index, &report);
+		e = kind_remove(r->kind, &p->snapshot, r->index, &report);
 		if (e == 0 && !o->quiet)
 			say(p, "removed ", r, report.text);
 		/* With --all, or if asked so, what is gone already is as wanted. */
@@ -209,7 +209,7 @@ const struct command command_remove = {
 		"named; the answer says what that meant. With --all, kinds are named instead.\n"
 		"What only its holders keep alive is ended where the kernel lets others do it; with\n"
 		"--kill its holders are shown and signalled.\n",
-	.options = OPTIONS_GLOBAL | OPTIONS_REMOVE | OPTIONS_TARGETS,
+	.options = OPTIONS_GLOBAL | OPTIONS_PLACES | OPTIONS_REMOVE | OPTIONS_TARGETS,
 	.words = COMPLETE_REF,
 	.run = run,
 };

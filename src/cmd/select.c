@@ -213,8 +213,13 @@ int targets_request(const struct targets *targets, struct scan_request *request)
 	for (size_t i = 0; i < targets->count; i++) {
 		const struct target *t = &targets->items[i];
 
+		uint64_t ino;
+		size_t prefix = kind_part(t->kind) < 0 ? 0 : place_prefix(t->id, &ino);
+
 		request->sources |= t->kind->sources;
-		if (t->kind->narrow && t->kind->narrow(t->id, request) < 0)
+		if (prefix && scan_request_place(request, ino) < 0)
+			return -ENOMEM;
+		if (t->kind->narrow && t->kind->narrow(span_from(t->id, prefix), request) < 0)
 			return -ENOMEM;
 	}
 	return 0;

@@ -70,6 +70,16 @@ static const struct opt procfs_opts[] = {
 	  .help = "read this proc file system instead of /proc; what it does not tell is unknown" },
 };
 
+static const struct opt place_opts[] = {
+	{ .name = "ipcns",
+	  .letter = 'N',
+	  .type = OPT_WORDS,
+	  .arg = "WHERE",
+	  OPTION(ipcns),
+	  .complete = COMPLETE_FILE,
+	  .help = "in the namespaces of this PID, of this number or path, or all (repeatable)" },
+};
+
 #define PROVE                                                                                                \
 	{                                                                                                    \
 		.name = "prove", .type = OPT_FLAG, OPTION(prove),                                            \
@@ -153,7 +163,8 @@ const struct option_table shared_tables[] = {
 	{ OPTIONS_OWNER, NULL, owner_opts, ARRAY_SIZE(owner_opts) },
 	{ OPTIONS_PROCESSES, "Processes", process_opts, ARRAY_SIZE(process_opts) },
 	{ OPTIONS_PATHS, NULL, path_opts, ARRAY_SIZE(path_opts) },
-	{ OPTIONS_PROCFS, "Where", procfs_opts, ARRAY_SIZE(procfs_opts) },
+	{ OPTIONS_PLACES, "Where", place_opts, ARRAY_SIZE(place_opts) },
+	{ OPTIONS_PROCFS, NULL, procfs_opts, ARRAY_SIZE(procfs_opts) },
 	{ OPTIONS_PROVE, "Depth", prove_opts, ARRAY_SIZE(prove_opts) },
 	{ OPTIONS_DEPTH, "Depth", depth_opts, ARRAY_SIZE(depth_opts) },
 	{ OPTIONS_OUTPUT, "Output", output_opts, ARRAY_SIZE(output_opts) },

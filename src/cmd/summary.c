@@ -75,37 +75,49 @@ static int visit(void *data, size_t index _unused_, const struct record *r)
 	return 0;
 }
 
-/* The limit of a kind of which the greatest part is used. */
-static void nearest_limit(const struct kind *k, struct snapshot *s, struct warnings *warnings,
-			  struct record *r)
-{
-	struct arena arena = { 0 };
-	struct record limit;
-	uint64_t most = 0;
-	bool unknown = false;
+/* The limit of a kind of which the greatest part is used, as far as it was looked for. */
+struct nearest {
+	struct record *r;
+	const struct limit *limit; /* under way */
+	struct warnings *warnings;
+	uint64_t most;
+	bool unknown;
+};
 
-	for (size_t i = 0; i < k->nlimits; i++) {
+static int consider(void *data, const struct record *limit)
+{
+	struct nearest *n = data;
+
+	n->unknown |= limit->values[LIMIT_PERCENT].state == VALUE_UNKNOWN;
+	warnings_tally(n->warnings, limit, schema_set(&limit_schema, 0));
+	if (limit->values[LIMIT_PERCENT].state != VALUE_SET ||
+	    (n->r->values[SUM_LIMIT].state == VALUE_SET && limit->values[LIMIT_PERCENT].u64 <= n->most))
+		return 0;
+	n->most = limit->values[LIMIT_PERCENT].u64;
+	record_text(n->r, SUM_LIMIT, n->limit->name);
+	record_u64(n->r, SUM_PERCENT, n->most);
+	return 0;
+}
+
+/* 0 or -ENOMEM. */
+static int nearest_limit(const struct kind *k, struct snapshot *s, struct warnings *warnings,
+			 struct record *r)
+{
+	struct nearest n = { .r = r, .warnings = warnings };
+	int e = 0;
+
+	for (size_t i = 0; e == 0 && i < k->nlimits; i++) {
+		n.limit = &k->limits[i];
 		/* How large one object is says nothing about what is left for others. */
-		if (!k->limits[i].fills)
-			continue;
-		if (record_init(&limit, &limit_schema, &arena) < 0)
-			break;
-		limit_project(k, &k->limits[i], s, &limit);
-		unknown |= limit.values[LIMIT_PERCENT].state == VALUE_UNKNOWN;
-		warnings_tally(warnings, &limit, schema_set(&limit_schema, 0));
-		if (limit.values[LIMIT_PERCENT].state != VALUE_SET ||
-		    (r->values[SUM_LIMIT].state == VALUE_SET && limit.values[LIMIT_PERCENT].u64 <= most))
-			continue;
-		most = limit.values[LIMIT_PERCENT].u64;
-		record_text(r, SUM_LIMIT, k->limits[i].name);
-		record_u64(r, SUM_PERCENT, most);
+		if (n.limit->fills)
+			e = limit_each(k, n.limit, s, consider, &n);
 	}
 	/* One that cannot be read may be nearer. */
-	if (unknown) {
+	if (n.unknown) {
 		record_unknown_why(r, SUM_LIMIT, WHY_TOLD);
 		record_unknown_why(r, SUM_PERCENT, WHY_TOLD);
 	}
-	arena_free(&arena);
+	return e;
 }
 
 static int project(struct listing *l, size_t i, struct warnings *warnings, struct record *r)
@@ -130,8 +142,7 @@ static int project(struct listing *l, size_t i, struct warnings *warnings, struc
 		for (size_t f = SUM_OBJECTS; f <= SUM_UNKNOWN; f++)
 			if (f == SUM_BYTES ? t.bytes >= 0 : f == SUM_OBJECTS || t.state >= 0)
 				record_unknown_why(r, f, WHY_TOLD);
-		nearest_limit(k, &l->snapshot, warnings, r);
-		return 0;
+		return nearest_limit(k, &l->snapshot, warnings, r);
 	}
 	record_u64(r, SUM_OBJECTS, t.objects);
 	if (t.bytes_error)
@@ -140,8 +151,7 @@ static int project(struct listing *l, size_t i, struct warnings *warnings, struc
 		record_u64(r, SUM_BYTES, t.total);
 	for (size_t s = 0; t.state >= 0 && s < ARRAY_SIZE(states); s++)
 		record_u64(r, SUM_IN_USE + s, t.by_state[s]);
-	nearest_limit(k, &l->snapshot, warnings, r);
-	return 0;
+	return nearest_limit(k, &l->snapshot, warnings, r);
 }
 
 static void say_what_next(struct context *c)
@@ -241,6 +251,7 @@ const struct command command_summary = {
 	.name = "summary",
 	.arguments = "",
 	.summary = "Show how many objects of each kind there are, and how near the limits",
-	.options = OPTIONS_GLOBAL | OPTIONS_PROCFS | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_PROCESSES,
+	.options = OPTIONS_GLOBAL | OPTIONS_PLACES | OPTIONS_PROCFS | OPTIONS_OUTPUT | OPTIONS_SELECT |
+		   OPTIONS_PROCESSES,
 	.run = run,
 };

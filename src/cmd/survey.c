@@ -219,7 +219,7 @@ static int count_kind(struct survey *s, size_t i)
 		arena_free(&round.tallies[b].arena);
 	}
 	free(round.tallies);
-	k->unread = s->l.snapshot.failed & kind->sources && kind->count(&s->l.snapshot) == 0;
+	k->unread = snapshot_failed(&s->l.snapshot) & kind->sources && kind_count(kind, &s->l.snapshot) == 0;
 	return e;
 }
 

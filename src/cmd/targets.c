@@ -7,7 +7,7 @@ int target_resolve(struct context *c, const char *verb, const struct target *t, 
 		   struct matches *m, int *status)
 {
 	struct report report = { 0 };
-	int r = t->kind->resolve(s, t->id, m, &report);
+	int r = kind_resolve(t->kind, s, t->id, m, &report);
 
 	if (r == -EINVAL)
 		*status = diag_usage(&c->diag, "%s %s: %s", verb, t->text,
@@ -20,7 +20,7 @@ int target_resolve(struct context *c, const char *verb, const struct target *t, 
 
 void target_not_found(struct context *c, const char *verb, const struct target *t, const struct snapshot *s)
 {
-	if (s->failed & t->kind->sources)
+	if (snapshot_failed(s) & t->kind->sources)
 		diag_error(&c->diag, "%s %s: not found, but not everything could be read", verb, t->text);
 	else
 		diag_error(&c->diag, "%s %s: not found", verb, t->text);

@@ -21,6 +21,8 @@ struct gathering {
 	struct projector projector;
 	struct arena values, arena;
 	struct record record; /* of the object under way */
+	size_t *awaited;      /* objects of the kind that somebody waits for */
+	size_t nawaited;
 };
 
 static struct columns columns_of(const struct schema *schema)
@@ -274,44 +276,67 @@ static int project(struct gathering *a, struct fieldset want, size_t index)
 	record_clear(&a->record);
 	arena_reset(&a->arena);
 	a->projector.want = want;
-	return a->l->kinds[a->kind]->project(&a->projector, index, &a->record);
+	return kind_project(a->l->kinds[a->kind], &a->projector, index, &a->record);
 }
 
-/* Whether somebody waits is asked first, for to tell who holds an object costs more. */
+/* An object that somebody waits for. */
 static int gather_object(struct gathering *a, size_t index)
 {
-	const struct kind *k = a->l->kinds[a->kind];
-	const struct snapshot *s = &a->l->snapshot;
-	int e = 0;
+	int e = project(a, wanted_fields(&a->at), index);
 
-	if ((k->owns && !k->owns(s, index)) || (k->awaited && !k->awaited(s, index)))
-		return 0;
-	if (!k->awaited) {
-		e = project(a, first_look(a), index);
-		if (e == 0)
-			warnings_tally(a->warnings, &a->record, first_look(a));
-		if (e == 0 && !is_awaited(a, &a->record))
-			return 0;
-	}
-	if (e == 0)
-		e = project(a, wanted_fields(&a->at), index);
 	if (e == 0 && is_awaited(a, &a->record))
 		e = gather(a, &a->record);
 	return e == PROJECT_SKIP ? 0 : e;
 }
 
+static int note_awaited(void *data, size_t index, const struct record *r)
+{
+	struct gathering *a = data;
+
+	warnings_tally(a->warnings, r, first_look(a));
+	if (!is_awaited(a, r))
+		return 0;
+	if (vec_reserve(&a->awaited, a->nawaited, sizeof(*a->awaited)) < 0)
+		return -ENOMEM;
+	a->awaited[a->nawaited++] = index;
+	return 0;
+}
+
+/* Whether somebody waits is asked first, for to tell who holds an object costs more. */
+static int find_awaited(struct gathering *a)
+{
+	const struct kind *k = a->l->kinds[a->kind];
+	const struct snapshot *s = &a->l->snapshot;
+	size_t n = kind_count(k, s);
+
+	if (!k->awaited) {
+		a->projector.want = first_look(a);
+		return kind_each(k, &a->projector, 0, n, &a->record, note_awaited, a);
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (!kind_owns(k, s, i) || !k->awaited(s, i))
+			continue;
+		if (vec_reserve(&a->awaited, a->nawaited, sizeof(*a->awaited)) < 0)
+			return -ENOMEM;
+		a->awaited[a->nawaited++] = i;
+	}
+	return 0;
+}
+
 static int gather_kind(struct gathering *a)
 {
 	const struct kind *k = a->l->kinds[a->kind];
-	size_t n = k->count(&a->l->snapshot);
 	int e = record_init(&a->record, k->schema, &a->values);
 
 	a->record.arena = &a->arena;
 	a->projector.snapshot = &a->l->snapshot;
 	a->projector.brief = true;
-	for (size_t i = 0; e == 0 && i < n; i++)
-		e = gather_object(a, i);
+	if (e == 0)
+		e = find_awaited(a);
+	for (size_t i = 0; e == 0 && i < a->nawaited; i++)
+		e = gather_object(a, a->awaited[i]);
 	projector_free(&a->projector);
+	free(a->awaited);
 	arena_free(&a->values);
 	arena_free(&a->arena);
 	return e;

@@ -130,8 +130,8 @@ const struct command command_waits = {
 	.summary = "Show who is blocked on what, who could release it, and deadlocks",
 	.text = "Without an option that says otherwise it is a tree: on top who could release\n"
 		"something, below that what it is, and below that who waits for it.\n",
-	.options = OPTIONS_GLOBAL | OPTIONS_PROCFS | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_OWNER |
-		   OPTIONS_LETTERS | OPTIONS_WAITS,
+	.options = OPTIONS_GLOBAL | OPTIONS_PLACES | OPTIONS_PROCFS | OPTIONS_OUTPUT | OPTIONS_SELECT |
+		   OPTIONS_OWNER | OPTIONS_LETTERS | OPTIONS_WAITS,
 	.words = COMPLETE_KIND,
 	.run = run,
 };

@@ -82,7 +82,7 @@ static int look_at_kind(struct watch *w, size_t i)
 	w->hand.projector.snapshot = s;
 	w->hand.projector.want = sheet_fields(&w->l.sheet, i);
 	if (!trust.lost)
-		e = listing_range(&w->l, &w->hand, i, 0, k->count(s), take_object, &p);
+		e = listing_range(&w->l, &w->hand, i, 0, kind_count(k, s), take_object, &p);
 	return e == 0 ? watch_look_end_kind(&w->state, i, &trust) : e;
 }
 
@@ -325,8 +325,8 @@ const struct command command_watch = {
 	.summary = "Tell what is created, removed and changed, as it happens",
 	.text = "KIND is a kind or a group of kinds, as in list. Without any, the persistent ones\n"
 		"are watched. It goes on until a signal, --for or --count ends it.\n",
-	.options = OPTIONS_GLOBAL | OPTIONS_PROCFS | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_OWNER |
-		   OPTIONS_PROCESSES | OPTIONS_LETTERS | OPTIONS_WATCH,
+	.options = OPTIONS_GLOBAL | OPTIONS_PLACES | OPTIONS_PROCFS | OPTIONS_OUTPUT | OPTIONS_SELECT |
+		   OPTIONS_OWNER | OPTIONS_PROCESSES | OPTIONS_LETTERS | OPTIONS_WATCH,
 	.words = COMPLETE_KIND,
 	.run = run,
 };

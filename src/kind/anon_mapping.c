@@ -5,13 +5,15 @@
 
 #include "kind/mapping.h"
 #include "kind/registry.h"
+#include "kind/whereabouts.h"
 #include "scan/maps.h"
 
 enum { ANON_HUGETLB = MAP_OWN };
 
 static const struct field fields[] = {
-	MAPPING_FIELDS("anon-mapping"),
 	[ANON_HUGETLB] = { .name = "hugetlb", .type = FIELD_BOOL, .help = "made of huge pages" },
+	MAPPING_FIELDS("anon-mapping"),
+	WHEREABOUTS,
 };
 
 static const struct schema schema = { "anon-mapping", fields, ARRAY_SIZE(fields) };

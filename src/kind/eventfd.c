@@ -7,6 +7,7 @@
 #include "kind/held.h"
 #include "kind/registry.h"
 #include "kind/waiting.h"
+#include "kind/whereabouts.h"
 #include "scan/fdinfo.h"
 
 enum {
@@ -40,6 +41,7 @@ static const struct field fields[] = {
 	[EVENT_HOLDERS] = COMMON_HOLDERS,
 	[EVENT_STATE] = COMMON_STATE,
 	[EVENT_REASON] = COMMON_REASON,
+	WHEREABOUTS,
 };
 
 static const struct schema schema = { "eventfd", fields, ARRAY_SIZE(fields) };

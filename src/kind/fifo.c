@@ -12,6 +12,7 @@
 #include "kind/reclaim.h"
 #include "kind/registry.h"
 #include "kind/waiting.h"
+#include "kind/whereabouts.h"
 #include "scan/cached.h"
 
 enum {
@@ -87,6 +88,7 @@ static const struct field fields[] = {
 	[FIFO_STATE] = COMMON_STATE,
 	[FIFO_REASON] = COMMON_REASON,
 	[FIFO_EVIDENCE] = COMMON_EVIDENCE_FROM(SOURCE_HOLDERS | SOURCE_OPENERS),
+	WHEREABOUTS,
 };
 
 static const struct schema schema = { "fifo", fields, ARRAY_SIZE(fields) };

@@ -11,6 +11,7 @@
 #include "kind/mapping.h"
 #include "kind/path.h"
 #include "kind/registry.h"
+#include "kind/whereabouts.h"
 
 enum { FILE_PATH = MAP_OWN, FILE_DELETED = MAP_NEXT };
 
@@ -23,6 +24,7 @@ static const struct field fields[] = {
 	[FILE_DELETED] = { .name = "deleted",
 			   .type = FIELD_BOOL,
 			   .help = "the file was unlinked, and is kept by its holders only" },
+	WHEREABOUTS,
 };
 
 static const struct schema schema = { "file-mapping", fields, ARRAY_SIZE(fields) };

@@ -3,6 +3,7 @@
 #include "kind/lock.h"
 #include "kind/lock_create.h"
 #include "kind/registry.h"
+#include "kind/whereabouts.h"
 
 enum {
 	FLOCK_KIND,
@@ -26,6 +27,7 @@ static const struct field fields[] = {
 	[FLOCK_KIND] = COMMON_KIND("flock"),
 	[FLOCK_REF] = COMMON_REF,
 	LOCK_FIELDS(FLOCK, 0),
+	WHEREABOUTS,
 };
 
 static const struct schema schema = { "flock", fields, ARRAY_SIZE(fields) };

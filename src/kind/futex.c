@@ -6,6 +6,7 @@
 #include "kind/futex_ref.h"
 #include "kind/futex_state.h"
 #include "kind/registry.h"
+#include "kind/whereabouts.h"
 
 static const char *const type_values[] = {
 	[FUTEX_UNKNOWN] = "unknown", [FUTEX_SEMAPHORE] = "semaphore", [FUTEX_MUTEX] = "mutex",
@@ -91,6 +92,7 @@ static const struct field fields[] = {
 	[FUTEX_HOLDERS] = COMMON_HOLDERS,
 	[FUTEX_STATE] = COMMON_STATE,
 	[FUTEX_REASON] = COMMON_REASON,
+	WHEREABOUTS,
 };
 
 static const struct schema schema = { "futex", fields, ARRAY_SIZE(fields) };

@@ -11,6 +11,7 @@
 #include "kind/registry.h"
 #include "kind/unix_peers.h"
 #include "kind/waiting.h"
+#include "kind/whereabouts.h"
 
 enum {
 	SOCK_KIND,
@@ -128,6 +129,7 @@ static const struct field fields[] = {
 			 .help = "holders of the peer" },
 	[SOCK_STATE] = COMMON_STATE,
 	[SOCK_REASON] = COMMON_REASON,
+	WHEREABOUTS_NET,
 };
 
 static const struct schema schema = { "inet-socket", fields, ARRAY_SIZE(fields) };
@@ -319,7 +321,7 @@ static int narrow(struct span id _unused_, struct scan_request *request)
 static int remove_socket(struct snapshot *s, size_t i, struct report *report)
 {
 	const struct inet_socket *x = &s->inet_sockets.items[i];
-	int r = inet_socket_destroy(x);
+	int r = inet_socket_destroy(x, s->diag);
 
 	if (r == -EPERM)
 		report_text(report, "it takes CAP_NET_ADMIN");
@@ -354,6 +356,7 @@ const struct kind kind_inet_socket = {
 	.fill_field = "pending",
 	.room_field = "backlog",
 	.sources = SOURCE_INET,
+	.namespace = "netns",
 	.narrow = narrow,
 	.count = count,
 	.project = project,

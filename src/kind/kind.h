@@ -43,6 +43,7 @@ struct create_args {
 	struct opt_u64 capacity, backlog;
 	struct opt_u64 timeout; /* seconds to hold it; see kind->transient */
 	const char *range;	/* "0-99" */
+	int shm;		/* descriptor of the /dev/shm to make it in; 0: this process's own */
 	bool exist_ok, packet, semaphore, listen, read_only, shared, nonblock, ofd;
 	bool robust, recursive, errorcheck, priority_inherit, force; /* of a mutex in memory */
 };
@@ -174,10 +175,15 @@ struct kind {
 	const char *reference; /* forms of REF */
 
 	/* From here on NULL in a kind that is not built yet. */
-	const struct schema *schema; /* first two fields: kind, ref */
-	const char *bytes_field;     /* the field that summary adds up, or NULL */
+	const struct schema *schema;	     /* first two fields: kind, ref */
+	const char *bytes_field;	     /* the field that summary adds up, or NULL */
 	const char *fill_field, *room_field; /* how much is in an object, of how much; or NULL */
-	unsigned sources;	     /* what a listing needs at least */
+	unsigned sources;		     /* what a listing needs at least */
+	/* Its objects belong to a namespace: the field with the number of that; or NULL. */
+	const char *namespace;
+	bool numbered; /* they are changed by their numbers, from within that namespace */
+	/* Whether to project what is wanted asks the kernel by number, too; NULL: never. */
+	bool (*enters)(const struct projector *p, const struct snapshot *view);
 
 	/* Tells the scan that only this object is wanted, where it can be told, and which
 	 * sources it takes beside those of a listing. */
@@ -244,6 +250,40 @@ struct kind {
 	const struct limit *limits;
 	size_t nlimits;
 };
+
+/*
+ * What follows is what commands call: the objects of a kind over a snapshot and its views, each index beyond
+ * the snapshot's own being one of a view's.
+ */
+size_t kind_count(const struct kind *k, const struct snapshot *s);
+/* The snapshot itself, or the view that an index is one of; *i becomes the index there. */
+const struct snapshot *kind_view(const struct kind *k, const struct snapshot *s, size_t *i);
+bool kind_owns(const struct kind *k, const struct snapshot *s, size_t i);
+bool kind_is_certain(const struct kind *k, const struct snapshot *s, size_t i);
+/* The snapshot or view behind `after` (NULL: the first) that the kind has to do with; NULL: that was the
+ * last. Of a kind whose objects belong to no namespace there is but the snapshot itself. */
+struct snapshot *kind_next_place(const struct kind *k, struct snapshot *s, const struct snapshot *after);
+/* The sort of namespace that its objects belong to, or -1. */
+int kind_part(const struct kind *k);
+const struct holding *kind_held(const struct kind *k, const struct snapshot *s, size_t i);
+/*
+ * Projects the objects of [from, to) one after the other into r, which is initialised, and calls visit for
+ * each. r's arena is reset before each. 0, or -errno of a projection or of visit.
+ */
+int kind_each(const struct kind *k, struct projector *p, size_t from, size_t to, struct record *r,
+	      int (*visit)(void *data, size_t index, const struct record *r), void *data) _must_check_;
+/* As k->project(), k->resolve(), k->remove() and k->reclaim(). */
+int kind_project(const struct kind *k, struct projector *p, size_t i, struct record *r) _must_check_;
+int kind_resolve(const struct kind *k, struct snapshot *s, struct span id, struct matches *m,
+		 struct report *report) _must_check_;
+int kind_remove(const struct kind *k, struct snapshot *s, size_t i, struct report *report) _must_check_;
+int kind_reclaim(const struct kind *k, struct projector *p, size_t i, const struct reclaim *rules,
+		 struct report *report) _must_check_;
+/* As k->create() in the place of a snapshot or view, which the reference then names. */
+int kind_create(const struct kind *k, const struct snapshot *s, const struct create_args *args,
+		struct report *report) _must_check_;
+/* Reads a limit as it is in the place of a snapshot or view. */
+void kind_limit(const struct limit *limit, struct snapshot *s, struct limit_value *out);
 
 /* The values of alias_field that a word is one of, or NULL: it stands for the whole kind. */
 const char *kind_alias_value(const struct kind *k, const char *word);

@@ -3,6 +3,7 @@
 #include "kind/lock.h"
 #include "kind/lock_create.h"
 #include "kind/registry.h"
+#include "kind/whereabouts.h"
 
 enum {
 	LEASE_KIND,
@@ -26,11 +27,12 @@ enum {
 static const struct field fields[] = {
 	[LEASE_KIND] = COMMON_KIND("lease"),
 	[LEASE_REF] = COMMON_REF,
-	LOCK_FIELDS(LEASE, SOURCE_OPENERS),
 	[LEASE_BREAKING] = { .name = "breaking",
 			     .type = FIELD_BOOL,
 			     .flags = FIELD_DEFAULT,
 			     .help = "somebody waits for the file, and its holder was told to give it up" },
+	LOCK_FIELDS(LEASE, SOURCE_OPENERS),
+	WHEREABOUTS,
 };
 
 static const struct schema schema = { "lease", fields, ARRAY_SIZE(fields) };

@@ -8,6 +8,7 @@
 
 #include "kind/held.h"
 #include "kind/registry.h"
+#include "kind/whereabouts.h"
 
 #define LONGEST_NAME 249 /* memfd_create(2) */
 
@@ -65,6 +66,7 @@ static const struct field fields[] = {
 	[MEMFD_HOLDERS] = COMMON_HOLDERS,
 	[MEMFD_STATE] = COMMON_STATE,
 	[MEMFD_REASON] = COMMON_REASON,
+	WHEREABOUTS,
 };
 
 static const struct schema schema = { "memfd", fields, ARRAY_SIZE(fields) };

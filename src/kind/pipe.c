@@ -6,6 +6,7 @@
 #include "kind/pipe_end.h"
 #include "kind/registry.h"
 #include "kind/waiting.h"
+#include "kind/whereabouts.h"
 #include "scan/inspect.h"
 
 enum {
@@ -52,6 +53,7 @@ static const struct field fields[] = {
 	[PIPE_HOLDERS] = COMMON_HOLDERS,
 	[PIPE_STATE] = COMMON_STATE,
 	[PIPE_REASON] = COMMON_REASON,
+	WHEREABOUTS,
 };
 
 static const struct schema schema = { "pipe", fields, ARRAY_SIZE(fields) };

@@ -15,6 +15,7 @@
 #include "kind/registry.h"
 #include "kind/shmfile.h"
 #include "kind/waiting.h"
+#include "kind/whereabouts.h"
 
 enum {
 	MQ_KIND,
@@ -115,6 +116,7 @@ static const struct field fields[] = {
 			       .flags = FIELD_ON_DEMAND,
 			       .values = method_values,
 			       .help = "how it is told (--status)" },
+	WHEREABOUTS_IPC,
 };
 
 static const struct schema schema = { "posix-mq", fields, ARRAY_SIZE(fields) };
@@ -192,8 +194,7 @@ static int project_holders(struct projector *p, const struct mqueue_entry *e, st
 	static const struct holding_roles roles = { "receiver", "sender", "both", "mapped", NULL };
 	struct object_key key = { OBJECT_FILE, e->dev, e->ino };
 	struct holding_count found = holding_count(p, &key);
-	int error =
-		wants_verdict(p, &state_fields) ? posix_mq_judge(p, r, &state_fields, e, &found) : 0;
+	int error = wants_verdict(p, &state_fields) ? posix_mq_judge(p, r, &state_fields, e, &found) : 0;
 
 	return error ? error : record_holders(p, r, &at, &key, &found, &roles);
 }
@@ -330,6 +331,7 @@ const struct kind kind_posix_mq = {
 	.fill_field = "curmsgs",
 	.room_field = "maxmsg",
 	.sources = SOURCE_MQUEUE,
+	.namespace = "ipcns",
 	.narrow = narrow,
 	.count = count,
 	.project = project,

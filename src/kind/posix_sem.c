@@ -8,6 +8,7 @@
 #include "kind/registry.h"
 #include "kind/shmfile.h"
 #include "kind/waiting.h"
+#include "kind/whereabouts.h"
 
 #define MUSL_PREFIX "musl:" /* in a reference: the file is called NAME, not sem.NAME */
 
@@ -43,6 +44,7 @@ static const struct field fields[] = {
 			  .items = &waiting_schema,
 			  .help = "each task in sight that waits: process, thread, system call" },
 	[SEM_UNSEEN] = COMMON_UNSEEN_WAITERS(SOURCE_FUTEX),
+	WHEREABOUTS_SHM,
 };
 
 static const struct schema schema = { "posix-sem", fields, ARRAY_SIZE(fields) };
@@ -210,7 +212,7 @@ static int create(const struct create_args *args, struct report *report)
 		return -errno;
 	r = shmfile_create(path.data, &sem, sizeof(sem), sizeof(sem), args, report);
 	if (r == -EEXIST && args->exist_ok)
-		r = shmfile_accept(path.data, "semaphore", report);
+		r = shmfile_accept(path.data, "semaphore", args, report);
 	if (r < 0)
 		return r;
 	return report_ref(report, "posix-sem:%s/%s", libc_prefix()[0] ? "" : MUSL_PREFIX, name.ptr);
@@ -252,6 +254,7 @@ const struct kind kind_posix_sem = {
 	.reference = "posix-sem:/NAME, posix-sem:musl:/NAME, posix-sem:inode=N (deleted)",
 	.schema = &schema,
 	.sources = SOURCE_SHMTREE,
+	.namespace = "mntns",
 	.narrow = narrow,
 	.count = count,
 	.owns = owns,

@@ -9,6 +9,7 @@
 #include "kind/content.h"
 #include "kind/registry.h"
 #include "kind/shmfile.h"
+#include "kind/whereabouts.h"
 
 enum {
 	SHM_TARGET = FILE_NEXT,
@@ -28,6 +29,7 @@ static const struct field fields[] = {
 			  .items = &content_schema,
 			  .help = "bytes of the segment, holes left out (--content)" },
 	[SHM_CONTENT_READ] = COMMON_CONTENT_READ,
+	WHEREABOUTS_SHM,
 };
 
 static const struct schema schema = { "posix-shm", fields, ARRAY_SIZE(fields) };
@@ -145,7 +147,7 @@ static int create(const struct create_args *args, struct report *report)
 				    "names that start with 'sem.' are semaphores: use create posix-sem");
 	r = shmfile_create(name.ptr, NULL, 0, args->size.value, args, report);
 	if (r == -EEXIST && args->exist_ok)
-		r = shmfile_accept(name.ptr, "segment", report);
+		r = shmfile_accept(name.ptr, "segment", args, report);
 	if (r < 0)
 		return r;
 	return report_ref(report, "posix-shm:/%s", name.ptr);
@@ -214,6 +216,7 @@ const struct kind kind_posix_shm = {
 	.schema = &schema,
 	.bytes_field = "allocated",
 	.sources = SOURCE_SHMTREE,
+	.namespace = "mntns",
 	.narrow = narrow,
 	.count = count,
 	.owns = owns,

@@ -10,6 +10,7 @@
 #include "kind/held.h"
 #include "kind/registry.h"
 #include "kind/waiting.h"
+#include "kind/whereabouts.h"
 #include "lib/parse.h"
 #include "scan/terminals.h"
 
@@ -98,6 +99,7 @@ static const struct field fields[] = {
 	[PTY_HOLDERS] = COMMON_HOLDERS,
 	[PTY_STATE] = COMMON_STATE,
 	[PTY_REASON] = COMMON_REASON,
+	WHEREABOUTS,
 };
 
 static const struct schema schema = { "pty", fields, ARRAY_SIZE(fields) };

@@ -5,6 +5,7 @@
 #include "kind/lock.h"
 #include "kind/lock_create.h"
 #include "kind/registry.h"
+#include "kind/whereabouts.h"
 
 #define TYPES (1 << LOCK_POSIX | 1 << LOCK_OFD)
 
@@ -34,7 +35,6 @@ static const char *const type_values[] = { "posix", "ofd", NULL };
 static const struct field fields[] = {
 	[RECORD_KIND] = COMMON_KIND("record-lock"),
 	[RECORD_REF] = COMMON_REF,
-	LOCK_FIELDS(RECORD, 0),
 	[RECORD_TYPE] = { .name = "type",
 			  .type = FIELD_STR,
 			  .flags = FIELD_DEFAULT,
@@ -44,6 +44,8 @@ static const struct field fields[] = {
 	[RECORD_END] = { .name = "end",
 			 .type = FIELD_U64,
 			 .help = "last byte; absent: whatever the length of the file" },
+	LOCK_FIELDS(RECORD, 0),
+	WHEREABOUTS,
 };
 
 static const struct schema schema = { "record-lock", fields, ARRAY_SIZE(fields) };

@@ -248,12 +248,24 @@ int shmfile_unreadable(struct record *r, size_t first, size_t last, int error)
 	return 0;
 }
 
-int shmfile_accept(const char *name, const char *noun, struct report *report)
+/* The /dev/shm that something is to be made in. A descriptor or -errno. */
+static int open_place(const struct create_args *args)
+{
+	int fd = args->shm > 0 ? openat(args->shm, ".", O_PATH | O_DIRECTORY | O_CLOEXEC) :
+				 open("/dev/shm", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int shmfile_accept(const char *name, const char *noun, const struct create_args *args, struct report *report)
 {
 	struct span path = span_of(name);
 	struct warnings warnings = { 0 };
-	struct shmtree t;
-	int r = shmtree_read(&t, &(struct name_list){ &path, 1 }, &warnings);
+	struct shmtree t = { .root = -1 };
+	int fd = open_place(args), r = fd < 0 ? fd : shmtree_adopt(&t, fd);
+
+	if (r == 0)
+		r = shmtree_look(&t, &(struct name_list){ &path, 1 }, &warnings);
 
 	if (r == 0 && t.count == 1 && !S_ISREG(t.items[0].mode)) {
 		report_text(report, "it is a %s, not a %s", file_type(t.items[0].mode), noun);
@@ -320,7 +332,7 @@ static int link_in(int fd, int dir, const char *name)
 int shmfile_create(const char *name, const void *content, size_t content_size, uint64_t size,
 		   const struct create_args *args, struct report *report)
 {
-	_cleanup_(close_fd) int dir = open("/dev/shm", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(close_fd) int dir = open_place(args);
 	_cleanup_(close_fd) int fd = -1;
 	uint32_t uid = (uint32_t)-1, gid = (uint32_t)-1;
 	int r;
@@ -329,7 +341,7 @@ int shmfile_create(const char *name, const void *content, size_t content_size, u
 	if (r < 0)
 		return r;
 	if (dir < 0)
-		return -errno;
+		return dir;
 	fd = openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;

@@ -93,7 +93,8 @@ int64_t shmfile_find_inode(const struct shmtree *t, struct span id);
  */
 int shmfile_unreadable(struct record *r, size_t first, size_t last, int error);
 /* With --exist-ok: whether what has that name is a file at all. 0 or -errno. */
-int shmfile_accept(const char *name, const char *noun, struct report *report) _must_check_;
+int shmfile_accept(const char *name, const char *noun, const struct create_args *args,
+		   struct report *report) _must_check_;
 /* Unlinks exactly this entry; refuses what is no regular file. As kind->remove. */
 int shmfile_remove(struct snapshot *s, size_t i, const char *noun, struct report *report);
 

@@ -10,6 +10,7 @@
 #include "kind/signal_create.h"
 #include "kind/signal_pending.h"
 #include "kind/signal_queue.h"
+#include "kind/whereabouts.h"
 #include "lib/file.h"
 #include "lib/parse.h"
 
@@ -137,6 +138,7 @@ static const struct field fields[] = {
 			    .type = FIELD_BOOL,
 			    .flags = FIELD_ON_DEMAND | FIELD_EXPLICIT | FIELD_STOPS,
 			    .help = "whether there are more entries than are shown (--queue)" },
+	WHEREABOUTS,
 };
 
 static const struct schema schema = { "signal", fields, ARRAY_SIZE(fields) };

@@ -51,8 +51,7 @@ int sysv_attach_project(struct projector *p, const struct sysv_shm_row *row, str
 	const struct scan_depth *depth = &p->snapshot->depth;
 	int proc = p->snapshot->context->proc;
 	const struct holders *holders = &p->snapshot->holders;
-	const struct holding *first =
-		attach_holding(holders, row->perm.id, row->perm.key, row->perm.perms & SYSV_SHM_DEST);
+	const struct holding *first = attach_holding(holders, p->snapshot->ipcns, &row->perm);
 	struct attach attach = { .pid = 0 };
 	int found = 0;
 

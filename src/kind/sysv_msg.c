@@ -7,6 +7,7 @@
 #include "kind/sysv.h"
 #include "kind/sysv_verdict.h"
 #include "kind/waiting.h"
+#include "kind/whereabouts.h"
 #include "scan/sysv_abi.h"
 
 enum {
@@ -81,6 +82,7 @@ static const struct field fields[] = {
 			  .flags = FIELD_EXPLICIT,
 			  .items = &message_schema,
 			  .help = "the messages, not consumed (--content)" },
+	WHEREABOUTS_IPC_ALONE,
 };
 
 static const struct schema schema = { "sysv-msg", fields, ARRAY_SIZE(fields) };
@@ -180,7 +182,7 @@ static int project(struct projector *p, size_t i, struct record *r)
 	static const struct waiting_fields waiting = { MSG_WAITERS, MSG_WAITING };
 	static const struct verdict_fields state_fields = { MSG_STATE, MSG_REASON, MSG_EVIDENCE };
 	const struct sysv_msg_row *row = sysv_msg_at(&p->snapshot->sysv[SYSV_MSG], i);
-	struct object_key key = { OBJECT_SYSV_MSG, 0, row->perm.id };
+	struct object_key key = { OBJECT_SYSV_MSG, 0, sysv_number(p->snapshot->ipcns, row->perm.id) };
 
 	sysv_project(p, r, &row->perm);
 	if (record_waiting(p, r, &waiting, &key) < 0)
@@ -207,6 +209,13 @@ static int project(struct projector *p, size_t i, struct record *r)
 	}
 	record_unknown_why(r, MSG_CONTENT, WHY_NEEDS_CONTENT);
 	return 0;
+}
+
+/* Contents, and what the text does not tell, msgctl(2) and msgrcv(2) alone do. */
+static bool enters(const struct projector *p, const struct snapshot *view)
+{
+	return (wants(p->want, MSG_CONTENT) && view->depth.content) ||
+	       (wants(p->want, MSG_QBYTES) && !view->sysv[SYSV_MSG].from_stat);
 }
 
 static int resolve(struct snapshot *s, struct span id, struct matches *m, struct report *report)
@@ -345,6 +354,9 @@ const struct kind kind_sysv_msg = {
 	.room_field = "qbytes",
 	.bytes_field = "bytes",
 	.sources = SOURCE_SYSV_MSG,
+	.namespace = "ipcns",
+	.numbered = true,
+	.enters = enters,
 	.count = count,
 	.project = project,
 	.resolve = resolve,

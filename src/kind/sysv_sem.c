@@ -8,6 +8,7 @@
 #include "kind/sysv_sem_create.h"
 #include "kind/sysv_verdict.h"
 #include "kind/waiting.h"
+#include "kind/whereabouts.h"
 #include "scan/sysv_abi.h"
 
 enum {
@@ -68,6 +69,7 @@ static const struct field fields[] = {
 			     .flags = FIELD_ON_DEMAND,
 			     .items = &semaphore_schema,
 			     .help = "each semaphore: value, last process, tasks that wait" },
+	WHEREABOUTS_IPC_ALONE,
 };
 
 static const struct schema schema = { "sysv-sem", fields, ARRAY_SIZE(fields) };
@@ -188,7 +190,7 @@ static int project_semaphores(struct projector *p, const struct sysv_sem_row *ro
 /* The kernel counts those who wait, whoever they are; some of them may be out of our sight. */
 static int project_waiting(struct projector *p, const struct sysv_sem_row *row, struct record *r)
 {
-	const struct object_key key = { OBJECT_SYSV_SEM, 0, row->perm.id };
+	const struct object_key key = { OBJECT_SYSV_SEM, 0, sysv_number(p->snapshot->ipcns, row->perm.id) };
 	const struct value *count = &r->values[SEM_WAITERS];
 	const struct blocked *b = NULL;
 	uint64_t found = 0;
@@ -222,6 +224,14 @@ static int project(struct projector *p, size_t i, struct record *r)
 	if (wants(p->want, SEM_WAITERS) || wants(p->want, SEM_UNSEEN) || wants(p->want, SEM_SEMAPHORES))
 		e = project_semaphores(p, row, r);
 	return e ? e : project_waiting(p, row, r);
+}
+
+/* The values, and who changed them, semctl(2) alone tells. */
+static bool enters(const struct projector *p, const struct snapshot *view)
+{
+	return wants(p->want, SEM_WAITERS) || wants(p->want, SEM_UNSEEN) || wants(p->want, SEM_SEMAPHORES) ||
+	       (!view->depth.no_processes &&
+		(wants_any(p->want, SEM_STATE, SEM_REASON) || wants(p->want, SEM_EVIDENCE)));
 }
 
 static int resolve(struct snapshot *s, struct span id, struct matches *m, struct report *report)
@@ -329,6 +339,9 @@ const struct kind kind_sysv_sem = {
 	.excludes = true,
 	.schema = &schema,
 	.sources = SOURCE_SYSV_SEM,
+	.namespace = "ipcns",
+	.numbered = true,
+	.enters = enters,
 	.count = count,
 	.project = project,
 	.resolve = resolve,

@@ -10,6 +10,7 @@
 #include "kind/sysv_attach.h"
 #include "kind/sysv_shm_limits.h"
 #include "kind/sysv_verdict.h"
+#include "kind/whereabouts.h"
 #include "scan/attach.h"
 #include "scan/sysv_abi.h"
 
@@ -109,6 +110,7 @@ static const struct field fields[] = {
 			  .items = &content_schema,
 			  .help = "bytes of the segment (--content)" },
 	[SHM_CONTENT_READ] = COMMON_CONTENT_READ,
+	WHEREABOUTS_IPC,
 };
 
 static const struct schema schema = { "sysv-shm", fields, ARRAY_SIZE(fields) };
@@ -152,7 +154,7 @@ static void project_memory(struct projector *p, const struct sysv_shm_row *row, 
 
 static const struct holding *first_holding(const struct snapshot *s, const struct sysv_shm_row *row)
 {
-	return attach_holding(&s->holders, row->perm.id, row->perm.key, row->perm.perms & SYSV_SHM_DEST);
+	return attach_holding(&s->holders, s->ipcns, &row->perm);
 }
 
 /*
@@ -197,6 +199,12 @@ static int project(struct projector *p, size_t i, struct record *r)
 	    wants_any(p->want, SHM_CONTENT, SHM_CONTENT_READ))
 		return sysv_attach_project(p, row, r, &attach_fields);
 	return 0;
+}
+
+/* Only shmat(2) does. */
+static bool enters(const struct projector *p, const struct snapshot *view)
+{
+	return wants(p->want, SHM_CONTENT) && view->depth.content && view->depth.attach;
 }
 
 static int resolve(struct snapshot *s, struct span id, struct matches *m, struct report *report)
@@ -328,6 +336,9 @@ const struct kind kind_sysv_shm = {
 	.schema = &schema,
 	.bytes_field = "size",
 	.sources = SOURCE_SYSV_SHM,
+	.namespace = "ipcns",
+	.numbered = true,
+	.enters = enters,
 	.count = count,
 	.project = project,
 	.resolve = resolve,

@@ -186,7 +186,7 @@ int sysv_sem_reclaim(struct projector *p, size_t i, const struct reclaim *rules,
 void sysv_msg_judge(struct projector *p, const struct sysv_msg_row *row, struct record *r,
 		    const struct verdict_fields *at)
 {
-	const struct object_key key = { OBJECT_SYSV_MSG, 0, row->perm.id };
+	const struct object_key key = { OBJECT_SYSV_MSG, 0, sysv_number(p->snapshot->ipcns, row->perm.id) };
 	const struct blocked *waits = blocked_next(&p->snapshot->blocked, &key, NULL);
 	struct recorded_all all = { 0 };
 	char more[48] = "";
@@ -224,10 +224,10 @@ void sysv_msg_judge(struct projector *p, const struct sysv_msg_row *row, struct 
 }
 
 /* Whether it is as it was, and nobody waits for it now. 0, or as kind->reclaim. */
-static int check_queue(const struct sysv_msg_row *row, const struct msqid_ds *ds, const struct reclaim *rules,
-		       struct report *report)
+static int check_queue(const struct sysv_msg_row *row, uint64_t ipcns, const struct msqid_ds *ds,
+		       const struct reclaim *rules, struct report *report)
 {
-	const struct object_key key = { OBJECT_SYSV_MSG, 0, row->perm.id };
+	const struct object_key key = { OBJECT_SYSV_MSG, 0, sysv_number(ipcns, row->perm.id) };
 	const struct blocked_tasks *now = rules->now ? &rules->now->blocked : NULL;
 
 	if (sysv_compare(&ds->msg_perm, &row->perm) < 0 || ds->msg_ctime != row->ctime)
@@ -258,7 +258,7 @@ int sysv_msg_reclaim(struct projector *p, size_t i, const struct reclaim *rules,
 		return sysv_removed(e);
 	if (e != (int)row->perm.id)
 		return -ENOENT;
-	e = check_queue(row, &ds, rules, report);
+	e = check_queue(row, p->snapshot->ipcns, &ds, rules, report);
 	if (e == 0)
 		e = verdict_begin(p, &r, &arena);
 	if (e == 0) {

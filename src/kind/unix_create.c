@@ -91,7 +91,7 @@ static bool is_likely(int fd, const struct stat *file)
 	if (!S_ISSOCK(file->st_mode) || file->st_uid != geteuid() || fstat(fd, &st) < 0)
 		return false;
 	sought.inode = st.st_ino;
-	return sock_diag_dump((struct span){ (const char *)&request, sizeof(request) }, take_sought,
+	return sock_diag_dump(-1, (struct span){ (const char *)&request, sizeof(request) }, take_sought,
 			      &sought) >= 0 &&
 	       sought.found && sought.file == (uint32_t)file->st_ino;
 }

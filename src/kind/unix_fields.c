@@ -4,6 +4,7 @@
 #include "kind/waiting.h"
 
 #include "kind/unix_peers.h"
+#include "kind/whereabouts.h"
 
 static const char *const type_values[] = { "stream", "dgram", "seqpacket", "other", NULL };
 static const char *const socket_state_values[] = { "established", "connecting", "unconnected",
@@ -108,6 +109,7 @@ static const struct field fields[] = {
 			  .sources = SOURCE_HOLDERS | SOURCE_PEERS,
 			  .help = "why that state" },
 	[UNIX_EVIDENCE] = COMMON_EVIDENCE,
+	WHEREABOUTS_NET,
 };
 
 const struct schema unix_socket_schema = { "unix-socket", fields, ARRAY_SIZE(fields) };

@@ -20,14 +20,14 @@
 #define MOST_CANDIDATES 64
 
 /* A file, and where it lies. */
-struct place {
+struct spot {
 	uint64_t dev, ino; /* as stat(2) tells */
 	uint32_t device;   /* as the kernel tells of sockets: packed, and another on btrfs and overlay */
 	unsigned flags;	   /* of enum mount_flag */
 };
 
 /* Where the file lies that an O_PATH descriptor is of; -errno: its mount is not known. */
-static int find_place(const struct snapshot *s, int fd, const struct stat *st, struct place *place)
+static int find_place(const struct snapshot *s, int fd, const struct stat *st, struct spot *place)
 {
 	const struct mount *mount;
 	struct fdinfo info;
@@ -35,7 +35,7 @@ static int find_place(const struct snapshot *s, int fd, const struct stat *st, s
 	uint64_t id;
 	int r;
 
-	*place = (struct place){ .dev = st->st_dev, .ino = st->st_ino, .device = device_pack(st->st_dev) };
+	*place = (struct spot){ .dev = st->st_dev, .ino = st->st_ino, .device = device_pack(st->st_dev) };
 	snprintf(name, sizeof(name), "%d", fd);
 	r = fdinfo_read_own(&info, name);
 	if (r == 0)
@@ -102,7 +102,7 @@ static bool is_named(const struct snapshot *s, struct span path)
 
 /* Whether the file itself is at a path below dir. What a socket is bound to stays in the kernel's
  * cache, with all that leads there: no file system need be waited for. */
-static bool leads_to(int dir, const char *path, bool in_root, const struct place *place)
+static bool leads_to(int dir, const char *path, bool in_root, const struct spot *place)
 {
 	struct statx stx;
 
@@ -111,7 +111,7 @@ static bool leads_to(int dir, const char *path, bool in_root, const struct place
 }
 
 /* Whether a socket's name leads to the file: for us, or for a process that holds the socket. */
-static bool names(const struct snapshot *s, const struct unix_socket *u, const struct place *place)
+static bool names(const struct snapshot *s, const struct unix_socket *u, const struct spot *place)
 {
 	struct span name = unix_socket_name(&s->unix_sockets, u);
 	struct object_key key = socket_key(u->inode);
@@ -138,7 +138,7 @@ static bool names(const struct snapshot *s, const struct unix_socket *u, const s
 /* Whether no other file has the numbers that sock_diag(7) tells. That a file on xfs or tmpfs has them
  * in the lower half of its own is too much of a chance, as long as there is but one socket and the
  * file is in use. */
-static bool is_unique(const struct place *place)
+static bool is_unique(const struct spot *place)
 {
 	return place->flags & (MOUNT_LOCAL | MOUNT_STACKED) &&
 	       !(place->flags & (MOUNT_SUBVOLUMES | MOUNT_REPEATS)) && place->ino <= UINT32_MAX;
@@ -151,7 +151,7 @@ static bool is_unique(const struct place *place)
  * If others can reach none of these sockets a connected one is bound there, if anything is; or it
  * was accepted by what was.
  */
-static int64_t find_bound(const struct snapshot *s, const struct place *place)
+static int64_t find_bound(const struct snapshot *s, const struct spot *place)
 {
 	const struct unix_sockets *sockets = &s->unix_sockets;
 	uint32_t file = (uint32_t)place->ino;
@@ -192,7 +192,7 @@ static bool is_in_layer(const struct snapshot *s, int fd)
 
 /* Nothing is bound to it: whether that may change. */
 static void judge_stale(const struct snapshot *s, const struct path_file *file, int fd,
-			const struct place *place, struct unix_file_verdict *v)
+			const struct spot *place, struct unix_file_verdict *v)
 {
 	if (!(place->flags & MOUNT_LOCAL)) {
 		v->reason = "nothing is bound to it here, but its file system is layered";
@@ -210,7 +210,7 @@ static void judge(const struct snapshot *s, const struct path_file *file, int fd
 		  struct unix_file_verdict *v)
 {
 	enum answer answer = ANSWER_UNKNOWN;
-	struct place place;
+	struct spot place;
 	int r = find_place(s, fd, st, &place);
 	bool askable = place.flags & (MOUNT_LOCAL | MOUNT_STACKED);
 	int64_t bound;
@@ -265,7 +265,7 @@ int unix_file_judge(const struct snapshot *s, const struct path_file *file, stru
 int64_t unix_file_socket(const struct snapshot *s, const char *path)
 {
 	_cleanup_(close_fd) int fd = open(path, O_PATH | O_CLOEXEC);
-	struct place place;
+	struct spot place;
 	struct stat st;
 
 	if (fd < 0)

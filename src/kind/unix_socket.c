@@ -332,6 +332,7 @@ const struct kind kind_unix_socket = {
 	.fill_field = "pending",
 	.room_field = "backlog",
 	.sources = SOURCE_UNIX | SOURCE_PATHS,
+	.namespace = "netns",
 	.narrow = narrow,
 	.count = count,
 	.owns = owns,

@@ -20,7 +20,7 @@ bool warning_hides(const struct warning *warning)
 
 bool warning_fails(const struct warning *warning)
 {
-	return warning->error > 0 && !hides(warning->error);
+	return warning->fatal || (warning->error > 0 && !hides(warning->error));
 }
 
 static bool same_text(const char *a, const char *b)
@@ -30,8 +30,10 @@ static bool same_text(const char *a, const char *b)
 
 static bool same_cause(const struct warning *a, const struct warning *b)
 {
+	bool single = !a->fields && a->count == 0;
+
 	return a->error == b->error && same_text(a->fields, b->fields) && same_text(a->text, b->text) &&
-	       strcmp(a->subject, b->subject) == 0;
+	       strcmp(a->subject, b->subject) == 0 && (!single || span_eq(a->example, b->example));
 }
 
 void warnings_add(struct warnings *w, const struct warning *warning)
@@ -175,7 +177,12 @@ void warning_text(const struct warning *warning, struct buf *b)
 	const char *why = warning->text ? warning->text : cause(warning->error);
 	bool many = warning->fields && strchr(warning->fields, ',');
 
-	buf_printf(b, "%s: ", warning->subject);
+	buf_puts(b, warning->subject);
+	if (!warning->fields && warning->count == 0 && warning->example.ptr) {
+		buf_putc(b, ' ');
+		escape_into(b, warning->example);
+	}
+	buf_puts(b, ": ");
 	if (warning->fields && warning->count == 1 && warning->example.ptr) {
 		buf_printf(b, "%s of ", warning->fields);
 		escape_into(b, warning->example);

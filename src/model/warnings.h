@@ -13,9 +13,11 @@ struct warning {
 	const char *fields;  /* fields that are unknown: "rss, swap"; or NULL: the whole source */
 	int error;	     /* errno, or of enum why */
 	const char *text;    /* explanation that replaces the text of error, or NULL */
+	bool fatal;	     /* it is a failure, whatever the error: it was asked for by name */
 	uint64_t count;	     /* how many objects it concerns; without fields it stands
 				before the text; 0: the source itself */
-	struct span example; /* reference of the first of them */
+	struct span example; /* reference of the first of them; without fields and count: what, of the
+				subject, it is about */
 };
 
 struct warnings {

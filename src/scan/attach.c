@@ -63,15 +63,16 @@ bool attach_is_segment(const struct map_line *map, const struct internal_devices
 	return true;
 }
 
-const struct holding *attach_holding(const struct holders *h, uint32_t id, uint32_t key, bool dest)
+const struct holding *attach_holding(const struct holders *h, uint64_t ipcns, const struct sysv_perm *perm)
 {
+	const uint64_t number = sysv_number(ipcns, perm->id);
 	const struct holding *found =
-		holders_find(h, &(struct object_key){ OBJECT_SYSV, device_unpack(key), id });
+		holders_find(h, &(struct object_key){ OBJECT_SYSV, device_unpack(perm->key), number });
 
-	for (size_t i = 0; dest && !found && i < h->classes[OBJECT_SYSV].count; i++) {
+	for (size_t i = 0; perm->perms & SYSV_SHM_DEST && !found && i < h->classes[OBJECT_SYSV].count; i++) {
 		const struct holding *g = object_holding(h, OBJECT_SYSV, i);
 
-		if (g->ino == id)
+		if (g->ino == number)
 			found = g;
 	}
 	return found;

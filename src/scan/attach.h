@@ -7,6 +7,7 @@
 
 #include "scan/holders.h"
 #include "scan/maps.h"
+#include "scan/sysvipc.h"
 
 struct attach {
 	uint32_t pid;
@@ -30,7 +31,7 @@ int attach_open(int proc, uint32_t id, const struct attach *attach) _must_check_
 /* Whether a mapping is that of a System V segment, and no file that is called so; *key: what
  * the segment was made with. */
 bool attach_is_segment(const struct map_line *map, const struct internal_devices *devices, uint32_t *key);
-/* The first holding of a segment. A process may have brought one of the same id along from another
- * IPC namespace: the key tells. Once it is marked for destruction (dest) the kernel keeps no key. NULL:
- * nobody was found. */
-const struct holding *attach_holding(const struct holders *h, uint32_t id, uint32_t key, bool dest);
+/* The first holding of a segment of an IPC namespace (0: ours). A process may have brought one of the same id
+ * along from another IPC namespace: the key tells. Once it is marked for destruction the kernel keeps no key.
+ * NULL: nobody was found. */
+const struct holding *attach_holding(const struct holders *h, uint64_t ipcns, const struct sysv_perm *perm);

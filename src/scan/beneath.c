@@ -5,12 +5,36 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "lib/file.h"
 
+/* linux/openat2.h is missing on old systems; these are the kernel's ABI. */
+#ifndef SYS_openat2
+#define SYS_openat2 437
+#endif
+struct how {
+	uint64_t flags, mode, resolve;
+};
+enum {
+	IPCCTL_NO_MAGICLINKS = 0x02,
+	IPCCTL_NO_SYMLINKS = 0x04,
+	IPCCTL_IN_ROOT = 0x10,
+};
+
+/* The error of an openat(2) that was to follow no link: O_DIRECTORY hides what was in the way. */
+static int refused(int parent, const char *name, int error)
+{
+	struct stat st;
+
+	if (error == ENOTDIR && fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode))
+		return -ELOOP;
+	return -error;
+}
+
 /*
- * Component by component: openat2(2) with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS would do it at one go,
- * but is younger than the oldest kernel that must do. *last points into path. A descriptor of
+ * Component by component: openat2(2) would do it at one go, but is younger than the oldest kernel that must
+ * do. *last points into path. A descriptor of
  * the directory that the last component is in, or -errno.
  */
 static int open_parent(int root, const char *path, const char **last)
@@ -35,8 +59,42 @@ static int open_parent(int root, const char *path, const char **last)
 		memcpy(name, path, n);
 		name[n] = '\0';
 		at = openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (at < 0)
+			return refused(parent, name, errno);
 		path = slash + 1;
 	}
+}
+
+static int open_stepwise(int root, const char *path, int flags)
+{
+	const char *last;
+	_cleanup_(close_fd) int parent = open_parent(root, path + strspn(path, "/"), &last);
+	struct stat st;
+	int fd;
+
+	if (parent < 0)
+		return parent;
+	fd = openat(parent, last, flags | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return refused(parent, last, errno);
+	/* O_PATH opens the link itself. */
+	if (flags & O_PATH && fstat(fd, &st) == 0 && S_ISLNK(st.st_mode)) {
+		close_fd(&fd);
+		return -ELOOP;
+	}
+	return fd;
+}
+
+int beneath_open(int root, const char *path, int flags)
+{
+	struct how how = { .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
+			   .resolve = IPCCTL_IN_ROOT | IPCCTL_NO_SYMLINKS | IPCCTL_NO_MAGICLINKS };
+	int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+
+	/* Containers refuse calls that they do not know with EPERM. */
+	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
+		return open_stepwise(root, path, flags);
+	return fd < 0 ? -errno : fd;
 }
 
 int beneath_open_directory(int root, const char *path)

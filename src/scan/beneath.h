@@ -8,6 +8,12 @@
 #include "lib/buf.h"
 
 /*
+ * Opens whatever is at a path below a directory as if that were the root, following no link on the way,
+ * neither symbolic ones, which lead wherever their maker likes, nor those of /proc (openat2(2)). A descriptor
+ * or -errno; -ELOOP: there is a link.
+ */
+int beneath_open(int root, const char *path, int flags) _must_check_;
+/*
  * Opens a directory at a relative path below one, to list it. No component may be a link, or "..".
  * A descriptor, or -errno.
  */

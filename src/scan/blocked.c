@@ -92,12 +92,6 @@ static int add_polled(void *data, int fd)
 	return add_descriptor(data, fd, true);
 }
 
-/* The numbers of System V objects mean something in their own IPC namespace only. 1, 0 or -errno. */
-static int is_ours(const struct asked *a)
-{
-	return visit_shares(&a->visit, "ipc", a->finder->walker.ipc_namespace);
-}
-
 /*
  * Who changed the semaphore last that stops an array of operations: the first that cannot be done
  * now. 0: none stops it any more, or it cannot be told.
@@ -119,8 +113,9 @@ static uint32_t last_changer(int id, const struct sembuf *operations, size_t n)
 	return 0;
 }
 
-/* "semaphore 3: -1", "semaphores 3: -1, 4: 0"; and who changed the one last that it waits for. */
-static int tell_operations(struct asked *a, struct buf *text, uint32_t *blocker)
+/* "semaphore 3: -1", "semaphores 3: -1, 4: 0"; and, of a set in our IPC namespace, who changed the one
+ * last that it waits for. */
+static int tell_operations(struct asked *a, bool here, struct buf *text, uint32_t *blocker)
 {
 	struct sembuf operations[MOST_OPERATIONS];
 	uint64_t count = a->task->args[2];
@@ -143,22 +138,24 @@ static int tell_operations(struct asked *a, struct buf *text, uint32_t *blocker)
 			   operations[i].sem_num, operations[i].sem_op);
 	if (r == 0 && count > n)
 		buf_puts(text, ", ...");
-	if (r == 0)
+	if (r == 0 && here)
 		*blocker = last_changer((int)a->task->args[0], operations, n);
 	return r;
 }
 
 static int add_sysv(struct asked *a, enum object_class class)
 {
-	struct object_key key = { class, 0, (uint32_t)a->task->args[0] };
+	/* The numbers of System V objects mean something in their own IPC namespace only. */
+	int64_t space = visit_ipc_space(&a->visit);
+	struct object_key key = { class, 0, sysv_number((uint64_t)space, (uint32_t)a->task->args[0]) };
 	_cleanup_(buf_free) struct buf text = { 0 };
 	struct span detail = { 0 };
 	uint32_t blocker = 0;
-	int r = is_ours(a);
+	int r;
 
-	if (r <= 0)
-		return r;
-	if (a->task->wait == WAIT_SEMOP && tell_operations(a, &text, &blocker) < 0)
+	if (space < 0)
+		return space == -ENOENT ? 0 : (int)space;
+	if (a->task->wait == WAIT_SEMOP && tell_operations(a, space == 0, &text, &blocker) < 0)
 		buf_reset(&text);
 	if (a->task->wait == WAIT_MSGRCV && a->task->args[3] != 0)
 		buf_printf(&text, "type %lld", (long long)a->task->args[3]);

@@ -13,7 +13,7 @@ struct blocked {
 	uint8_t wait;	       /* of enum task_wait */
 	bool among;	       /* it waits for several at a time: poll(2), select(2), epoll_wait(2) */
 	int fd;		       /* its descriptor of it, or -1 */
-	struct object_key key; /* as holdings have it; or OBJECT_SYSV_SEM and OBJECT_SYSV_MSG: 0, id */
+	struct object_key key; /* as holdings have it; or one of those that nobody holds */
 	struct span detail;    /* "semaphore 3: -1", or empty */
 	uint32_t blocker;      /* semop(2): process that changed that semaphore last (GETPID), or 0 */
 	uint32_t next;	       /* the next of the same object, or NO_BLOCKED */

@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "lib/parse.h"
 
@@ -42,12 +44,14 @@ static bool shows_own_pids(int proc)
 
 int scan_context_open(struct scan_context *context, const char *procfs)
 {
+	struct statfs fs;
 	struct stat st;
 
-	context->own_proc = !procfs;
+	*context = (struct scan_context){ .own_proc = !procfs };
 	context->proc = open(procfs ? procfs : "/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (context->proc < 0)
 		return -errno;
+	context->recorded = fstatfs(context->proc, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC;
 	context->own_pids = shows_own_pids(context->proc);
 	/* Every proc has it, with subset=pid too; a recorded tree brings its own. */
 	if (fstatat(context->proc, "self", &st, AT_SYMLINK_NOFOLLOW) < 0 &&
@@ -60,5 +64,6 @@ int scan_context_open(struct scan_context *context, const char *procfs)
 
 void scan_context_close(struct scan_context *context)
 {
+	free(context->places);
 	close_fd(&context->proc);
 }

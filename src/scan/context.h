@@ -8,6 +8,12 @@ struct scan_context {
 	int proc;      /* directory descriptor of /proc, or of --procfs; -1: there is none */
 	bool own_proc; /* it is /proc: system calls and it speak of the same system */
 	bool own_pids; /* its numbers are those of this process's PID namespace */
+	bool recorded; /* it is no proc file system, but a tree that was recorded from one */
+	/* -N: which namespaces are looked at beside that of this process ("all"), or in place of it: PIDs,
+	 * their numbers, or paths of them; none: only that. */
+	const char **places;
+	size_t nplaces;
+	bool implied; /* nobody said -N: they follow from --procfs */
 };
 
 /*

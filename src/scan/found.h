@@ -7,7 +7,7 @@
 /* What sort of object a holding refers to, and which numbers identify it. */
 enum object_class {
 	OBJECT_FILE,	     /* file of a device that was asked for: device, inode */
-	OBJECT_SYSV,	     /* System V segment: the key that it was made with, id */
+	OBJECT_SYSV,	     /* System V segment: the key that it was made with, sysv_number() */
 	OBJECT_PIPE,	     /* 0, inode */
 	OBJECT_FIFO,	     /* device, inode */
 	OBJECT_SOCKET,	     /* of any family: 0, inode */
@@ -17,8 +17,8 @@ enum object_class {
 	OBJECT_FILE_MAPPING, /* shared mapping of a file: device as maps shows it, inode */
 	OBJECT_ANON_MAPPING, /* shared anonymous memory: device, inode */
 	OBJECT_LOCK,	     /* lock of a file: 0, its number in the set of them */
-	OBJECT_SYSV_SEM,     /* semaphore set: 0, id; nobody holds one, but tasks wait for it */
-	OBJECT_SYSV_MSG,     /* message queue: 0, id; likewise */
+	OBJECT_SYSV_SEM,     /* semaphore set: 0, sysv_number(); nobody holds one, but tasks wait for it */
+	OBJECT_SYSV_MSG,     /* message queue: 0, sysv_number(); likewise */
 	OBJECT_CLASSES,
 };
 
@@ -27,6 +27,12 @@ struct object_key {
 	uint64_t dev; /* of makedev(3) */
 	uint64_t ino; /* or id, or number */
 };
+
+/* An id and the number of the IPC namespace in which it means something; 0: that of this process. */
+static inline uint64_t sysv_number(uint64_t ipcns, uint32_t id)
+{
+	return ipcns << 32 | id;
+}
 
 /* Digest of a key, for a map. */
 uint64_t object_digest(const struct object_key *key);

@@ -95,10 +95,11 @@ struct holders {
 /* What a walk is to look for. */
 struct holders_request {
 	unsigned classes;	 /* 1 << enum object_class, or-ed together */
-	const uint64_t *devices; /* OBJECT_FILE: files of these devices (makedev(3)) */
+	const uint64_t *devices; /* OBJECT_FILE: files of these devices (makedev(3)), in ascending order */
 	size_t ndevices;
 	bool mapped_files; /* which may be mapped */
-	/* Mappings of these devices are no file mappings: they are objects of their own. */
+	/* Mappings of these devices, in ascending order, are no file mappings: they are objects of their own.
+	 */
 	const uint64_t *excluded;
 	size_t nexcluded;
 	/* OBJECT_LOCK: what /proc/locks says, which tells whose descriptors need no look. */
@@ -106,6 +107,7 @@ struct holders_request {
 	/* Open once that is read, which is some of the work beside; NULL: it is read already. */
 	struct latch *locks_read;
 	bool access;	  /* what descriptors are open for, too */
+	bool everywhere;  /* segments of other IPC namespaces, too */
 	bool own_proc;	  /* proc is of this system: its numbers mean something to kcmp(2) */
 	unsigned threads; /* at most; 0: as many as there are processors */
 	/* Other work that the threads of the walk are to do before it, or NULL. */

@@ -221,7 +221,7 @@ static int read_text(struct inet_sockets *s, enum inet_protocol protocol, bool v
 }
 
 /* 0, 1 if some may be missing, or -errno. */
-static int dump(struct inet_sockets *s, enum inet_protocol protocol, bool v6)
+static int dump(struct inet_sockets *s, int diag, enum inet_protocol protocol, bool v6)
 {
 	struct inet_dump d = { s, protocol };
 	size_t before = s->count;
@@ -231,10 +231,12 @@ static int dump(struct inet_sockets *s, enum inet_protocol protocol, bool v6)
 
 	for (int i = 0; i < MOST_TRIES && r > 0; i++) {
 		s->count = before;
-		r = sock_diag_dump(text, take_socket, &d);
+		r = sock_diag_dump(diag, text, take_socket, &d);
 	}
-	return r == -ENOENT && (protocol == INET_ICMP || protocol == INET_RAW) ? read_text(s, protocol, v6) :
-										 r;
+	/* The text is that of this process's own namespace. */
+	if (r == -ENOENT && diag < 0 && (protocol == INET_ICMP || protocol == INET_RAW))
+		r = read_text(s, protocol, v6);
+	return r;
 }
 
 static void warn(struct warnings *warnings, enum inet_protocol protocol, int r)
@@ -254,15 +256,15 @@ static void warn(struct warnings *warnings, enum inet_protocol protocol, int r)
 	warnings_add(warnings, &w);
 }
 
-int inet_sockets_read(struct inet_sockets *s, struct warnings *warnings)
+int inet_sockets_read(struct inet_sockets *s, int diag, struct warnings *warnings)
 {
 	*s = (struct inet_sockets){ 0 };
 	for (enum inet_protocol protocol = 0; protocol < INET_PROTOCOLS; protocol++) {
-		int r = dump(s, protocol, false), more = 0;
+		int r = dump(s, diag, protocol, false), more = 0;
 
 		/* Without IPv6 there is nothing of it to tell. */
 		if (r >= 0)
-			more = dump(s, protocol, true);
+			more = dump(s, diag, protocol, true);
 		if (r == -ENOMEM || more == -ENOMEM)
 			return -ENOMEM;
 		warn(warnings, protocol, r < 0 ? r : more < 0 && more != -ENOENT ? more : r | (more > 0));
@@ -298,7 +300,7 @@ int64_t inet_sockets_find_cookie(const struct inet_sockets *s, uint64_t cookie)
 	return slot ? (int64_t)slot->value : -ENOENT;
 }
 
-int inet_socket_destroy(const struct inet_socket *x)
+int inet_socket_destroy(const struct inet_socket *x, int diag)
 {
 	struct request q;
 	struct span text = request_init(&q, x->protocol, x->v6);
@@ -313,5 +315,5 @@ int inet_socket_destroy(const struct inet_socket *x)
 		return -EOPNOTSUPP;
 	if (x->protocol == INET_RAW)
 		q.head.pad = (uint8_t)x->local.port;
-	return sock_diag_destroy(text);
+	return sock_diag_destroy(diag, text);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Internet sockets of this network namespace, as sock_diag(7) tells them. */
+/* Internet sockets of a network namespace, as sock_diag(7) tells them. */
 #pragma once
 
 #include "lib/arena.h"
@@ -75,8 +75,9 @@ struct inet_sockets {
 	uint64_t bad; /* answers that could not be understood */
 };
 
-/* A source that cannot be read leaves a warning. 0 or -ENOMEM. */
-int inet_sockets_read(struct inet_sockets *s, struct warnings *warnings) _must_check_;
+/* diag: of sock_diag_open(), in the network namespace in question; negative: in that of this thread.
+ * A source that cannot be read leaves a warning. 0 or -ENOMEM. */
+int inet_sockets_read(struct inet_sockets *s, int diag, struct warnings *warnings) _must_check_;
 void inet_sockets_free(struct inet_sockets *s);
 /* Builds the maps of items, once; what is there twice goes. 0 or -ENOMEM. */
 int inet_sockets_index(struct inet_sockets *s) _must_check_;
@@ -87,7 +88,7 @@ int64_t inet_sockets_find_cookie(const struct inet_sockets *s, uint64_t cookie);
  * index, or -ENOENT: there is none, or it is one of several (SO_REUSEPORT). */
 int64_t inet_sockets_peer(const struct inet_sockets *s, const struct inet_socket *socket);
 /* Ends exactly this socket; the cookie is compared. 0 or -errno. */
-int inet_socket_destroy(const struct inet_socket *socket) _must_check_;
+int inet_socket_destroy(const struct inet_socket *socket, int diag) _must_check_;
 /* Whether the end is an IPv4 address, or all of them. */
 bool inet_end_is_v4(const struct inet_end *end);
 

@@ -22,6 +22,7 @@ struct mqueue_entry {
 
 struct mqueue {
 	int root;	/* directory descriptor, or -1 */
+	uint64_t dev;	/* of the file system: one is one IPC namespace */
 	bool uncertain; /* it is a mount of which nothing proves that it is this namespace's */
 	struct mqueue_entry *items;
 	size_t count;
@@ -48,6 +49,8 @@ struct mqueue_status {
  * if the kernel has no queues.
  */
 int mqueue_read(struct mqueue *q, int proc, const struct name_list *names) _must_check_;
+/* As mqueue_read(), through a directory descriptor of the file system, which is taken over. */
+int mqueue_adopt(struct mqueue *q, int root, const struct name_list *names) _must_check_;
 void mqueue_free(struct mqueue *q);
 
 /* Adds a queue that only a holder leads to. 0 or -ENOMEM. */

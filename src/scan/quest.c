@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "scan/quest.h"
 
+#include <errno.h>
+
 /* What the walk is to look for, from the sources that were asked for. */
 static unsigned walk_classes(unsigned sources)
 {
@@ -36,27 +38,58 @@ static unsigned walk_classes(unsigned sources)
 	return classes;
 }
 
-void quest_plan(struct quest *q, const struct snapshot *s, const struct scan_request *request)
+static int compare_devices(const void *pa, const void *pb)
+{
+	const uint64_t *a = pa, *b = pb;
+
+	return (*a > *b) - (*a < *b);
+}
+
+/* The file systems of one place. */
+static void add_devices(struct quest *q, unsigned sources, const struct shmtree *shm,
+			const struct mqueue *queues)
 {
 	struct holders_request *walk = &q->request;
-	struct stat st;
 
+	if (sources & SOURCE_SHMTREE && shm->root >= 0) {
+		q->devices[walk->ndevices++] = shm->dev;
+		walk->mapped_files = true; /* a queue cannot be mapped */
+	}
+	if (sources & SOURCE_MQUEUE && queues->root >= 0)
+		q->devices[walk->ndevices++] = queues->dev;
+	if (shm->root >= 0 && shm->exact)
+		q->shm[walk->nexcluded++] = shm->dev;
+}
+
+int quest_plan(struct quest *q, const struct snapshot *s, const struct scan_request *request)
+{
+	struct holders_request *walk = &q->request;
+	const struct places *places = &s->places;
+
+	*q = (struct quest){ .devices = calloc(2 * places->count + 2, sizeof(*q->devices)),
+			     .shm = calloc(places->count + 1, sizeof(*q->shm)) };
+	if (!q->devices || !q->shm)
+		return -ENOMEM;
 	*walk = (struct holders_request){ .classes = walk_classes(s->sources),
 					  .access = s->sources & SOURCE_ACCESS,
+					  .everywhere = places->count > 0,
 					  .own_proc = s->context->own_proc && s->context->own_pids,
 					  .locks = &s->locks,
 					  .threads = request->threads,
-					  .devices = q->devices };
-	q->shm = s->shm.dev;
-	if (s->sources & SOURCE_SHMTREE && s->shm.root >= 0)
-		q->devices[walk->ndevices++] = s->shm.dev;
-	walk->mapped_files = walk->ndevices > 0; /* a queue cannot be mapped */
-	if (s->sources & SOURCE_MQUEUE && s->queues.root >= 0 && fstat(s->queues.root, &st) == 0)
-		q->devices[walk->ndevices++] = st.st_dev;
+					  .devices = q->devices,
+					  .excluded = q->shm };
+	add_devices(q, s->sources, &s->shm, &s->queues);
+	for (size_t i = 0; i < places->count; i++)
+		add_devices(q, s->sources, &places->items[i].shm, &places->items[i].queues);
+	qsort(q->devices, walk->ndevices, sizeof(*q->devices), compare_devices);
+	qsort(q->shm, walk->nexcluded, sizeof(*q->shm), compare_devices);
 	if (walk->ndevices == 0)
 		walk->classes &= ~(1U << OBJECT_FILE);
-	if (s->shm.root >= 0 && s->shm.exact) {
-		walk->excluded = &q->shm;
-		walk->nexcluded = 1;
-	}
+	return 0;
+}
+
+void quest_free(struct quest *q)
+{
+	free(q->devices);
+	free(q->shm);
 }

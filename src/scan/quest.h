@@ -4,11 +4,13 @@
 
 #include "scan/scan.h"
 
-/* A request, and the devices that it points to: it is not to be copied. */
+/* A request, and the devices that it points to. */
 struct quest {
 	struct holders_request request;
-	uint64_t devices[2], shm;
+	uint64_t *devices, *shm;
 };
 
-/* /dev/shm and queues are there already. `beside` and `locks_read` are left to the caller. */
-void quest_plan(struct quest *q, const struct snapshot *s, const struct scan_request *request);
+/* /dev/shm and queues are there already, those of other places too. `beside` and `locks_read` are left to the
+ * caller. 0 or -ENOMEM. Free in any case. */
+int quest_plan(struct quest *q, const struct snapshot *s, const struct scan_request *request) _must_check_;
+void quest_free(struct quest *q);

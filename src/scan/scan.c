@@ -4,9 +4,11 @@
 #include <errno.h>
 
 #include "lib/parallel.h"
+#include "lib/vec.h"
 #include "scan/quest.h"
 #include "scan/sources.h"
 #include "scan/take_tasks.h"
+#include "scan/views.h"
 
 void scan_request_free(struct scan_request *request)
 {
@@ -15,7 +17,17 @@ void scan_request_free(struct scan_request *request)
 	name_list_free(&request->directories);
 	name_list_free(&request->files);
 	name_list_free(&request->processes);
+	free(request->place_numbers);
 	arena_free(&request->arena);
+}
+
+int scan_request_place(struct scan_request *request, uint64_t ino)
+{
+	if (vec_reserve(&request->place_numbers, request->nplace_numbers, sizeof(*request->place_numbers)) <
+	    0)
+		return -ENOMEM;
+	request->place_numbers[request->nplace_numbers++] = ino;
+	return 0;
 }
 
 /* One source, gathered by whichever thread is free; its warnings are its own. */
@@ -40,10 +52,21 @@ static unsigned threads_of(const struct scan_request *request)
 	return request->threads ? request->threads : processor_count();
 }
 
+/* Objects of this process's own place, if that is not to be looked at. */
+static bool is_left_out(const struct snapshot *s, enum source source)
+{
+	const bool *wanted = s->places.here.wanted;
+
+	return (source & SOURCES_IPC && !wanted[PLACE_IPC]) || (source & SOURCES_SHM && !wanted[PLACE_SHM]) ||
+	       (source & SOURCES_NET && !wanted[PLACE_NET]);
+}
+
 static void add_job(struct gathering *g, enum source source)
 {
 	const unsigned early = SOURCE_SHMTREE | SOURCE_MQUEUE | SOURCE_SHMROOT;
 
+	if (is_left_out(g->snapshot, source))
+		return;
 	if (g->snapshot->sources & SOURCES_WALKED && source & early)
 		g->first[g->nfirst++].source = source;
 	else
@@ -130,26 +153,25 @@ static int end_jobs(struct gathering *g, int r, struct warnings *warnings)
 	return r;
 }
 
-/* Objects that no name leads to any more, but a holder: entries of their own. */
-static int add_nameless(struct snapshot *s)
+/* Objects that no name leads to any more, but a holder: entries of their own; here, or in the views. */
+static int add_nameless(struct snapshot *s, bool here)
 {
 	const struct holders *h = &s->holders;
+	int r = 0;
 
-	for (size_t i = 0; i < h->classes[OBJECT_FILE].count; i++) {
+	for (size_t i = 0; r == 0 && i < h->classes[OBJECT_FILE].count; i++) {
 		struct object_key key = holding_key(object_holding(h, OBJECT_FILE, i));
 		const struct found_file *file = holders_file(h, &key);
-		int r = 0;
+		struct snapshot *view;
 
 		if (!file || !file->deleted)
 			continue;
-		if (s->sources & SOURCE_SHMTREE && key.dev == s->shm.dev)
-			r = shmtree_add_nameless(&s->shm, file);
-		else if (s->sources & SOURCE_MQUEUE)
-			r = mqueue_add_nameless(&s->queues, file);
-		if (r < 0)
-			return r;
+		if (s->sources & SOURCE_SHMTREE && (view = view_of_shm(s, key.dev)) != NULL)
+			r = (view == s) == here ? shmtree_add_nameless(&view->shm, file) : 0;
+		else if (s->sources & SOURCE_MQUEUE && (view = view_of_queues(s, key.dev)) != NULL)
+			r = (view == s) == here ? mqueue_add_nameless(&view->queues, file) : 0;
 	}
-	return 0;
+	return r;
 }
 
 /* Tasks are asked what they are blocked in right after the walk. */
@@ -175,7 +197,11 @@ static int take_holders(struct gathering *g, const struct parallel_work *beside,
 	struct quest quest;
 	int r;
 
-	quest_plan(&quest, s, request);
+	r = quest_plan(&quest, s, request);
+	if (r < 0) {
+		quest_free(&quest);
+		return r;
+	}
 	quest.request.beside = beside;
 	quest.request.locks_read = s->sources & SOURCE_LOCKS ? &g->locks_read : NULL;
 	/* One of them sleeps in the meantime; unless it was said how many there may be. */
@@ -183,11 +209,11 @@ static int take_holders(struct gathering *g, const struct parallel_work *beside,
 		quest.request.threads = processor_count() + 1;
 	quest.request.after = after_walk;
 	quest.request.after_context = g;
-	if (quest.request.classes == 0) {
+	if (quest.request.classes == 0)
 		parallel_run(beside, threads_of(request));
-		return 0;
-	}
-	r = holders_walk(&s->holders, s->context->proc, &quest.request, &found);
+	else
+		r = holders_walk(&s->holders, s->context->proc, &quest.request, &found);
+	quest_free(&quest);
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0)
@@ -198,7 +224,7 @@ static int take_holders(struct gathering *g, const struct parallel_work *beside,
 		s->lost |= s->sources & SOURCES_WALKED;
 	warnings_merge(warnings, &found);
 	warnings_free(&found);
-	return r < 0 ? 0 : add_nameless(s);
+	return r < 0 ? 0 : add_nameless(s, true);
 }
 
 static unsigned wanted_sources(const struct scan_request *request)
@@ -235,7 +261,14 @@ int snapshot_take(struct snapshot *s, const struct scan_context *context, const 
 		.sources = wanted_sources(request),
 		.shm.root = -1,
 		.queues.root = -1,
+		.diag = -1,
 	};
+	s->place = &s->places.here;
+	r = views_gather(s, request, &found);
+	if (r < 0) {
+		warnings_free(&found);
+		return r;
+	}
 	if (request->depth.no_processes && request->sources & SOURCES_SHOWN)
 		tell_not_looked(s, request, warnings);
 	for (enum sysv_kind kind = SYSV_SHM; kind <= SYSV_MSG; kind++)
@@ -258,6 +291,10 @@ int snapshot_take(struct snapshot *s, const struct scan_context *context, const 
 		r = proc_locks_confirm(&s->locks, context, &s->holders.locks);
 	if (r == 0)
 		r = take_tasks(s, request, g.asking, warnings);
+	if (r == 0)
+		r = views_make(s);
+	if (r == 0 && s->nviews > 0)
+		r = add_nameless(s, false);
 	asking_free(g.asking);
 	s->taken = time(NULL);
 	return r;
@@ -265,6 +302,7 @@ int snapshot_take(struct snapshot *s, const struct scan_context *context, const 
 
 void snapshot_free(struct snapshot *s)
 {
+	views_free(s);
 	for (size_t i = 0; i < ARRAY_SIZE(s->sysv); i++)
 		sysv_table_free(&s->sysv[i]);
 	shmtree_free(&s->shm);
@@ -282,6 +320,15 @@ void snapshot_free(struct snapshot *s)
 	holders_free(&s->holders);
 }
 
+unsigned snapshot_failed(const struct snapshot *s)
+{
+	unsigned failed = s->failed;
+
+	for (size_t v = 0; v < s->nviews; v++)
+		failed |= s->views[v].failed;
+	return failed;
+}
+
 uint64_t snapshot_unreadable(const struct snapshot *s)
 {
 	/* What refuses one of the two looks may refuse the other, too. */
@@ -294,4 +341,5 @@ void projector_free(struct projector *p)
 	processes_free(&p->processes);
 	owners_free(&p->owners);
 	bind_sources_free(&p->binds);
+	inhabitants_free(&p->inhabitants);
 }

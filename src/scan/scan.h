@@ -11,18 +11,20 @@
 #include <time.h>
 
 #include "model/warnings.h"
+#include "scan/binds.h"
 #include "scan/blocked.h"
 #include "scan/context.h"
 #include "scan/futexes.h"
 #include "scan/holders.h"
 #include "scan/hugepages.h"
 #include "scan/inetdiag.h"
+#include "scan/inhabitants.h"
 #include "scan/lockwaits.h"
-#include "scan/binds.h"
 #include "scan/mqueue.h"
 #include "scan/openers.h"
 #include "scan/owners.h"
 #include "scan/pathfiles.h"
+#include "scan/place.h"
 #include "scan/process.h"
 #include "scan/shmtree.h"
 #include "scan/signals.h"
@@ -99,11 +101,21 @@ struct scan_request {
 	struct name_list files;
 	/* Signals: of these processes alone, by number, unless count is 0. */
 	struct name_list processes;
+	/* Numbers of namespaces that references name: those are looked at, too. */
+	uint64_t *place_numbers;
+	size_t nplace_numbers;
 	unsigned threads;   /* at most, for the walk over processes; 0: one a processor */
 	struct arena arena; /* for names that have to be made up */
 };
 
 void scan_request_free(struct scan_request *request);
+/* Asks for a namespace, too. 0 or -ENOMEM. */
+int scan_request_place(struct scan_request *request, uint64_t ino) _must_check_;
+
+/* Which sort of namespace a source belongs to. */
+#define SOURCES_IPC (SOURCE_SYSV_SHM | SOURCE_SYSV_SEM | SOURCE_SYSV_MSG | SOURCE_MQUEUE)
+#define SOURCES_SHM (SOURCE_SHMTREE | SOURCE_SHMROOT)
+#define SOURCES_NET (SOURCE_UNIX | SOURCE_INET)
 
 struct snapshot {
 	const struct scan_context *context;
@@ -126,6 +138,14 @@ struct snapshot {
 	struct process_signals signals;
 	struct futexes futexes;
 	struct holders holders;
+	/* Where the objects are that belong to a namespace: the place of this process, or of views another.
+	 * A view is the same snapshot seen from there, with the objects of that place; all else it shares. */
+	const struct place *place;
+	uint64_t ipcns; /* the IPC namespace, as sysv_number() takes it */
+	int diag;	/* for sock_diag_dump() and sock_diag_destroy() */
+	struct places places;
+	struct snapshot *views;
+	size_t nviews;
 };
 
 /*
@@ -139,8 +159,9 @@ struct projector {
 	struct users users;
 	struct processes processes;
 	struct huge_pages huge_pages;
-	struct owners owners;	   /* once a verdict needed them */
-	struct bind_sources binds; /* likewise */
+	struct owners owners;		/* once a verdict needed them */
+	struct bind_sources binds;	/* likewise */
+	struct inhabitants inhabitants; /* containers of processes that were asked for */
 };
 
 void projector_free(struct projector *p);
@@ -153,5 +174,7 @@ void projector_free(struct projector *p);
 int snapshot_take(struct snapshot *snapshot, const struct scan_context *context,
 		  const struct scan_request *request, struct warnings *warnings) _must_check_;
 void snapshot_free(struct snapshot *snapshot);
+/* The sources that are cut short, here or in any view. */
+unsigned snapshot_failed(const struct snapshot *s);
 /* How many processes could not be read, as far as it is known. */
 uint64_t snapshot_unreadable(const struct snapshot *snapshot);

@@ -305,11 +305,19 @@ static void try_as_semaphore(struct shmtree *t, struct shm_entry *e, struct warn
 
 int shmtree_open(struct shmtree *t)
 {
+	int root = open(SHM_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	*t = (struct shmtree){ .root = -1 };
+	return root < 0 ? -errno : shmtree_adopt(t, root);
+}
+
+int shmtree_adopt(struct shmtree *t, int root)
+{
 	struct statfs fs;
 	struct stat st;
 
-	*t = (struct shmtree){ .root = open(SHM_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC) };
-	if (t->root < 0 || fstat(t->root, &st) < 0)
+	*t = (struct shmtree){ .root = root };
+	if (fstat(t->root, &st) < 0)
 		return -errno;
 	t->dev = st.st_dev;
 	t->exact = fstatfs(t->root, &fs) == 0 &&
@@ -326,13 +334,11 @@ static int prepare_for_twins(struct shmtree *t)
 	return !t->twins || pthread_mutex_init(t->twins, NULL) != 0 ? -ENOMEM : 0;
 }
 
-int shmtree_read(struct shmtree *t, const struct name_list *names, struct warnings *warnings)
+int shmtree_look(struct shmtree *t, const struct name_list *names, struct warnings *warnings)
 {
 	struct walk w = { .tree = t, .warnings = warnings };
-	int r = shmtree_open(t);
+	int r;
 
-	if (r < 0)
-		return r;
 	if (names->count > 0) {
 		r = look_up_names(t, names, warnings);
 	} else {
@@ -345,6 +351,13 @@ int shmtree_read(struct shmtree *t, const struct name_list *names, struct warnin
 			r = prepare_for_twins(t);
 	}
 	return r;
+}
+
+int shmtree_read(struct shmtree *t, const struct name_list *names, struct warnings *warnings)
+{
+	int r = shmtree_open(t);
+
+	return r < 0 ? r : shmtree_look(t, names, warnings);
 }
 
 void shmtree_free(struct shmtree *t)

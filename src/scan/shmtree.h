@@ -56,6 +56,10 @@ struct shmtree {
 
 /* Opens /dev/shm and reads nothing. 0 or -errno. */
 int shmtree_open(struct shmtree *t) _must_check_;
+/* The same with a descriptor of another /dev/shm, which is taken over. */
+int shmtree_adopt(struct shmtree *t, int root) _must_check_;
+/* Reads the entries of one that is open, as shmtree_read(). */
+int shmtree_look(struct shmtree *t, const struct name_list *names, struct warnings *warnings) _must_check_;
 /*
  * Opens /dev/shm and reads its entries: all, directories descended, or only
  * the names asked for (paths relative to it). What could not be read is added

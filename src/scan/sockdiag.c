@@ -2,6 +2,7 @@
 #include "scan/sockdiag.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <sys/socket.h>
@@ -168,17 +169,17 @@ static int take_messages(struct dump *d, struct span rest)
 	return r;
 }
 
-static int open_netlink(void)
+int sock_diag_open(void)
 {
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 
 	return fd < 0 ? -errno : fd;
 }
 
-int sock_diag_dump(struct span request, int (*take)(void *data, struct span payload), void *data)
+int sock_diag_dump(int diag, struct span request, int (*take)(void *data, struct span payload), void *data)
 {
 	/* A socket for each: what is left of a dump that failed goes with it. */
-	_cleanup_(close_fd) int fd = open_netlink();
+	_cleanup_(close_fd) int fd = diag < 0 ? sock_diag_open() : fcntl(diag, F_DUPFD_CLOEXEC, 0);
 	_cleanup_(free_ptr) char *buffer = malloc(BUFFER_SIZE);
 	struct dump d = { .take = take, .data = data };
 	int r;
@@ -196,9 +197,9 @@ int sock_diag_dump(struct span request, int (*take)(void *data, struct span payl
 	return r < 0 ? r : d.interrupted;
 }
 
-int sock_diag_destroy(struct span request)
+int sock_diag_destroy(int diag, struct span request)
 {
-	_cleanup_(close_fd) int fd = open_netlink();
+	_cleanup_(close_fd) int fd = diag < 0 ? sock_diag_open() : fcntl(diag, F_DUPFD_CLOEXEC, 0);
 	_cleanup_(free_ptr) char *buffer = malloc(BUFFER_SIZE);
 	struct netlink_message m;
 	struct span rest;

@@ -3,33 +3,32 @@
 
 #include <errno.h>
 
-int source_sysv(struct snapshot *s, enum sysv_kind kind, struct warnings *warnings)
+void source_sysv_warn(enum sysv_kind kind, int error, uint32_t bad_rows, struct warnings *warnings)
 {
 	static const char *const subjects[] = { "sysvipc/shm", "sysvipc/sem", "sysvipc/msg" };
-	struct sysv_table *t = &s->sysv[kind];
-	bool own = s->context->own_proc;
-	/* Only the text of shm tells rss and swap. */
-	int r = own && kind != SYSV_SHM ? sysv_table_stat(t, false) : -EOPNOTSUPP;
 
-	if (r < 0 && r != -ENOMEM)
-		r = s->context->proc < 0 ? -ENOENT : sysv_table_read(t, s->context->proc);
-	/* No /proc, or one without the tables (subset=pid). */
-	if (own && (r == -ENOENT || r == -EACCES) && sysv_table_stat(t, true) == 0)
-		r = 0;
-	if (r == -ENOMEM)
-		return r;
-	if (r == -ENOENT)
+	if (error == -ENOENT)
 		warnings_add(warnings, &(struct warning){ .subject = subjects[kind],
 							  .error = EACCES,
 							  .text = "not in this /proc (no System V IPC in the "
 								  "kernel, or mounted with subset=pid)" });
-	else if (r < 0)
-		warnings_add(warnings, &(struct warning){ .subject = subjects[kind], .error = -r });
-	if (t->bad_rows)
+	else if (error < 0)
+		warnings_add(warnings, &(struct warning){ .subject = subjects[kind], .error = -error });
+	if (bad_rows)
 		warnings_add(warnings,
 			     &(struct warning){ .subject = subjects[kind],
 						.error = EBADMSG,
 						.text = "rows that could not be understood are left out" });
+}
+
+int source_sysv(struct snapshot *s, enum sysv_kind kind, struct warnings *warnings)
+{
+	struct sysv_table *t = &s->sysv[kind];
+	int r = sysv_table_take(t, s->context->proc, s->context->own_proc);
+
+	if (r == -ENOMEM)
+		return r;
+	source_sysv_warn(kind, r, t->bad_rows, warnings);
 	return 0;
 }
 
@@ -47,36 +46,37 @@ int source_shmtree(struct snapshot *s, const struct name_list *names, struct war
 	return 0;
 }
 
+void source_mqueue_warn(int error, bool uncertain, struct warnings *warnings)
+{
+	struct warning w = { .subject = "posix-mq", .error = error < 0 ? -error : EPERM };
+
+	if (error == -ENOSYS) {
+		w.error = 0;
+		w.text = "the kernel has no POSIX queues";
+	} else if (error == -EPERM || error == -EACCES) {
+		w.error = EPERM;
+		w.text = "message queues cannot be seen: that takes CAP_SYS_ADMIN or a mounted mqueue file "
+			 "system";
+	} else if (error == 0) {
+		w.text = "nothing proves that the mounted mqueue file system is that of this IPC namespace";
+	}
+	if (error < 0 || uncertain)
+		warnings_add(warnings, &w);
+}
+
 int source_mqueue(struct snapshot *s, const struct name_list *names, struct warnings *warnings)
 {
 	int r = mqueue_read(&s->queues, s->context->proc, names);
 
 	if (r == -ENOMEM)
 		return r;
-	if (r == -ENOSYS)
-		warnings_add(warnings, &(struct warning){ .subject = "posix-mq",
-							  .text = "the kernel has no POSIX queues" });
-	else if (r == -EPERM || r == -EACCES)
-		warnings_add(warnings,
-			     &(struct warning){ .subject = "posix-mq",
-						.error = EPERM,
-						.text = "message queues cannot be seen: that takes "
-							"CAP_SYS_ADMIN or a mounted mqueue file system" });
-	else if (r < 0)
-		warnings_add(warnings, &(struct warning){ .subject = "posix-mq", .error = -r });
-	else if (s->queues.uncertain)
-		warnings_add(
-			warnings,
-			&(struct warning){ .subject = "posix-mq",
-					   .error = EPERM,
-					   .text = "nothing proves that the mounted mqueue file system is "
-						   "that of this IPC namespace" });
+	source_mqueue_warn(r, s->queues.uncertain, warnings);
 	return 0;
 }
 
 int source_sockets(struct snapshot *s, enum source source, struct warnings *warnings)
 {
-	if (!s->context->own_proc) {
+	if (s->context->recorded) {
 		warnings_add(
 			warnings,
 			&(struct warning){ .subject = source == SOURCE_UNIX ? "unix-socket" : "inet-socket",
@@ -85,8 +85,8 @@ int source_sockets(struct snapshot *s, enum source source, struct warnings *warn
 		return 0;
 	}
 	return source == SOURCE_UNIX ?
-		       unix_sockets_read(&s->unix_sockets, s->sources & SOURCE_PEERS, warnings) :
-		       inet_sockets_read(&s->inet_sockets, warnings);
+		       unix_sockets_read(&s->unix_sockets, -1, s->sources & SOURCE_PEERS, warnings) :
+		       inet_sockets_read(&s->inet_sockets, -1, warnings);
 }
 
 int source_locks(struct snapshot *s, struct warnings *warnings)

@@ -200,6 +200,24 @@ int sysv_table_read(struct sysv_table *t, int proc)
 	return r < 0 ? r : layout.count == 0 ? -EINVAL : 0;
 }
 
+size_t sysv_row_size(enum sysv_kind kind)
+{
+	return table_types[kind].row_size;
+}
+
+int sysv_table_take(struct sysv_table *t, int proc, bool own)
+{
+	/* Only the text of shm tells rss and swap. */
+	int r = own && t->kind != SYSV_SHM ? sysv_table_stat(t, false) : -EOPNOTSUPP;
+
+	if (r < 0 && r != -ENOMEM)
+		r = proc < 0 ? -ENOENT : sysv_table_read(t, proc);
+	/* No /proc, or one without the tables (subset=pid). */
+	if (own && (r == -ENOENT || r == -EACCES) && sysv_table_stat(t, true) == 0)
+		r = 0;
+	return r;
+}
+
 void sysv_table_free(struct sysv_table *t)
 {
 	free(t->rows);

@@ -72,6 +72,13 @@ int sysv_table_stat(struct sysv_table *t, bool sparse_too) _must_check_;
 /* Reads the table of t->kind below proc (a directory descriptor). 0 or -errno;
  * rows read before a failure stay. */
 int sysv_table_read(struct sysv_table *t, int proc) _must_check_;
+/*
+ * The same in the quickest way for the IPC namespace that this thread is in: by system calls or by text.
+ * own: proc is of this system. 0 or -errno; -ENOENT: neither tells.
+ */
+int sysv_table_take(struct sysv_table *t, int proc, bool own) _must_check_;
+/* Bytes of a row of that kind. */
+size_t sysv_row_size(enum sysv_kind kind);
 /* Parses the text of a table; for tests and fuzzing. 0, -EINVAL or -ENOMEM. */
 int sysv_table_parse(struct sysv_table *t, struct span text) _must_check_;
 void sysv_table_free(struct sysv_table *t);

@@ -41,13 +41,16 @@ static int take_blocked(struct snapshot *s, const struct scan_request *request)
 {
 	struct internal_devices devices;
 	struct quest quest;
+	int r = quest_plan(&quest, s, request);
 
-	quest_plan(&quest, s, request);
 	/* Locks and openers are looked at elsewhere; what a descriptor is open for does not matter. */
 	quest.request.classes &= ~(1U << OBJECT_LOCK);
 	quest.request.access = false;
 	internal_devices_read(&devices);
-	return blocked_find(&s->blocked, s->context, &s->tasks, &quest.request, &devices);
+	if (r == 0)
+		r = blocked_find(&s->blocked, s->context, &s->tasks, &quest.request, &devices);
+	quest_free(&quest);
+	return r;
 }
 
 /* Futexes that only those show who wait for them are missing where one did not tell. */

@@ -161,14 +161,14 @@ static int take_clients(void *data, struct span payload)
 	return 0;
 }
 
-static int dump(struct unix_sockets *s, uint32_t states, uint32_t show,
+static int dump(struct unix_sockets *s, int diag, uint32_t states, uint32_t show,
 		int (*take)(void *data, struct span payload))
 {
 	struct unix_diag_req request = { .sdiag_family = AF_UNIX,
 					 .udiag_states = states,
 					 .udiag_show = show };
 
-	return sock_diag_dump((struct span){ (const char *)&request, sizeof(request) }, take, s);
+	return sock_diag_dump(diag, (struct span){ (const char *)&request, sizeof(request) }, take, s);
 }
 
 static void reset(struct unix_sockets *s)
@@ -239,14 +239,14 @@ static int by_listener(const void *a, const void *b)
  * Asked for in a second go, of listening sockets only: an answer with more clients than
  * the kernel's buffer has room for would end the dump, and with it the listing.
  */
-static int find_clients(struct unix_sockets *s)
+static int find_clients(struct unix_sockets *s, int diag)
 {
 	bool any = false;
 	int r;
 
 	for (size_t i = 0; i < s->count && !any; i++)
 		any = s->items[i].state == UNIX_LISTENING && s->items[i].receive_queue > 0;
-	r = any ? dump(s, 1U << UNIX_LISTENING, UDIAG_SHOW_ICONS, take_clients) : 0;
+	r = any ? dump(s, diag, 1U << UNIX_LISTENING, UDIAG_SHOW_ICONS, take_clients) : 0;
 	if (s->npending > 0)
 		qsort(s->pending, s->npending, sizeof(*s->pending), by_listener);
 	return r;
@@ -274,7 +274,7 @@ static void warn(struct warnings *warnings, int r, uint64_t bad)
 								  "understood are left out" });
 }
 
-int unix_sockets_read(struct unix_sockets *s, bool peers, struct warnings *warnings)
+int unix_sockets_read(struct unix_sockets *s, int diag, bool peers, struct warnings *warnings)
 {
 	const uint32_t show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS | UDIAG_SHOW_RQLEN | UDIAG_SHOW_UID |
 			      (peers ? UDIAG_SHOW_PEER : 0);
@@ -283,12 +283,12 @@ int unix_sockets_read(struct unix_sockets *s, bool peers, struct warnings *warni
 	*s = (struct unix_sockets){ 0 };
 	for (int i = 0; i < MOST_TRIES && r > 0; i++) {
 		reset(s);
-		r = dump(s, UINT32_MAX, show, take_socket);
+		r = dump(s, diag, UINT32_MAX, show, take_socket);
 	}
 	if (r != -ENOMEM && build_index(s) < 0)
 		r = -ENOMEM;
 	if (r >= 0 && peers)
-		clients = find_clients(s);
+		clients = find_clients(s, diag);
 	/* Without them no file is judged. */
 	if (r == -ENOMEM || clients == -ENOMEM || mounts_read(&s->mounts) == -ENOMEM)
 		return -ENOMEM;

@@ -62,9 +62,10 @@ struct unix_sockets {
 	uint64_t bad; /* answers that could not be understood */
 };
 
-/* peers: who is at the other end of each, too; it takes as long as all the rest. A source
+/* diag: of sock_diag_open(), in the network namespace in question; negative: in that of this thread.
+ * peers: who is at the other end of each, too; it takes as long as all the rest. A source
  * that cannot be read leaves a warning. 0 or -ENOMEM. */
-int unix_sockets_read(struct unix_sockets *s, bool peers, struct warnings *warnings) _must_check_;
+int unix_sockets_read(struct unix_sockets *s, int diag, bool peers, struct warnings *warnings) _must_check_;
 void unix_sockets_free(struct unix_sockets *s);
 /* The index of the socket with this inode number, or -ENOENT. */
 int64_t unix_sockets_find(const struct unix_sockets *s, uint32_t inode);

@@ -9,6 +9,7 @@
 
 #include "lib/vec.h"
 #include "scan/cached.h"
+#include "scan/regions.h"
 #include "scan/terminals.h"
 
 /* Whether an error means that the process, thread or descriptor is gone. */
@@ -115,6 +116,21 @@ int visit_shares(const struct visit *v, const char *namespace, const char *ours)
 	snprintf(path, sizeof(path), "task/%u/ns/%s", v->tid ? v->tid : v->holder->pid, namespace);
 	n = readlinkat(v->dir, path, link, sizeof(link));
 	return n < 0 ? -errno : span_is((struct span){ link, (size_t)n }, ours);
+}
+
+int64_t visit_ipc_space(const struct visit *v)
+{
+	int r = visit_shares(v, "ipc", v->w->ipc_namespace);
+	char path[48];
+	uint64_t number;
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (!v->w->request->everywhere)
+		return -ENOENT;
+	snprintf(path, sizeof(path), "task/%u/ns/ipc", v->tid ? v->tid : v->holder->pid);
+	number = namespace_number(v->dir, path);
+	return number ? (int64_t)number : -ENOENT;
 }
 
 void visit_note_file(struct visit *v, const struct object_key *key, struct span path, bool escaped,

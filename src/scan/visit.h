@@ -50,11 +50,12 @@ struct visit {
 	uint32_t index;	       /* of that */
 	int dir;	       /* /proc/PID */
 	struct process_stat stat;
-	uint32_t tid; /* while a thread's own descriptors are looked at, else 0 */
-	bool refused; /* something of it could not be read */
-	enum { NOT_ASKED, SAME, OTHER } ipc_namespace; /* is it ours? */
-	bool has_sockets;			       /* one was seen */
-	struct terminals *terminals;		       /* once a pseudo-terminal's master was seen */
+	uint32_t tid;		     /* while a thread's own descriptors are looked at, else 0 */
+	bool refused;		     /* something of it could not be read */
+	bool knows_space;	     /* ipc_space is set */
+	int64_t ipc_space;	     /* of visit_ipc_space() */
+	bool has_sockets;	     /* one was seen */
+	struct terminals *terminals; /* once a pseudo-terminal's master was seen */
 };
 
 /* A descriptor under way. */
@@ -109,6 +110,9 @@ void visit_add(struct visit *v, const struct object_key *key, int fd, uint8_t ac
 /* Whether the process, or the thread under way, is in that namespace ("ipc" or "mnt") of ours.
  * 1, 0, or -errno. */
 int visit_shares(const struct visit *v, const char *namespace, const char *ours) _must_check_;
+/* The IPC namespace of the process, or the thread under way, as sysv_number() takes it: 0: it is ours, or
+ * its number; -ENOENT: another, which is not looked at; or -errno. */
+int64_t visit_ipc_space(const struct visit *v) _must_check_;
 /* Whether all that can be known of a file was noted before by this thread. */
 bool visit_knows_file(const struct walker *w, const struct object_key *key);
 /* Notes a file; escaped: newlines in path may stand as \012; stx: what it is, or NULL: not known. */

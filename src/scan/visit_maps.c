@@ -46,17 +46,15 @@ static void note_mapped_file(struct visit *v, const struct map_line *map, const 
 		visit_note_file(v, key, text, escaped, &stx);
 }
 
-/* Ids of segments mean something in their own IPC namespace only. */
-static bool is_our_namespace(struct visit *v)
+/* Ids of segments mean something in their own IPC namespace only: that, or negative. */
+static int64_t space_of_segments(struct visit *v)
 {
-	int r;
-
-	if (v->ipc_namespace == NOT_ASKED) {
-		r = visit_shares(v, "ipc", v->w->ipc_namespace);
-		visit_failed(v, r < 0 ? r : 0);
-		v->ipc_namespace = r > 0 ? SAME : OTHER;
+	if (!v->knows_space) {
+		v->ipc_space = visit_ipc_space(v);
+		visit_failed(v, v->ipc_space < 0 && v->ipc_space != -ENOENT ? (int)v->ipc_space : 0);
+		v->knows_space = true;
 	}
-	return v->ipc_namespace == SAME;
+	return v->ipc_space;
 }
 
 /*
@@ -99,10 +97,13 @@ static void visit_internal(struct visit *v, const struct map_line *map, struct o
 			   uint8_t access, const struct range *range)
 {
 	uint32_t name;
+	int64_t space;
 
 	if (attach_is_segment(map, v->w->devices, &name)) {
-		*key = (struct object_key){ OBJECT_SYSV, device_unpack(name), map->inode };
-		if (visit_wants(v, OBJECT_SYSV) && is_our_namespace(v))
+		space = visit_wants(v, OBJECT_SYSV) ? space_of_segments(v) : -ENOENT;
+		*key = (struct object_key){ OBJECT_SYSV, device_unpack(name),
+					    sysv_number((uint64_t)space, (uint32_t)map->inode) };
+		if (space >= 0)
 			visit_add(v, key, -1, access, range);
 	} else if (span_starts(map->path, "/memfd:")) {
 		key->class = OBJECT_MEMFD;

@@ -72,6 +72,8 @@ def held(factory, tmp_path):
     return directory
 
 
+# Tests need not run in a container, nor in a unit of systemd.
+WHEREABOUTS = {"container", "container_id", "unit"}
 HELD = {"pipe", "fifo", "memfd", "eventfd", "unix-socket", "inet-socket", "pty", "file-mapping", "anon-mapping"}
 
 
@@ -104,7 +106,8 @@ def test_every_field_of_real_output_is_in_the_schema(ipcctl, schema, zoo):
     for o in ipcctl.json("describe", "--content", "--attach", "--status", *refs)["objects"]:
         seen.setdefault(o["kind"], set()).update(o)
     rare = {"huge_page_size", "lrpid", "lrpid_command", "rtime", "rtime_rfc3339", "dtime", "dtime_rfc3339",
-            "otime", "otime_rfc3339", "lspid_command", "notify_signal", "stime", "stime_rfc3339", "lspid"}
+            "otime", "otime_rfc3339", "lspid_command", "notify_signal", "stime", "stime_rfc3339", "lspid",
+            *WHEREABOUTS}
     for kind, fields in seen.items():
         properties = set(schema["$defs"][kind]["properties"])
         assert fields <= properties
@@ -135,7 +138,7 @@ def test_every_field_of_what_processes_hold(ipcctl, schema, held):
             for o in listed(ipcctl, kind, *words, *path).values():
                 seen.setdefault(kind, set()).update(o)
     # Where nothing lies on a device or in a group of its own, or nobody swaps, and times twice only in describe.
-    rare = {"interface", "huge_page_size"}
+    rare = {"interface", "huge_page_size", *WHEREABOUTS}
     for kind, fields in seen.items():
         properties = set(schema["$defs"][kind]["properties"])
         assert fields <= properties

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+#include "scan/placelook.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include "lib/out.h"
+#include "scan/beneath.h"
+#include "scan/mqueuemount.h"
+#include "scan/sockdiag.h"
+
+/* What is asked for. */
+struct looking {
+	const struct scan_context *context;
+	const struct scan_request *request;
+	unsigned sources;
+};
+
+/* In the child: the tables of System V objects, of the IPC namespace that it is in by now. */
+static void read_tables(const struct looking *t, struct place_answer *a, struct sysv_table *tables)
+{
+	static const enum source sources[] = { SOURCE_SYSV_SHM, SOURCE_SYSV_SEM, SOURCE_SYSV_MSG };
+
+	for (enum sysv_kind kind = SYSV_SHM; kind <= SYSV_MSG; kind++) {
+		tables[kind].kind = kind;
+		if (!(t->sources & sources[kind]))
+			continue;
+		a->tables[kind].error = sysv_table_take(&tables[kind], t->context->proc,
+							t->context->own_proc || !t->context->recorded);
+		a->tables[kind].count = tables[kind].count;
+		a->tables[kind].columns = tables[kind].columns;
+		a->tables[kind].bad_rows = tables[kind].bad_rows;
+		a->tables[kind].from_stat = tables[kind].from_stat;
+	}
+}
+
+/* In the child: opens /dev/shm as whoever is in that mount namespace has it, following no link. */
+static int open_shm(const struct looking *t, const struct place_namespace *ns)
+{
+	_cleanup_(close_fd) int root = -1, mounts = -1;
+	struct shmtree tree;
+	char path[32];
+	int fd;
+
+	if (ns->door.fd < 0 && !ns->door.path.ptr) {
+		snprintf(path, sizeof(path), "%u/root", ns->door.pid);
+		root = openat(t->context->proc, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	} else {
+		/* Nobody is in it, through whom it could be seen. */
+		mounts = place_open(t->context, ns, PLACE_SHM);
+		if (mounts < 0)
+			return mounts;
+		root = setns(mounts, CLONE_NEWNS) < 0 ? -1 : open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	}
+	if (root < 0)
+		return -errno;
+	fd = beneath_open(root, "dev/shm", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	/* Whatever else may be there could keep us waiting. */
+	if (shmtree_adopt(&tree, fd) == 0 && tree.exact)
+		return fd;
+	close_fd(&fd);
+	return -EXDEV;
+}
+
+/* Descriptors first, for with the first bytes they go; those that are negative are told as missing. */
+static int send_answer(int to, struct place_answer *a, const int *fds, const struct sysv_table *tables)
+{
+	union {
+		char space[CMSG_SPACE(sizeof(int[GIVEN]))];
+		struct cmsghdr align;
+	} control = { 0 };
+	struct iovec io = { a, sizeof(*a) };
+	struct msghdr message = { .msg_iov = &io, .msg_iovlen = 1 };
+	int list[GIVEN];
+	size_t n = 0;
+	ssize_t sent;
+	int r;
+
+	for (size_t i = 0; i < GIVEN; i++) {
+		a->given[i] = fds[i] >= 0;
+		if (fds[i] >= 0)
+			list[n++] = fds[i];
+	}
+	if (n > 0) {
+		message.msg_control = control.space;
+		message.msg_controllen = CMSG_SPACE(n * sizeof(int));
+		control.align.cmsg_level = SOL_SOCKET;
+		control.align.cmsg_type = SCM_RIGHTS;
+		control.align.cmsg_len = CMSG_LEN(n * sizeof(int));
+		memcpy(CMSG_DATA(&control.align), list, n * sizeof(int));
+	}
+	sent = sendmsg(to, &message, MSG_NOSIGNAL);
+	r = sent == (ssize_t)sizeof(*a) ? 0 : -EIO;
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(a->tables); i++)
+		r = write_all(to, tables[i].rows, tables[i].count * sysv_row_size(tables[i].kind));
+	return r;
+}
+
+/* What may wait for others comes before it enters anything. */
+void place_look(const struct place *place, const struct scan_context *context,
+		const struct scan_request *request, unsigned sources, int to, pid_t parent)
+{
+	const struct looking looking = { context, request, sources }, *t = &looking;
+	struct place_answer a = { 0 };
+	struct sysv_table tables[3] = { 0 };
+	int fds[GIVEN] = { -1, -1, -1, -1 }, net = -1;
+	const struct place_namespace *parts = place->parts;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
+	if (parts[PLACE_IPC].ino)
+		fds[GIVEN_IPC] = place_open(t->context, &parts[PLACE_IPC], PLACE_IPC);
+	if (parts[PLACE_NET].ino)
+		net = place_open(t->context, &parts[PLACE_NET], PLACE_NET);
+	a.errors[PLACE_IPC] = fds[GIVEN_IPC] < 0 && parts[PLACE_IPC].ino ? fds[GIVEN_IPC] : 0;
+	a.errors[PLACE_NET] = net < 0 && parts[PLACE_NET].ino ? net : 0;
+	if (fds[GIVEN_IPC] >= 0 && setns(fds[GIVEN_IPC], CLONE_NEWIPC) < 0) {
+		a.errors[PLACE_IPC] = -errno;
+		close_fd(&fds[GIVEN_IPC]);
+	}
+	if (fds[GIVEN_IPC] >= 0) {
+		read_tables(t, &a, tables);
+		if (t->sources & SOURCE_MQUEUE)
+			a.queues = fds[GIVEN_QUEUES] = mqueue_open_detached();
+	}
+	if (net >= 0)
+		fds[GIVEN_DIAG] = setns(net, CLONE_NEWNET) < 0 ? -errno : sock_diag_open();
+	a.errors[PLACE_NET] = net >= 0 && fds[GIVEN_DIAG] < 0 ? fds[GIVEN_DIAG] : a.errors[PLACE_NET];
+	if (parts[PLACE_SHM].ino)
+		a.errors[PLACE_SHM] = fds[GIVEN_SHM] = open_shm(t, &parts[PLACE_SHM]);
+	_exit(send_answer(to, &a, fds, tables) < 0);
+}
