@@ -15,8 +15,8 @@
  * root's, or not as expected only means: no name.
  *
  * Below a user's part of the hierarchy no file of root's is asked: the id there may be that of somebody
- *else's container. Below a service or session one is asked that says itself which group it is about, and is
- *believed if that is the group.
+ * else's container. Below a service or session one is asked that says itself which group it is about, and is
+ * believed if that is the group.
  */
 #pragma once
 
