@@ -10,18 +10,25 @@
  *
  * The forms, ID being 64 hexadecimal digits, and where they come from:
  *
- *	docker: docker/ID, docker-ID.scope (moby, runc); ecs/TASK/ID (amazon-ecs-agent)
- *	containerd: kubepods/.../podUID/ID (kubelet's cgroupfs driver), cri-containerd-ID.scope (its CRI
- *plugin), NAME.slice:cri-containerd:ID (the same, where the runtime was not told of systemd:
- *falcosecurity/libs, cri.cpp), default/ID and k8s.io/ID at the top (/NAMESPACE/ID), nerdctl-ID.scope
- *(nerdctl) crio: crio-ID.scope, crio-ID (CRI-O); crio-conmon-ID is its monitor podman: libpod-ID.scope,
- *libpod-ID; libpod-conmon-ID is its monitor; NAME.service/libpod-payload-ID (podman --cgroups=split, Quadlet)
- *	nspawn: systemd-nspawn@NAME.service, machine-NAME.scope (systemd); NAME is escaped; below these,
- *		"supervisor" is nspawn itself
- *	libvirt: machine-qemu\x2dN\x2dNAME.scope, machine/qemu-N-NAME.libvirt-qemu: a machine, and a process
- *in it is the emulator; also with lxc lxc: lxc/NAME, lxc.payload/NAME, lxc.payload.NAME (LXC, LXD, Incus);
- *lxc.monitor is not the container ecs: ecs/TASK/TASK-NUMBER (Fargate, which runs something of its own)
- *	garden: garden/HANDLE, garden/good/HANDLE (Cloud Foundry)
+ *   docker: docker/ID, docker-ID.scope (moby, runc)
+ *   docker: ecs/TASK/ID (amazon-ecs-agent)
+ *   containerd: kubepods/.../podUID/ID (kubelet's cgroupfs driver)
+ *   containerd: cri-containerd-ID.scope (its CRI plugin)
+ *   containerd: NAME.slice:cri-containerd:ID (the same, where the runtime was
+ *     not told of systemd: cri.cpp of falcosecurity/libs)
+ *   containerd: default/ID, k8s.io/ID, at the top (/NAMESPACE/ID)
+ *   containerd: nerdctl-ID.scope (nerdctl)
+ *   crio: crio-ID.scope, crio-ID (CRI-O); crio-conmon-ID is its monitor
+ *   podman: libpod-ID.scope, libpod-ID; libpod-conmon-ID is its monitor
+ *   podman: NAME.service/libpod-payload-ID (--cgroups=split, Quadlet)
+ *   nspawn: systemd-nspawn@NAME.service, machine-NAME.scope (systemd); NAME is
+ *     escaped; below these, "supervisor" is nspawn itself
+ *   libvirt: machine-qemu\x2dN\x2dNAME.scope, machine/qemu-N-NAME.libvirt-qemu:
+ *     a machine, and a process in it is the emulator; also with lxc
+ *   lxc: lxc/NAME, lxc.payload/NAME, lxc.payload.NAME (LXC, LXD, Incus);
+ *     lxc.monitor is not the container
+ *   ecs: ecs/TASK/TASK-NUMBER (Fargate, which runs something of its own)
+ *   garden: garden/HANDLE, garden/good/HANDLE (Cloud Foundry)
  *
  * Of containers within each other the outermost is told: that is the one that the runtime of this
  * system knows. What is below it was named by those within it, who may name it as they like. So
