@@ -57,6 +57,7 @@ static int run_command(struct context *c, const struct command *command, int arg
 		return out_of_memory(c);
 	memcpy(words, argv, (size_t)at * sizeof(*words));
 	memcpy(words + at, argv + at + 1, (size_t)(argc - at - 1) * sizeof(*words));
+	c->command = command;
 	return command->run(c, argc - 1, words);
 }
 
@@ -77,6 +78,7 @@ static int dispatch(struct context *c, int argc, char **argv)
 		print_overview(out_buf(&c->out));
 		return EXIT_DONE;
 	}
+	c->command = &command_summary;
 	return command_summary.run(c, argc, argv);
 }
 

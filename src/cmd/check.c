@@ -277,6 +277,8 @@ static int run(struct context *c, int argc, char **argv)
 
 	if (status == EXIT_USAGE)
 		status = check_cannot(c, "the command line is wrong");
+	else if (status == EXIT_FAILED)
+		status = check_cannot(c, "it could not be begun");
 	if (status < 0 && refuse_words(c, &command_check, &rest) >= 0)
 		status = check_cannot(c, "the command line is wrong");
 	if (status < 0)
@@ -307,5 +309,6 @@ const struct command command_check = {
 	.text = "The exit status is 0: OK, 1: WARNING, 2: CRITICAL, 3: UNKNOWN. Without an option that\n"
 		"says what to check, that is all but --blocked.\n",
 	.options = OPTIONS_GLOBAL | OPTIONS_PLACES | OPTIONS_CHECK | OPTIONS_PROVE,
+	.capabilities = RIGHTS_PROVE,
 	.run = run,
 };

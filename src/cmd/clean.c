@@ -316,6 +316,7 @@ const struct command command_clean = {
 		"right before it goes. Without --remove the plan is printed, and nothing is removed.\n",
 	.options = OPTIONS_GLOBAL | OPTIONS_PLACES | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_PATHS |
 		   OPTIONS_LETTERS | OPTIONS_CLEAN,
+	.capabilities = RIGHTS_PROVE,
 	.words = COMPLETE_KIND,
 	.run = run,
 };

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "cmd/rights.h"
 #include "lib/diag.h"
 #include "lib/opt.h"
 #include "lib/out.h"
@@ -74,6 +75,7 @@ struct context {
 	struct options options;
 	struct out out;
 	struct diag diag;
+	const struct command *command; /* that is run */
 	struct scan_context scan;
 	void (*sigpipe)(int);	 /* what SIGPIPE did before; a program that is run gets it back */
 	struct timespec started; /* CLOCK_MONOTONIC, when the program began */
@@ -117,6 +119,7 @@ struct command {
 	const char *summary;	    /* one line */
 	const char *text;	    /* what --help says beyond the options, or NULL */
 	unsigned options;	    /* of enum option_set */
+	uint64_t capabilities;	    /* that it keeps; see cmd/rights.h */
 	enum opt_complete words;    /* what its arguments are */
 	bool hidden;
 	/* argv: what follows the command's name. Returns the exit status. */
@@ -133,9 +136,10 @@ int command_parse(struct context *c, const struct command *command, int argc, ch
  * as command_parse(). */
 int parse_with(struct context *c, const struct opt_parse *p, int argc, char **argv, struct opt_rest *rest,
 	       void (*help)(const void *about, struct buf *b), const void *about);
-/* What is to be done once all options are known: terminal, colour, /proc. As
+/* What is to be done once all options are known: capabilities that the command does not need are given
+ * up, unless it passes them on to a program that it executes; terminal, colour, /proc. As
  * command_parse(), which calls it. */
-int command_ready(struct context *c);
+int command_ready(struct context *c, bool executes);
 /* Appends what `ipcctl COMMAND --help` prints. */
 void command_print_help(const struct command *command, struct buf *b);
 /* Complains about words that the command does not take; the exit status, or -1. */

@@ -295,7 +295,7 @@ static int complete(struct completion *c, char **words, size_t n)
 static int run(struct context *c, int argc, char **argv)
 {
 	struct completion completion = { .context = c, .out = out_buf(&c->out) };
-	int status = command_ready(c);
+	int status = command_ready(c, false);
 
 	if (status >= 0)
 		return status;
@@ -312,6 +312,7 @@ const struct command command_complete = {
 	.arguments = "-- WORD...",
 	.summary = "Print what may stand at the last word; for the shells",
 	.options = OPTIONS_GLOBAL,
+	.capabilities = RIGHTS_LOOK,
 	.hidden = true,
 	.run = run,
 };

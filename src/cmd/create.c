@@ -333,6 +333,7 @@ const struct command command_create = {
 		"COMMAND they are held until SIGINT, SIGTERM, SIGHUP or --timeout.\n"
 		"'ipcctl create KIND --help' shows the options of that kind.\n",
 	.options = OPTIONS_GLOBAL | OPTIONS_PLACES | OPTIONS_OUTPUT,
+	.capabilities = RIGHTS_CREATE,
 	.words = COMPLETE_KIND,
 	.run = run,
 };

@@ -125,6 +125,7 @@ const struct command command_describe = {
 	.text = "REF is KIND:OBJECT as list prints it.\n",
 	.options = OPTIONS_GLOBAL | OPTIONS_PLACES | OPTIONS_PROCFS | OPTIONS_OUTPUT | OPTIONS_SELECT |
 		   OPTIONS_PROCESSES | OPTIONS_DEPTH | OPTIONS_DESCRIBE,
+	.capabilities = RIGHTS_PROVE,
 	.words = COMPLETE_REF,
 	.run = run,
 };

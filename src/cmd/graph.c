@@ -137,6 +137,7 @@ const struct command command_graph = {
 	.summary = "Draw processes and what is between them, for Graphviz or Mermaid",
 	.text = "ipcctl graph | dot -Tsvg > graph.svg makes a picture.\n",
 	.options = OPTIONS_GLOBAL | OPTIONS_PLACES | OPTIONS_PROCFS | OPTIONS_GRAPH | OPTIONS_LETTERS,
+	.capabilities = RIGHTS_LOOK,
 	.words = COMPLETE_KIND,
 	.run = run,
 };

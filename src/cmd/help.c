@@ -73,6 +73,7 @@ const struct command command_help = {
 	.arguments = "[COMMAND]",
 	.summary = "Show the commands, or all of one command",
 	.options = OPTIONS_GLOBAL,
+	.capabilities = RIGHTS_NONE,
 	.words = COMPLETE_COMMAND,
 	.run = run,
 };

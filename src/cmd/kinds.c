@@ -151,5 +151,6 @@ const struct command command_kinds = {
 	.arguments = "",
 	.summary = "Compare the kinds: how they are named, held, kept and protected",
 	.options = OPTIONS_GLOBAL | OPTIONS_OUTPUT | OPTIONS_SELECT | OPTIONS_KINDS,
+	.capabilities = RIGHTS_NONE,
 	.run = run,
 };

@@ -192,6 +192,7 @@ const struct command command_limits = {
 	.summary = "Show the kernel's limits, their use, and what fails when they are reached",
 	.options = OPTIONS_GLOBAL | OPTIONS_PLACES | OPTIONS_PROCFS | OPTIONS_OUTPUT | OPTIONS_SELECT |
 		   OPTIONS_LETTERS,
+	.capabilities = RIGHTS_LOOK,
 	.words = COMPLETE_KIND,
 	.run = run,
 };

@@ -113,6 +113,7 @@ const struct command command_list = {
 		"persistent ones are listed: those that outlive their processes; with --pid, all.\n",
 	.options = OPTIONS_GLOBAL | OPTIONS_PLACES | OPTIONS_PROCFS | OPTIONS_OUTPUT | OPTIONS_SELECT |
 		   OPTIONS_OWNER | OPTIONS_PROCESSES | OPTIONS_PATHS | OPTIONS_DEPTH | OPTIONS_LETTERS,
+	.capabilities = RIGHTS_PROVE,
 	.words = COMPLETE_KIND,
 	.run = run,
 };

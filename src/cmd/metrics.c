@@ -278,6 +278,7 @@ const struct command command_metrics = {
 	.summary = "Print numbers for monitoring, as OpenMetrics text",
 	.text = "Sums over all objects of each kind, the kernel's limits, and who is blocked.\n",
 	.options = OPTIONS_GLOBAL | OPTIONS_PLACES | OPTIONS_METRICS | OPTIONS_PROVE | OPTIONS_LETTERS,
+	.capabilities = RIGHTS_PROVE,
 	.words = COMPLETE_KIND,
 	.run = run,
 };

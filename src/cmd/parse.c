@@ -100,11 +100,14 @@ static int take_places(struct context *c)
 	return -1;
 }
 
-int command_ready(struct context *c)
+int command_ready(struct context *c, bool executes)
 {
 	int r;
 
 	c->diag.quiet = c->options.quiet;
+	r = executes ? -1 : give_up_rights(c);
+	if (r >= 0)
+		return r;
 	/* It tells that somebody wants a file on which a lease is held for a moment. */
 	if (c->options.prove)
 		signal(SIGIO, SIG_IGN);
@@ -136,7 +139,8 @@ int parse_with(struct context *c, const struct opt_parse *p, int argc, char **ar
 		help(about, out_buf(&c->out));
 		return EXIT_DONE;
 	}
-	return command_ready(c);
+	/* COMMAND is to have what the invoker has; this process but makes the object, and waits. */
+	return command_ready(c, rest->command != NULL);
 }
 
 static void help_command(const void *about, struct buf *b)

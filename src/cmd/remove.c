@@ -210,6 +210,7 @@ const struct command command_remove = {
 		"What only its holders keep alive is ended where the kernel lets others do it; with\n"
 		"--kill its holders are shown and signalled.\n",
 	.options = OPTIONS_GLOBAL | OPTIONS_PLACES | OPTIONS_REMOVE | OPTIONS_TARGETS,
+	.capabilities = RIGHTS_REMOVE,
 	.words = COMPLETE_REF,
 	.run = run,
 };

@@ -253,5 +253,6 @@ const struct command command_summary = {
 	.summary = "Show how many objects of each kind there are, and how near the limits",
 	.options = OPTIONS_GLOBAL | OPTIONS_PLACES | OPTIONS_PROCFS | OPTIONS_OUTPUT | OPTIONS_SELECT |
 		   OPTIONS_PROCESSES,
+	.capabilities = RIGHTS_LOOK,
 	.run = run,
 };

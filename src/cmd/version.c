@@ -21,5 +21,6 @@ const struct command command_version = {
 	.arguments = "",
 	.summary = "Show the version",
 	.options = OPTIONS_GLOBAL,
+	.capabilities = RIGHTS_NONE,
 	.run = run,
 };

@@ -132,6 +132,7 @@ const struct command command_waits = {
 		"something, below that what it is, and below that who waits for it.\n",
 	.options = OPTIONS_GLOBAL | OPTIONS_PLACES | OPTIONS_PROCFS | OPTIONS_OUTPUT | OPTIONS_SELECT |
 		   OPTIONS_OWNER | OPTIONS_LETTERS | OPTIONS_WAITS,
+	.capabilities = RIGHTS_LOOK,
 	.words = COMPLETE_KIND,
 	.run = run,
 };

@@ -327,6 +327,7 @@ const struct command command_watch = {
 		"are watched. It goes on until a signal, --for or --count ends it.\n",
 	.options = OPTIONS_GLOBAL | OPTIONS_PLACES | OPTIONS_PROCFS | OPTIONS_OUTPUT | OPTIONS_SELECT |
 		   OPTIONS_OWNER | OPTIONS_PROCESSES | OPTIONS_LETTERS | OPTIONS_WATCH,
+	.capabilities = RIGHTS_LOOK,
 	.words = COMPLETE_KIND,
 	.run = run,
 };
