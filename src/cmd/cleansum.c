@@ -2,7 +2,6 @@
 #include "cmd/cleansum.h"
 
 #include <inttypes.h>
-#include <linux/capability.h>
 
 #include "lib/capability.h"
 #include "model/format.h"
@@ -39,21 +38,15 @@ static void put_sum(struct buf *b, const struct sum *sum)
 /* Those that might have gone, had more been known or allowed; and what would help. */
 static void say_denied(struct buf *b, uint64_t count)
 {
-	static const struct {
-		int number;
-		const char *name;
-	} useful[] = { { CAP_LEASE, "CAP_LEASE" },
-		       { CAP_SYS_PTRACE, "CAP_SYS_PTRACE" },
-		       { CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH" },
-		       { CAP_SYS_ADMIN, "CAP_SYS_ADMIN" } };
+	static const int useful[] = { CAP_LEASE, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_SYS_ADMIN };
 	const char *before = "; more rights could tell: ";
 
 	buf_printf(b, "; %" PRIu64 " spared for want of proof or rights", count);
 	for (size_t i = 0; i < ARRAY_SIZE(useful); i++) {
-		if (capability_has(useful[i].number))
+		if (capability_has(useful[i]))
 			continue;
 		buf_puts(b, before);
-		buf_puts(b, useful[i].name);
+		buf_puts(b, capability_name(useful[i]));
 		before = ", ";
 	}
 }

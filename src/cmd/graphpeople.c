@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "lib/vec.h"
+#include "scan/pids.h"
 #include "scan/regions.h"
 
 static uint64_t namespace_of(const struct graph *g, const struct graph_process *p, const char *which)
@@ -128,6 +129,8 @@ int graph_tell_processes(struct graph *g)
 			     &(struct warning){ .subject = "processes",
 						.error = EACCES,
 						.count = hidden,
+						.unseen = hidden == 1 ? "process" : "processes",
+						.rights = RIGHTS_OF_DESCRIPTORS,
 						.text = "whose command or namespaces could not be read" });
 	if (g->nclusters < 2)
 		g->nclusters = 0;

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "cmd/unseen.h"
 #include "scan/users.h"
 
 /* Says what was wrong with a word about fields; returns EXIT_USAGE. */
@@ -339,21 +340,31 @@ static int emit_sorted(struct sheet *s)
 	return e;
 }
 
+static void tell(struct context *c, struct buf *text, bool fails, bool mute)
+{
+	if (!buf_cstr(text) || text->len == 0)
+		return;
+	if (fails)
+		diag_error_escaped(&c->diag, text->data);
+	else if (!mute)
+		diag_note_escaped(&c->diag, text->data);
+}
+
 int warnings_tell(struct context *c, const struct warnings *warnings, bool mute)
 {
+	_cleanup_(buf_free) struct buf unseen = { 0 };
+
 	for (size_t i = 0; i < warnings->count; i++) {
 		const struct warning *w = &warnings->items[i];
-		bool fails = warning_fails(w) || (c->options.strict && warning_hides(w));
 		_cleanup_(buf_free) struct buf text = { 0 };
 
-		warning_text(w, &text);
-		if (!buf_cstr(&text))
+		if (unseen_has(w) && !c->options.verbose)
 			continue;
-		if (fails)
-			diag_error_escaped(&c->diag, text.data);
-		else if (!mute)
-			diag_note_escaped(&c->diag, text.data);
+		warning_text(w, &text);
+		tell(c, &text, warning_fails(w) || (c->options.strict && warning_hides(w)), mute);
 	}
+	unseen_put(warnings, &unseen);
+	tell(c, &unseen, c->options.strict, mute);
 	return warnings->failed || (c->options.strict && warnings->incomplete) ? EXIT_FAILED : EXIT_DONE;
 }
 

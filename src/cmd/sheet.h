@@ -67,7 +67,8 @@ void sheet_take(struct sheet *sheet, struct sheet_worker *w);
 void sheet_worker_free(struct sheet_worker *w);
 
 /* Says on standard error what could not be read: what makes the run fail as an error; the rest, which is
- * for people, unless it is mute. The exit status that it makes. */
+ * for people, unless it is mute. What is out of sight for want of rights makes one line, the last. The exit
+ * status that it makes. */
 int warnings_tell(struct context *c, const struct warnings *warnings, bool mute);
 /* Writes the rest, says on standard error what could not be read. Exit status. */
 int sheet_end(struct sheet *sheet);

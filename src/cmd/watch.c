@@ -103,32 +103,21 @@ static void forget(struct watch *w)
 	}
 }
 
-static void say_warning(struct watch *w, const struct warning *warning)
-{
-	struct context *c = w->context;
-	_cleanup_(buf_free) struct buf text = { 0 };
-
-	warning_text(warning, &text);
-	if (!buf_cstr(&text))
-		return;
-	if (warning_fails(warning) || (c->options.strict && warning_hides(warning)))
-		diag_error_escaped(&c->diag, text.data);
-	else
-		diag_note_escaped(&c->diag, text.data);
-}
-
 /* Says what could not be read, unless that was said before. On a screen it waits for the end. */
 static void say_warnings(struct watch *w)
 {
 	const struct warnings *found = &w->l.sheet.warnings;
+	struct warnings new = { 0 };
 
 	for (size_t i = 0; i < found->count; i++) {
-		size_t before = w->said.count;
-
+		if (warnings_have(&w->said, &found->items[i]))
+			continue;
 		warnings_add(&w->said, &found->items[i]);
-		if (w->said.count > before && !w->table)
-			say_warning(w, &found->items[i]);
+		warnings_add(&new, &found->items[i]);
 	}
+	if (!w->table)
+		warnings_tell(w->context, &new, false);
+	warnings_free(&new);
 	w->said.failed |= found->failed;
 	w->said.incomplete |= found->incomplete;
 }
@@ -242,8 +231,8 @@ static int watch(struct watch *w)
 		status = EXIT_DONE;
 	watch_screen_leave(&w->screen);
 	watch_clock_flush(&w->context->out);
-	for (size_t i = 0; w->table && i < w->said.count; i++)
-		say_warning(w, &w->said.items[i]);
+	if (w->table)
+		warnings_tell(w->context, &w->said, false);
 	if (w->said.failed || (o->strict && w->said.incomplete))
 		status = EXIT_FAILED;
 	return status;

@@ -90,6 +90,8 @@ void record_pid(struct projector *p, struct record *r, size_t field, uint32_t pi
 		record_str(r, field + 1, process->command);
 	else if (process->error == -ENOTSUP)
 		record_unknown_why(r, field + 1, WHY_OTHER_PIDS);
+	else if (process->error == -EACCES)
+		record_unknown_why(r, field + 1, WHY_PROC_HIDES);
 	else if (process->error < 0 && process->error != -ENOENT)
 		record_unknown(r, field + 1, process->error);
 }

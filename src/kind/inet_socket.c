@@ -12,6 +12,7 @@
 #include "kind/unix_peers.h"
 #include "kind/waiting.h"
 #include "kind/whereabouts.h"
+#include "lib/capability.h"
 
 enum {
 	SOCK_KIND,
@@ -368,5 +369,6 @@ const struct kind kind_inet_socket = {
 	.create = inet_socket_create,
 	.remove = remove_socket,
 	.channel = &channel,
+	.shown_by = CAPABILITY(CAP_DAC_READ_SEARCH),
 	.held = held,
 };

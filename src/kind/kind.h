@@ -240,6 +240,9 @@ struct kind {
 	int (*reclaim)(struct projector *p, size_t i, const struct reclaim *rules, struct report *report);
 	/* The kernel keeps no list of its users: one that is idle may be in use as well. */
 	bool unlisted;
+	/* Capabilities (lib/capability.h) that show what is kept from others than the owner; 0: as of what
+	 * processes hold. */
+	uint64_t shown_by;
 	int remover; /* the capability (capabilities(7)) that others than the owner need for that */
 	/* Why nobody can do that from outside, a short phrase; then there is no remove. */
 	const char *irremovable;

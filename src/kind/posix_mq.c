@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/capability.h>
 #include <mqueue.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -16,6 +15,7 @@
 #include "kind/shmfile.h"
 #include "kind/waiting.h"
 #include "kind/whereabouts.h"
+#include "lib/capability.h"
 
 enum {
 	MQ_KIND,
@@ -342,6 +342,7 @@ const struct kind kind_posix_mq = {
 	.create = posix_mq_create,
 	.remove = remove_queue,
 	.reclaim = posix_mq_reclaim,
+	.shown_by = CAPABILITY(CAP_DAC_READ_SEARCH),
 	.remover = CAP_FOWNER,
 	.held = held,
 	.limits = posix_mq_limits,

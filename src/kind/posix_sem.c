@@ -2,13 +2,13 @@
 /* POSIX named semaphores: files sem.NAME in /dev/shm (sem_overview(7)). */
 #include <errno.h>
 #include <limits.h>
-#include <linux/capability.h>
 #include <semaphore.h>
 
 #include "kind/registry.h"
 #include "kind/shmfile.h"
 #include "kind/waiting.h"
 #include "kind/whereabouts.h"
+#include "lib/capability.h"
 
 #define MUSL_PREFIX "musl:" /* in a reference: the file is called NAME, not sem.NAME */
 
@@ -267,6 +267,7 @@ const struct kind kind_posix_sem = {
 	.create = create,
 	.remove = remove_file,
 	.reclaim = shmfile_reclaim,
+	.shown_by = CAPABILITY(CAP_DAC_READ_SEARCH),
 	.remover = CAP_FOWNER,
 	.held = shmfile_held,
 	.limits = limits,

@@ -3,13 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/capability.h>
 #include <sys/statvfs.h>
 
 #include "kind/content.h"
 #include "kind/registry.h"
 #include "kind/shmfile.h"
 #include "kind/whereabouts.h"
+#include "lib/capability.h"
 
 enum {
 	SHM_TARGET = FILE_NEXT,
@@ -229,6 +229,7 @@ const struct kind kind_posix_shm = {
 	.create = create,
 	.remove = remove_file,
 	.reclaim = shmfile_reclaim,
+	.shown_by = CAPABILITY(CAP_DAC_READ_SEARCH),
 	.remover = CAP_FOWNER,
 	.held = shmfile_held,
 	.limits = limits,

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* System V message queues: msgget(2), msgop(2), msgctl(2). */
 #include <errno.h>
-#include <linux/capability.h>
 
 #include "kind/registry.h"
 #include "kind/sysv.h"
 #include "kind/sysv_verdict.h"
 #include "kind/waiting.h"
 #include "kind/whereabouts.h"
+#include "lib/capability.h"
 #include "scan/sysv_abi.h"
 
 enum {
@@ -367,6 +367,7 @@ const struct kind kind_sysv_msg = {
 	.reclaim = sysv_msg_reclaim,
 	.unlisted = true,
 	.traces = traces,
+	.shown_by = CAPABILITY(CAP_IPC_OWNER),
 	.remover = CAP_SYS_ADMIN,
 	.limits = limits,
 	.nlimits = ARRAY_SIZE(limits),

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* System V semaphore sets: semget(2), semop(2), semctl(2). */
 #include <errno.h>
-#include <linux/capability.h>
 
 #include "kind/registry.h"
 #include "kind/sysv.h"
@@ -9,6 +8,7 @@
 #include "kind/sysv_verdict.h"
 #include "kind/waiting.h"
 #include "kind/whereabouts.h"
+#include "lib/capability.h"
 #include "scan/sysv_abi.h"
 
 enum {
@@ -352,6 +352,7 @@ const struct kind kind_sysv_sem = {
 	.reclaim = sysv_sem_reclaim,
 	.unlisted = true,
 	.traces = traces,
+	.shown_by = CAPABILITY(CAP_IPC_OWNER),
 	.remover = CAP_SYS_ADMIN,
 	.limits = limits,
 	.nlimits = ARRAY_SIZE(limits),

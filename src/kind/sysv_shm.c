@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* System V shared memory segments: shmget(2), shmop(2), shmctl(2). */
 #include <errno.h>
-#include <linux/capability.h>
 
 #include "kind/content.h"
 #include "kind/holding.h"
@@ -11,6 +10,7 @@
 #include "kind/sysv_shm_limits.h"
 #include "kind/sysv_verdict.h"
 #include "kind/whereabouts.h"
+#include "lib/capability.h"
 #include "scan/attach.h"
 #include "scan/sysv_abi.h"
 
@@ -347,6 +347,7 @@ const struct kind kind_sysv_shm = {
 	.create = create,
 	.remove = remove_segment,
 	.reclaim = sysv_shm_reclaim,
+	.shown_by = CAPABILITY(CAP_SYS_PTRACE) | CAPABILITY(CAP_DAC_READ_SEARCH) | CAPABILITY(CAP_IPC_OWNER),
 	.remover = CAP_SYS_ADMIN,
 	.held = held,
 	.limits = sysv_shm_limits,

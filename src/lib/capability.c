@@ -25,6 +25,21 @@ bool capability_has(int capability)
 	       sets.words[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK((unsigned)capability);
 }
 
+const char *capability_name(int capability)
+{
+	static const char *const names[] = {
+		[CAP_DAC_READ_SEARCH] = "CAP_DAC_READ_SEARCH",
+		[CAP_FOWNER] = "CAP_FOWNER",
+		[CAP_IPC_OWNER] = "CAP_IPC_OWNER",
+		[CAP_SYS_PTRACE] = "CAP_SYS_PTRACE",
+		[CAP_SYS_ADMIN] = "CAP_SYS_ADMIN",
+		[CAP_LEASE] = "CAP_LEASE",
+		[CAP_CHECKPOINT_RESTORE] = "CAP_CHECKPOINT_RESTORE",
+	};
+
+	return capability >= 0 && (size_t)capability < ARRAY_SIZE(names) ? names[capability] : NULL;
+}
+
 /* Of the bounding set, by number, up to the last that this kernel knows. 0 or -errno. */
 static int drop_bounding(uint64_t kept)
 {

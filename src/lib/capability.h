@@ -15,6 +15,8 @@
 
 /* Whether this thread has a capability in its user namespace, in force. */
 bool capability_has(int capability);
+/* "CAP_SYS_PTRACE", of those that show something; NULL for others. */
+const char *capability_name(int capability);
 /*
  * Gives up for good whatever is not in `kept`, of the capabilities that this process may use; all that a
  * program that it executes would inherit; and, where CAP_SETPCAP allows it, what one could gain. From

@@ -10,7 +10,8 @@ static bool hides(int error)
 	return error == EPERM || error == EACCES || error == WHY_MOVES_ATIME || error == WHY_OTHER_PIDS ||
 	       error == WHY_OTHER_MOUNTS || error == WHY_NOT_LOOKED || error == WHY_KERNEL_TOO_OLD ||
 	       error == WHY_TOO_QUICK || error == WHY_LEASED || error == WHY_OTHER_SYSTEM ||
-	       error == WHY_TRACED || error == WHY_NOT_UNDERSTOOD || error == WHY_NOT_STOPPED;
+	       error == WHY_PROC_HIDES || error == WHY_TRACED || error == WHY_NOT_UNDERSTOOD ||
+	       error == WHY_NOT_STOPPED;
 }
 
 bool warning_hides(const struct warning *warning)
@@ -33,7 +34,16 @@ static bool same_cause(const struct warning *a, const struct warning *b)
 	bool single = !a->fields && a->count == 0;
 
 	return a->error == b->error && same_text(a->fields, b->fields) && same_text(a->text, b->text) &&
-	       strcmp(a->subject, b->subject) == 0 && (!single || span_eq(a->example, b->example));
+	       same_text(a->because, b->because) && strcmp(a->subject, b->subject) == 0 &&
+	       (!single || span_eq(a->example, b->example));
+}
+
+bool warnings_have(const struct warnings *w, const struct warning *warning)
+{
+	for (size_t i = 0; i < w->count; i++)
+		if (same_cause(&w->items[i], warning))
+			return true;
+	return false;
 }
 
 void warnings_add(struct warnings *w, const struct warning *warning)
@@ -155,6 +165,8 @@ static const char *cause(int error)
 		return "the kernel shows no path over 4095 bytes";
 	case WHY_OTHER_MOUNTS:
 		return "it lies in another mount namespace";
+	case WHY_PROC_HIDES:
+		return "/proc does not show the process (hidepid)";
 	case WHY_NO_WRITER:
 		return "only a descriptor that writes could tell, and none was found";
 	case WHY_NOT_LOOKED:
@@ -194,4 +206,6 @@ void warning_text(const struct warning *warning, struct buf *b)
 	if (!warning->fields && warning->count > 0)
 		buf_printf(b, "%llu ", (unsigned long long)warning->count);
 	buf_puts(b, why);
+	if (warning->because)
+		buf_printf(b, " (%s)", warning->because);
 }

@@ -18,6 +18,11 @@ struct warning {
 				before the text; 0: the source itself */
 	struct span example; /* reference of the first of them; without fields and count: what, of the
 				subject, it is about */
+	const char *because; /* what more is known of the cause, or NULL */
+	/* What people hear of it in one line with all else that is out of sight: "processes". NULL: nothing,
+	 * if it is not about fields of something. */
+	const char *unseen;
+	uint64_t rights; /* capabilities (lib/capability.h) that would show it, all together; 0: none would */
 };
 
 struct warnings {
@@ -28,11 +33,13 @@ struct warnings {
 	bool failed;	    /* a source failed for another reason than permission */
 };
 
-/* Adds one, or counts it with one of the same cause. subject and text must live for
+/* Adds one, or counts it with one of the same cause. subject, text, because and unseen must live for
  * ever. Lack of memory is remembered in `failed`. EPERM, EACCES
  * and those of enum why that say so hide; the other reasons leave the view complete; any other errno is a
  * failure. */
 void warnings_add(struct warnings *w, const struct warning *warning);
+/* Whether one of the same cause is there. */
+bool warnings_have(const struct warnings *w, const struct warning *warning);
 /* Adds one for each cause of unknown values of r that are in set. */
 void warnings_tally(struct warnings *w, const struct record *r, struct fieldset set);
 /* Whether permission, or something like it, hides what the warning is about. */

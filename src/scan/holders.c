@@ -154,7 +154,8 @@ static int list_processes(struct walk *walk, int proc)
 	return 0;
 }
 
-static void warn(const struct holders *h, struct warnings *warnings)
+static void warn(const struct holders *h, int proc, const struct holders_request *request,
+		 struct warnings *warnings)
 {
 	if (h->unreadable)
 		warnings_add(
@@ -165,14 +166,13 @@ static void warn(const struct holders *h, struct warnings *warnings)
 				.text = h->unreadable == 1 ?
 						"process could not be read; what it holds is not shown" :
 						"processes could not be read; what they hold is not shown",
-				.count = h->unreadable });
+				.count = h->unreadable,
+				.unseen = h->unreadable == 1 ? "process" : "processes",
+				.rights = request->classes & WALK_DESCRIPTORS ? RIGHTS_OF_DESCRIPTORS :
+										RIGHTS_OF_MAPPINGS });
 	if (h->hidden)
-		warnings_add(
-			warnings,
-			&(struct warning){
-				.subject = "/proc",
-				.error = EACCES,
-				.text = "there may be holders among processes that are not shown here" });
+		pids_warn_hidden(proc, "there may be holders among processes that are not shown here",
+				 warnings);
 	if (h->elsewhere)
 		warnings_add(
 			warnings,
@@ -184,7 +184,10 @@ static void warn(const struct holders *h, struct warnings *warnings)
 						"those are not shown" :
 						"processes have their sockets in other network namespaces; "
 						"those are not shown",
-				.count = h->elsewhere });
+				.count = h->elsewhere,
+				.unseen = h->elsewhere == 1 ?
+						  "process's sockets in another network namespace" :
+						  "processes' sockets in other network namespaces" });
 	if (h->unidentified)
 		warnings_add(warnings,
 			     &(struct warning){ .subject = "/proc",
@@ -272,7 +275,7 @@ int holders_walk(struct holders *h, int proc, const struct holders_request *requ
 	h->devices = devices;
 	h->hidden = pids_may_hide(proc, seen);
 	h->walked = true;
-	warn(h, warnings);
+	warn(h, proc, request, warnings);
 	return 0;
 }
 

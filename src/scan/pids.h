@@ -2,7 +2,14 @@
 /* Process numbers: does one still mean the same process, and does /proc show all? */
 #pragma once
 
+#include "lib/capability.h"
+#include "model/warnings.h"
 #include "scan/context.h"
+
+/* What it takes to look at processes of others, and at their descriptors and system calls: a set of
+ * lib/capability.h. */
+#define RIGHTS_OF_MAPPINGS CAPABILITY(CAP_SYS_PTRACE)
+#define RIGHTS_OF_DESCRIPTORS (CAPABILITY(CAP_SYS_PTRACE) | CAPABILITY(CAP_DAC_READ_SEARCH))
 
 /*
  * When the process with this number was started, in ticks: with the number it identifies
@@ -15,3 +22,6 @@ int pid_start_ticks(const struct scan_context *context, uint32_t pid, uint64_t *
  * (hidepid). Some may have come or gone since they were counted.
  */
 bool pids_may_hide(int proc, uint64_t seen);
+/* Warns that this is so, with what hides them as far as that can be told. text: what it means;
+ * it must live for ever. */
+void pids_warn_hidden(int proc, const char *text, struct warnings *warnings);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "lib/capability.h"
 #include "lib/parse.h"
 #include "lib/vec.h"
 #include "scan/placeseek.h"
@@ -224,7 +225,11 @@ int places_find(struct places *places, const struct scan_context *context,
 									  "processes do not show which "
 									  "namespaces they are in; those "
 									  "may hold more",
-							  .count = search.seeking.all.unreadable });
+							  .count = search.seeking.all.unreadable,
+							  .unseen = search.seeking.all.unreadable == 1 ?
+									    "process's namespaces" :
+									    "processes' namespaces",
+							  .rights = CAPABILITY(CAP_SYS_PTRACE) });
 	places->everywhere = request->nwords > 0;
 	places->arena = search.seeking.all.arena; /* keeps the doors' paths */
 	search.seeking.all.arena = (struct arena){ 0 };

@@ -7,10 +7,13 @@
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
+#include "lib/capability.h"
 #include "lib/file.h"
 #include "lib/vec.h"
 
 #define SHM_DIR "/dev/shm"
+/* What it takes to read other users' directories. */
+#define RIGHTS_OF_DIRECTORIES CAPABILITY(CAP_DAC_READ_SEARCH)
 #define STATX_WANTED (STATX_BASIC_STATS)
 
 /* A directory still to be read: its path below the root, "" for the root. */
@@ -247,7 +250,8 @@ static int walk_all(struct walk *w)
 								     .fields = "contents",
 								     .error = -r,
 								     .count = 1,
-								     .example = next.path });
+								     .example = next.path,
+								     .rights = RIGHTS_OF_DIRECTORIES });
 		r = 0;
 	}
 	return r;
@@ -279,7 +283,8 @@ static int look_up_names(struct shmtree *t, const struct name_list *names, struc
 								  .fields = "existence",
 								  .error = -r,
 								  .count = 1,
-								  .example = path });
+								  .example = path,
+								  .rights = RIGHTS_OF_DIRECTORIES });
 	}
 	return 0;
 }
@@ -300,7 +305,8 @@ static void try_as_semaphore(struct shmtree *t, struct shm_entry *e, struct warn
 							  .fields = "contents",
 							  .error = -r,
 							  .count = 1,
-							  .example = e->path });
+							  .example = e->path,
+							  .rights = RIGHTS_OF_DIRECTORIES });
 }
 
 int shmtree_open(struct shmtree *t)

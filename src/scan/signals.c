@@ -271,7 +271,7 @@ static void compact(struct reading *reading, struct process_signals *signals)
 	reading->items = NULL;
 }
 
-static void warn(const struct process_signals *signals, bool hidden, struct warnings *warnings)
+static void warn(const struct process_signals *signals, int proc, bool hidden, struct warnings *warnings)
 {
 	if (signals->unreadable)
 		warnings_add(warnings,
@@ -282,18 +282,19 @@ static void warn(const struct process_signals *signals, bool hidden, struct warn
 								"are pending for it is not known" :
 								"processes could not be read; whether "
 								"signals are pending for them is not known",
-						.count = signals->unreadable });
+						.count = signals->unreadable,
+						.unseen = signals->unreadable == 1 ? "process" : "processes",
+						.rights = RIGHTS_OF_MAPPINGS });
 	if (hidden)
-		warnings_add(warnings, &(struct warning){ .subject = "/proc",
-							  .error = EACCES,
-							  .text = "signals may be pending for processes that "
-								  "are not shown here" });
+		pids_warn_hidden(proc, "signals may be pending for processes that are not shown here",
+				 warnings);
 }
 
 static int read_all(struct reading *reading, struct process_signals *signals, unsigned threads,
 		    struct warnings *warnings)
 {
 	int64_t boot = boot_time();
+	int proc = reading->context->proc;
 	uint64_t seen = 0;
 	int e = 0;
 
@@ -301,9 +302,8 @@ static int read_all(struct reading *reading, struct process_signals *signals, un
 	if (!signals->arenas)
 		return -ENOMEM;
 	for (size_t t = 0; t < MOST_THREADS; t++)
-		reading->readers[t] = (struct reader){ .proc = reading->context->proc,
-						       .boot = boot,
-						       .arena = &signals->arenas[t] };
+		reading->readers[t] =
+			(struct reader){ .proc = proc, .boot = boot, .arena = &signals->arenas[t] };
 	parallel_run(&(struct parallel_work){ read_process, reading, reading->count }, threads);
 	for (size_t t = 0; t < MOST_THREADS; t++) {
 		seen += reading->readers[t].seen;
@@ -311,7 +311,7 @@ static int read_all(struct reading *reading, struct process_signals *signals, un
 		e = e < 0 ? e : reading->readers[t].error;
 	}
 	compact(reading, signals);
-	warn(signals, !reading->named && pids_may_hide(reading->context->proc, seen), warnings);
+	warn(signals, proc, !reading->named && pids_may_hide(proc, seen), warnings);
 	return e;
 }
 

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "lib/capability.h"
+
 void source_sysv_warn(enum sysv_kind kind, int error, uint32_t bad_rows, struct warnings *warnings)
 {
 	static const char *const subjects[] = { "sysvipc/shm", "sysvipc/sem", "sysvipc/msg" };
@@ -57,8 +59,12 @@ void source_mqueue_warn(int error, bool uncertain, struct warnings *warnings)
 		w.error = EPERM;
 		w.text = "message queues cannot be seen: that takes CAP_SYS_ADMIN or a mounted mqueue file "
 			 "system";
+		w.unseen = "message queues";
+		w.rights = CAPABILITY(CAP_SYS_ADMIN);
 	} else if (error == 0) {
 		w.text = "nothing proves that the mounted mqueue file system is that of this IPC namespace";
+		w.unseen = "message queues with certainty";
+		w.rights = CAPABILITY(CAP_SYS_ADMIN);
 	}
 	if (error < 0 || uncertain)
 		warnings_add(warnings, &w);

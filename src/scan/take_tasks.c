@@ -7,6 +7,7 @@
 
 #include "lib/parallel.h"
 #include "scan/cached.h"
+#include "scan/pids.h"
 #include "scan/quest.h"
 
 /* Whoever waits in open(2) decides over files that nobody has open. */
@@ -28,12 +29,11 @@ static void warn_of_tasks(const struct snapshot *s, struct warnings *warnings)
 			     &(struct warning){ .subject = "/proc",
 						.error = EACCES,
 						.text = "task(s) could not be asked what they wait for",
-						.count = s->tasks.unreadable });
+						.count = s->tasks.unreadable,
+						.unseen = s->tasks.unreadable == 1 ? "task" : "tasks",
+						.rights = RIGHTS_OF_DESCRIPTORS });
 	if (s->tasks.hidden && !s->holders.walked)
-		warnings_add(warnings,
-			     &(struct warning){ .subject = "/proc",
-						.error = EACCES,
-						.text = "there may be tasks that are not shown here" });
+		pids_warn_hidden(s->context->proc, "there may be tasks that are not shown here", warnings);
 }
 
 /* What the blocked tasks wait for. */
@@ -72,7 +72,9 @@ static void warn_of_futexes(const struct snapshot *s, struct warnings *warnings)
 					   .error = EACCES,
 					   .text = "tasks could not be asked what they wait for and hold; "
 						   "that is not shown",
-					   .count = s->tasks.unreadable });
+					   .count = s->tasks.unreadable,
+					   .unseen = s->tasks.unreadable == 1 ? "task" : "tasks",
+					   .rights = RIGHTS_OF_DESCRIPTORS });
 	if (f->nunclear)
 		warnings_add(warnings,
 			     &(struct warning){ .subject = "futex",

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "lib/capability.h"
 #include "scan/placefind.h"
 #include "scan/placetake.h"
 
@@ -55,6 +56,8 @@ static void warn(const struct place_namespace *ns, enum place_part part, bool na
 	} else if (ns->error == -EPERM || ns->error == -EACCES) {
 		w.text = "it cannot be entered: that takes CAP_SYS_ADMIN, and CAP_SYS_PTRACE over who is in "
 			 "it";
+		w.unseen = "other namespaces";
+		w.rights = CAPABILITY(CAP_SYS_ADMIN) | CAPABILITY(CAP_SYS_PTRACE);
 	}
 	warnings_add(warnings, &w);
 }

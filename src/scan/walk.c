@@ -12,10 +12,7 @@
 
 #define KCMP_FILES 2 /* linux/kcmp.h */
 
-/* Classes whose objects are held by descriptors, and by mappings. */
-#define WALK_DESCRIPTORS                                                                                     \
-	(1 << OBJECT_FILE | 1 << OBJECT_PIPE | 1 << OBJECT_FIFO | 1 << OBJECT_SOCKET | 1 << OBJECT_MEMFD |   \
-	 1 << OBJECT_EVENTFD | 1 << OBJECT_PTY | 1 << OBJECT_LOCK)
+/* Classes whose objects are held by mappings. */
 #define WALK_MAPPINGS                                                                                        \
 	(1 << OBJECT_SYSV | 1 << OBJECT_MEMFD | 1 << OBJECT_FILE_MAPPING | 1 << OBJECT_ANON_MAPPING)
 

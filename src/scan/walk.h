@@ -4,6 +4,11 @@
 
 #include "scan/visit.h"
 
+/* Classes whose objects are held by descriptors. */
+#define WALK_DESCRIPTORS                                                                                     \
+	(1 << OBJECT_FILE | 1 << OBJECT_PIPE | 1 << OBJECT_FIFO | 1 << OBJECT_SOCKET | 1 << OBJECT_MEMFD |   \
+	 1 << OBJECT_EVENTFD | 1 << OBJECT_PTY | 1 << OBJECT_LOCK)
+
 /*
  * Looks at one process: its descriptors and mappings, those of threads that do
  * not share them included. What it finds goes into w, and into the process's own
