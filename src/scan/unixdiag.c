@@ -48,6 +48,8 @@ static int parse_name(struct span value, struct unix_answer *out)
 	/* sun_path has 108 bytes, and the kernel may add a zero byte to a path. */
 	if (value.len > 109)
 		return -EBADMSG;
+	/* Of several names the last counts, and what it is. */
+	out->socket.flags &= (uint8_t)~UNIX_ABSTRACT;
 	if (value.len > 0 && value.ptr[0] == '\0')
 		out->socket.flags |= UNIX_ABSTRACT;
 	else if (value.len > 0 && value.ptr[value.len - 1] == '\0')
