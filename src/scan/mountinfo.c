@@ -92,7 +92,7 @@ static struct span cut(struct span *rest, char separator)
 /* Directories of one option, such as "upperdir=/a" or "lowerdir=/a:/b". */
 static int add_directories(struct mounts *m, struct span option)
 {
-	const char *equals = memchr(option.ptr, '=', option.len);
+	const char *equals = option.len ? memchr(option.ptr, '=', option.len) : NULL;
 	struct span rest;
 
 	if (!equals || !(span_starts(option, "upperdir") || span_starts(option, "lowerdir")))
