@@ -135,6 +135,10 @@ static void filters_take_escaped_strings(void **state)
 	assert_int_equal(match(&f->record, "name=a\\nb"), MATCH_NO);
 	record_str(&f->record, NAME, SPAN(""));
 	assert_int_equal(match(&f->record, "name="), MATCH_YES);
+	assert_int_equal(match(&f->record, "name=\\0"), MATCH_YES);
+	record_str(&f->record, NAME, SPAN("\\0"));
+	assert_int_equal(match(&f->record, "name=\\0"), MATCH_NO);
+	assert_int_equal(match(&f->record, "name=\\\\0"), MATCH_YES);
 }
 
 static void all_filters_must_hold(void **state)
