@@ -100,6 +100,7 @@ lint: ## check scripts, manual pages and C with the linters that are there
 
 # Debian's package would make a cluster, and start its server, which no test needs.
 NO_CLUSTER := /etc/postgresql-common/createcluster.d/ipcctl-tests.conf
+# What clang's sanitizers and libFuzzer link to is a package of its own in newer releases only.
 deps-test: ## install what the tests need (as root, or a user with sudo)
 	@if command -v apt-get >/dev/null; then \
 		if [ ! -d /usr/lib/postgresql ]; then $(SUDO) mkdir -p $(dir $(NO_CLUSTER)) && \
@@ -107,21 +108,22 @@ deps-test: ## install what the tests need (as root, or a user with sudo)
 		$(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 			python3 python3-pytest python3-jsonschema libcmocka-dev valgrind clang mandoc shellcheck btrfs-progs \
 			util-linux bash bash-completion libc6-dbg musl-tools strace postgresql prometheus \
-			prometheus-node-exporter graphviz; \
+			prometheus-node-exporter graphviz \
+			$$(apt-cache show libclang-rt-dev >/dev/null 2>&1 && echo libclang-rt-dev); \
 		status=$$?; $(SUDO) rm -f $(NO_CLUSTER); exit $$status; \
 	elif command -v dnf >/dev/null; then $(SUDO) dnf install -y python3 python3-pytest python3-jsonschema \
-		libcmocka-devel valgrind clang libasan libubsan mandoc ShellCheck btrfs-progs util-linux bash-completion \
-		strace postgresql-server graphviz && \
+		libcmocka-devel valgrind clang compiler-rt libasan libubsan mandoc ShellCheck btrfs-progs util-linux \
+		bash-completion strace postgresql-server graphviz && \
 		{ $(SUDO) dnf install -y /usr/bin/promtool /usr/bin/node_exporter || :; }; \
 	elif command -v apk >/dev/null; then $(SUDO) apk add python3 py3-pytest py3-jsonschema cmocka-dev \
-		valgrind clang mandoc shellcheck btrfs-progs util-linux util-linux-misc setpriv bash bash-completion \
-		strace postgresql prometheus prometheus-node-exporter graphviz; \
+		valgrind clang compiler-rt mandoc shellcheck btrfs-progs util-linux util-linux-misc setpriv bash \
+		bash-completion strace postgresql prometheus prometheus-node-exporter graphviz; \
 	elif command -v pacman >/dev/null; then $(SUDO) pacman -S --needed --noconfirm python python-pytest \
-		python-jsonschema cmocka valgrind clang mandoc shellcheck btrfs-progs util-linux bash-completion strace \
-		postgresql prometheus prometheus-node-exporter graphviz; \
-	else echo "Unknown package manager: install Python with pytest and jsonschema, cmocka, valgrind, clang," \
-		"mandoc, shellcheck, btrfs-progs, util-linux, bash-completion, strace, PostgreSQL, Prometheus with its" \
-		"node exporter, and Graphviz." >&2; exit 1; fi
+		python-jsonschema cmocka valgrind clang compiler-rt mandoc shellcheck btrfs-progs util-linux \
+		bash-completion strace postgresql prometheus prometheus-node-exporter graphviz; \
+	else echo "Unknown package manager: install Python with pytest and jsonschema, cmocka, valgrind, clang with" \
+		"its run-time libraries, mandoc, shellcheck, btrfs-progs, util-linux, bash-completion, strace," \
+		"PostgreSQL, Prometheus with its node exporter, and Graphviz." >&2; exit 1; fi
 
 -include tests/bench/bench.mk
 -include tests/fuzz/fuzz.mk

@@ -66,8 +66,8 @@ static int refill(struct line_reader *r)
 int line_reader_next(struct line_reader *r, struct span *line)
 {
 	for (;;) {
-		const char *start = r->text.data + r->at;
 		size_t left = r->text.len - r->at;
+		const char *start = left ? r->text.data + r->at : NULL;
 		const char *end = left ? memchr(start, '\n', left) : NULL;
 		int error;
 

@@ -48,15 +48,24 @@ void format_duration(struct buf *b, uint64_t s)
 		}
 }
 
+/* A year of at most four digits, with four: strftime(3) would write fewer. */
+static bool put_year(struct buf *b, const struct tm *tm)
+{
+	if (tm->tm_year < -1900 || tm->tm_year > 9999 - 1900)
+		return false;
+	buf_printf(b, "%04d", tm->tm_year + 1900);
+	return true;
+}
+
 bool format_rfc3339(struct buf *b, int64_t seconds)
 {
 	time_t t = (time_t)seconds;
 	char text[32];
 	struct tm tm;
 
-	if (t != seconds || !gmtime_r(&t, &tm) || tm.tm_year < -1900 || tm.tm_year > 9999 - 1900)
+	if (t != seconds || !gmtime_r(&t, &tm) || !put_year(b, &tm))
 		return false;
-	buf_put(b, text, strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm));
+	buf_put(b, text, strftime(text, sizeof(text), "-%m-%dT%H:%M:%SZ", &tm));
 	return true;
 }
 
@@ -66,8 +75,8 @@ static void format_time(struct buf *b, int64_t seconds)
 	char text[32];
 	struct tm tm;
 
-	if (t == seconds && localtime_r(&t, &tm) && tm.tm_year >= -1900 && tm.tm_year <= 9999 - 1900)
-		buf_put(b, text, strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm));
+	if (t == seconds && localtime_r(&t, &tm) && put_year(b, &tm))
+		buf_put(b, text, strftime(text, sizeof(text), "-%m-%d %H:%M:%S", &tm));
 	else
 		buf_i64(b, seconds);
 }

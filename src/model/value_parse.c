@@ -84,8 +84,12 @@ static int parse_percent(struct span s, uint64_t *out)
 static int parse_string(struct span s, struct arena *arena, struct value *v)
 {
 	_cleanup_(buf_free) struct buf raw = { 0 };
-	int r = unescape_into(&raw, s);
+	int r;
 
+	/* An empty one, as format_str() shows it. */
+	if (span_is(s, "\\0"))
+		s.len = 0;
+	r = unescape_into(&raw, s);
 	if (r == -EINVAL)
 		v->str = arena_span(arena, s);
 	else if (r == 0)

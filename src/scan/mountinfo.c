@@ -92,7 +92,7 @@ static struct span cut(struct span *rest, char separator)
 /* Directories of one option, such as "upperdir=/a" or "lowerdir=/a:/b". */
 static int add_directories(struct mounts *m, struct span option)
 {
-	const char *equals = memchr(option.ptr, '=', option.len);
+	const char *equals = option.len ? memchr(option.ptr, '=', option.len) : NULL;
 	struct span rest;
 
 	if (!equals || !(span_starts(option, "upperdir") || span_starts(option, "lowerdir")))
@@ -142,13 +142,12 @@ static int by_id(const void *a, const void *b)
 	return (x->id > y->id) - (x->id < y->id);
 }
 
-int mounts_read(struct mounts *m)
+int mounts_read_from(struct mounts *m, int fd)
 {
-	_cleanup_(close_fd) int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
 	_cleanup_(line_reader_free) struct line_reader reader = { .fd = fd };
 	struct mount_line mount;
 	struct span line;
-	int r = fd < 0 ? -errno : 1;
+	int r = 1;
 
 	while (r > 0 && (r = line_reader_next(&reader, &line)) > 0)
 		if (mountinfo_parse(line, &mount) == 0 && add_mount(m, &mount) < 0)
@@ -158,6 +157,13 @@ int mounts_read(struct mounts *m)
 	else if (m->count > 0)
 		qsort(m->items, m->count, sizeof(*m->items), by_id);
 	return r;
+}
+
+int mounts_read(struct mounts *m)
+{
+	_cleanup_(close_fd) int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : mounts_read_from(m, fd);
 }
 
 void mounts_free(struct mounts *m)

@@ -45,6 +45,8 @@ struct mounts {
 
 /* 0 or -errno; then the table is empty. */
 int mounts_read(struct mounts *m) _must_check_;
+/* The same of such a file that somebody has open, and keeps. */
+int mounts_read_from(struct mounts *m, int fd) _must_check_;
 void mounts_free(struct mounts *m);
 /* The mount with this id, or NULL. */
 const struct mount *mounts_find(const struct mounts *m, uint64_t id);

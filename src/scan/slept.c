@@ -8,18 +8,13 @@
 #include "lib/file.h"
 #include "lib/parse.h"
 
-/* "se.exec_start     :      11446618.815516": milliseconds. 0 or -errno. */
-static int last_run(int proc, const char *path, uint64_t *milliseconds)
+int sched_last_run_parse(struct span text, uint64_t *milliseconds)
 {
-	_cleanup_(buf_free) struct buf text = { 0 };
-	struct span rest, line, word;
+	struct span line, word;
 	const char *point;
-	int r = read_file_at(proc, path, &text);
 
-	if (r < 0)
-		return r;
-	rest = buf_span(&text);
-	while (next_line(&rest, &line)) {
+	/* "se.exec_start     :      11446618.815516" */
+	while (next_line(&text, &line)) {
 		if (!next_word(&line, &word) || !span_is(word, "se.exec_start"))
 			continue;
 		if (!next_word(&line, &word) || !next_word(&line, &word))
@@ -30,6 +25,14 @@ static int last_run(int proc, const char *path, uint64_t *milliseconds)
 		return parse_u64(word, milliseconds);
 	}
 	return -ENOENT;
+}
+
+static int last_run(int proc, const char *path, uint64_t *milliseconds)
+{
+	_cleanup_(buf_free) struct buf text = { 0 };
+	int r = read_file_at(proc, path, &text);
+
+	return r < 0 ? r : sched_last_run_parse(buf_span(&text), milliseconds);
 }
 
 /* The processor that a thread ran on last: field 39 of its stat. Or -errno. */

@@ -13,3 +13,6 @@
  */
 int task_slept(const struct scan_context *context, uint32_t pid, uint32_t tid,
 	       uint64_t *seconds) _must_check_;
+/* When a thread ran last, in milliseconds of that clock, from the text of such a file. 0, -ENOENT: it does not
+ * tell, -EINVAL or -ERANGE. */
+int sched_last_run_parse(struct span text, uint64_t *milliseconds) _must_check_;

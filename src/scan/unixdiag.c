@@ -48,6 +48,8 @@ static int parse_name(struct span value, struct unix_answer *out)
 	/* sun_path has 108 bytes, and the kernel may add a zero byte to a path. */
 	if (value.len > 109)
 		return -EBADMSG;
+	/* Of several names the last counts, and what it is. */
+	out->socket.flags &= (uint8_t)~UNIX_ABSTRACT;
 	if (value.len > 0 && value.ptr[0] == '\0')
 		out->socket.flags |= UNIX_ABSTRACT;
 	else if (value.len > 0 && value.ptr[value.len - 1] == '\0')
@@ -107,9 +109,9 @@ int unix_answer_parse(struct span payload, struct unix_answer *out)
 	return r;
 }
 
-static int take_socket(void *data, struct span payload)
+int unix_sockets_take(void *sockets, struct span payload)
 {
-	struct unix_sockets *s = data;
+	struct unix_sockets *s = sockets;
 	struct unix_answer a;
 
 	if (unix_answer_parse(payload, &a) < 0) {
@@ -133,10 +135,9 @@ static int take_socket(void *data, struct span payload)
 	return 0;
 }
 
-/* Notes which sockets wait for which listener. */
-static int take_clients(void *data, struct span payload)
+int unix_sockets_take_clients(void *sockets, struct span payload)
 {
-	struct unix_sockets *s = data;
+	struct unix_sockets *s = sockets;
 	struct unix_answer a;
 	int64_t listener, client;
 	uint32_t inode;
@@ -202,8 +203,7 @@ static int add_file(struct unix_sockets *s, const struct unix_socket *u, size_t 
 	return 0;
 }
 
-/* A socket that moved in the kernel's table while it was read may come twice. */
-static int build_index(struct unix_sockets *s)
+int unix_sockets_index(struct unix_sockets *s)
 {
 	size_t kept = 0;
 
@@ -246,7 +246,7 @@ static int find_clients(struct unix_sockets *s, int diag)
 
 	for (size_t i = 0; i < s->count && !any; i++)
 		any = s->items[i].state == UNIX_LISTENING && s->items[i].receive_queue > 0;
-	r = any ? dump(s, diag, 1U << UNIX_LISTENING, UDIAG_SHOW_ICONS, take_clients) : 0;
+	r = any ? dump(s, diag, 1U << UNIX_LISTENING, UDIAG_SHOW_ICONS, unix_sockets_take_clients) : 0;
 	if (s->npending > 0)
 		qsort(s->pending, s->npending, sizeof(*s->pending), by_listener);
 	return r;
@@ -283,9 +283,9 @@ int unix_sockets_read(struct unix_sockets *s, int diag, bool peers, struct warni
 	*s = (struct unix_sockets){ 0 };
 	for (int i = 0; i < MOST_TRIES && r > 0; i++) {
 		reset(s);
-		r = dump(s, diag, UINT32_MAX, show, take_socket);
+		r = dump(s, diag, UINT32_MAX, show, unix_sockets_take);
 	}
-	if (r != -ENOMEM && build_index(s) < 0)
+	if (r != -ENOMEM && unix_sockets_index(s) < 0)
 		r = -ENOMEM;
 	if (r >= 0 && peers)
 		clients = find_clients(s, diag);

@@ -91,3 +91,12 @@ struct unix_answer {
 
 /* Takes the payload of an answer apart. 0 or -EBADMSG. */
 int unix_answer_parse(struct span payload, struct unix_answer *out) _must_check_;
+/* The steps of unix_sockets_read(), on struct unix_sockets: adds the socket that an answer tells of, or counts
+ * it as bad. 0 or -ENOMEM. */
+int unix_sockets_take(void *sockets, struct span payload) _must_check_;
+/* Then builds the maps, once. One that moved in the kernel's table while that was read may be there twice:
+ * one of both goes. 0 or -ENOMEM. */
+int unix_sockets_index(struct unix_sockets *s) _must_check_;
+/* Then notes, of answers about listening sockets, who waits for them; in the order of the answers.
+ * 0 or -ENOMEM. */
+int unix_sockets_take_clients(void *sockets, struct span payload) _must_check_;

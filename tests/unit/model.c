@@ -135,6 +135,10 @@ static void filters_take_escaped_strings(void **state)
 	assert_int_equal(match(&f->record, "name=a\\nb"), MATCH_NO);
 	record_str(&f->record, NAME, SPAN(""));
 	assert_int_equal(match(&f->record, "name="), MATCH_YES);
+	assert_int_equal(match(&f->record, "name=\\0"), MATCH_YES);
+	record_str(&f->record, NAME, SPAN("\\0"));
+	assert_int_equal(match(&f->record, "name=\\0"), MATCH_NO);
+	assert_int_equal(match(&f->record, "name=\\\\0"), MATCH_YES);
 }
 
 static void all_filters_must_hold(void **state)
@@ -436,6 +440,8 @@ static void times(void **state)
 		{ 951782400, "2000-02-29T00:00:00Z" },
 		{ 253402300799, "9999-12-31T23:59:59Z" },
 		{ -1, "1969-12-31T23:59:59Z" },
+		{ -62167219200, "0000-01-01T00:00:00Z" },
+		{ -30641760000, "0999-01-01T00:00:00Z" },
 	};
 	struct buf b = { 0 };
 
@@ -448,6 +454,7 @@ static void times(void **state)
 	assert_false(format_rfc3339(&b, 253402300800));
 	assert_false(format_rfc3339(&b, INT64_MAX));
 	assert_false(format_rfc3339(&b, INT64_MIN));
+	assert_false(format_rfc3339(&b, -62167219201));
 	assert_int_equal(b.len, 0);
 	buf_free(&b);
 }

@@ -3,6 +3,8 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "scan/inetdiag.h"
 #include "scan/mountinfo.h"
@@ -173,13 +175,34 @@ static void all_mounts(void **state)
 	assert_null(mounts_find(&m, 1));
 }
 
+/* The directories of an overlay, among options that may be empty. */
+static void recorded_mounts(void **state)
+{
+	(void)state;
+	static const char text[] = "41 1 0:51 / /n rw - overlay none ,,lowerdir=/l1:/l2\\054x,,upperdir=,\n"
+				   "40 1 0:50 / /m rw - overlay none\n";
+	struct mounts m = { 0 };
+	int fd = memfd_create("mountinfo", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, text, sizeof(text) - 1, 0), sizeof(text) - 1);
+	assert_int_equal(mounts_read_from(&m, fd), 0);
+	assert_int_equal(m.count, 2);
+	assert_int_equal(m.items[0].id, 40);
+	assert_int_equal(m.nlayers, 2);
+	assert_span(m.layers[0], SPAN("/l1"));
+	assert_span(m.layers[1], SPAN("/l2,x"));
+	mounts_free(&m);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(peer),		  cmocka_unit_test(datagram_peer),
 		cmocka_unit_test(several_servers), cmocka_unit_test(servers_of_interfaces),
 		cmocka_unit_test(v6_only_server), cmocka_unit_test(layers),
-		cmocka_unit_test(all_mounts),
+		cmocka_unit_test(all_mounts),	  cmocka_unit_test(recorded_mounts),
 	};
 
 	return cmocka_run_group_tests_name("peers", tests, NULL, NULL);

@@ -166,6 +166,27 @@ static void unix_abstract(void **state)
 	buf_free(&b);
 }
 
+/* What an earlier name was says nothing of the one that is kept, which may be empty. */
+static void unix_names(void **state)
+{
+	(void)state;
+	struct unix_sockets s = { 0 };
+	struct buf b = { 0 };
+	struct span copy;
+
+	put_unix(&b, SOCK_DGRAM, UNIX_UNCONNECTED, 9);
+	put_attribute(&b, UNIX_DIAG_NAME, SPAN("\0abc"), 4);
+	put_attribute(&b, UNIX_DIAG_NAME, SPAN(""), 0);
+	copy = exact(buf_span(&b));
+	assert_int_equal(unix_sockets_take(&s, copy), 0);
+	assert_int_equal(s.count, 1);
+	assert_int_equal(s.items[0].flags, 0);
+	assert_span(unix_socket_name(&s, &s.items[0]), SPAN(""));
+	unix_sockets_free(&s);
+	free((void *)(uintptr_t)copy.ptr);
+	buf_free(&b);
+}
+
 static void unix_clients(void **state)
 {
 	(void)state;
@@ -453,6 +474,7 @@ int main(void)
 		cmocka_unit_test(unpadded_end),
 		cmocka_unit_test(unix_whole),
 		cmocka_unit_test(unix_abstract),
+		cmocka_unit_test(unix_names),
 		cmocka_unit_test(unix_clients),
 		cmocka_unit_test(unix_lies),
 		cmocka_unit_test(attribute_without_length),
