@@ -73,8 +73,8 @@ static int look_at_kind(struct watch *w, size_t i)
 	const struct kind *k = w->l.kinds[i];
 	struct passage p = { .watch = w, .kind = i };
 	struct watch_trust trust = {
-		.lost = k->sources & s->lost,
-		.hides = k->sources & s->failed & ~s->lost,
+		.lost = k->sources & snapshot_lost(s),
+		.hides = k->sources & snapshot_failed(s) & ~snapshot_lost(s),
 		.holders_lost = s->lost & SOURCE_HOLDERS,
 	};
 	int e = 0;

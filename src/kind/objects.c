@@ -258,7 +258,7 @@ int kind_create(const struct kind *k, const struct snapshot *s, const struct cre
 	const int part = kind_part(k);
 	int r;
 
-	if (s->place == &s->places.here)
+	if (!s->elsewhere)
 		return k->create(args, report);
 	there.shm = s->shm.root;
 	r = part == PLACE_IPC ? create_elsewhere(k, s, &there, report) : k->create(&there, report);
@@ -268,7 +268,7 @@ int kind_create(const struct kind *k, const struct snapshot *s, const struct cre
 void kind_limit(const struct limit *limit, struct snapshot *s, struct limit_value *out)
 {
 	*out = (struct limit_value){ 0 };
-	if (s->place == &s->places.here || s->place->ipc < 0)
+	if (!s->elsewhere || s->place->ipc < 0)
 		limit->read(s, out);
 	else
 		limit_elsewhere(limit, s, out);

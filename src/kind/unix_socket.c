@@ -211,6 +211,22 @@ static int narrow(struct span id, struct scan_request *request)
 	return span_starts(id, "/") ? name_list_add(&request->files, id) : 0;
 }
 
+/* Several sockets may have one name if they are of different types. */
+static int resolve_name(struct snapshot *s, bool abstract, struct span id, struct matches *m)
+{
+	const struct unix_sockets *sockets = &s->unix_sockets;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sockets->count; i++) {
+		const struct unix_socket *u = &sockets->items[i];
+
+		if (!(u->flags & UNIX_ABSTRACT) == !abstract && unix_socket_is_reachable(u) &&
+		    span_eq(unix_socket_name(sockets, u), id))
+			r = matches_add(m, i);
+	}
+	return r;
+}
+
 static int resolve_path(struct snapshot *s, struct span id, struct matches *m)
 {
 	const struct path_file *file = path_files_named(&s->paths, id);
@@ -223,30 +239,16 @@ static int resolve_path(struct snapshot *s, struct span id, struct matches *m)
 	return matches_add(m, s->unix_sockets.count + (size_t)(file - s->paths.items));
 }
 
-/* Several sockets may have one abstract name if they are of different types. */
-static int resolve_abstract(struct snapshot *s, struct span id, struct matches *m)
-{
-	const struct unix_sockets *sockets = &s->unix_sockets;
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < sockets->count; i++) {
-		const struct unix_socket *u = &sockets->items[i];
-
-		if (u->flags & UNIX_ABSTRACT && unix_socket_is_reachable(u) &&
-		    span_eq(unix_socket_name(sockets, u), id))
-			r = matches_add(m, i);
-	}
-	return r;
-}
-
 static int resolve(struct snapshot *s, struct span id, struct matches *m, struct report *report)
 {
 	uint64_t inode;
 
-	if (span_starts(id, "/"))
+	/* What is at a path elsewhere nobody can tell but who is there; what was bound to it tells the name.
+	 */
+	if (span_starts(id, "/") && !s->elsewhere)
 		return resolve_path(s, id, m);
-	if (span_starts(id, "@"))
-		return resolve_abstract(s, id, m);
+	if (span_starts(id, "@") || span_starts(id, "/"))
+		return resolve_name(s, id.ptr[0] == '@', id, m);
 	if (parse_u64(id, &inode) < 0) {
 		report_text(report, "expected an inode number, a path, or @NAME");
 		return -EINVAL;

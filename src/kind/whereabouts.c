@@ -68,7 +68,7 @@ static int record_inhabitant(const struct kind *k, struct projector *p, const st
 	if (pid == 0 && k->held && view->depth.no_processes && at[2] >= 0)
 		record_unknown_why(r, (size_t)at[2], WHY_TOLD);
 	/* In a namespace of its own there may be nobody. */
-	if (pid == 0 && view->place->pid == 0 && view->place != &p->snapshot->places.here)
+	if (pid == 0 && view->place->pid == 0 && view->elsewhere)
 		return 0;
 	in = inhabitants_of(&p->inhabitants, view->context, pid ? pid : view->place->pid);
 	if (!in)

@@ -45,6 +45,7 @@ struct place {
 	struct unix_sockets unix_sockets;
 	struct inet_sockets inet_sockets;
 	unsigned failed; /* sources (scan.h) that are empty or cut short */
+	unsigned lost;	 /* those of them where another look may find more */
 };
 
 struct places {
@@ -74,6 +75,8 @@ int place_open(const struct scan_context *context, const struct place_namespace 
 
 /* Seconds that one place may take. */
 #define PLACE_SECONDS 5
+/* Descriptors of one that stay open. */
+#define GIVEN_MOST 4
 
 /*
  * Runs work() in a child process that is in the IPC namespace of the place. It sees all that this process

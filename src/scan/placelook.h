@@ -5,7 +5,7 @@
 #include "scan/scan.h"
 
 /* Descriptors that a child hands out. */
-enum given { GIVEN_IPC, GIVEN_QUEUES, GIVEN_SHM, GIVEN_DIAG, GIVEN };
+enum given { GIVEN_IPC, GIVEN_QUEUES, GIVEN_SHM, GIVEN_DIAG, GIVEN = GIVEN_MOST };
 
 /* What a child tells first; the rows of the tables follow. */
 struct place_answer {

@@ -329,6 +329,15 @@ unsigned snapshot_failed(const struct snapshot *s)
 	return failed;
 }
 
+unsigned snapshot_lost(const struct snapshot *s)
+{
+	unsigned lost = s->lost;
+
+	for (size_t v = 0; v < s->nviews; v++)
+		lost |= s->views[v].lost;
+	return lost;
+}
+
 uint64_t snapshot_unreadable(const struct snapshot *s)
 {
 	/* What refuses one of the two looks may refuse the other, too. */

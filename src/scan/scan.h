@@ -141,6 +141,7 @@ struct snapshot {
 	/* Where the objects are that belong to a namespace: the place of this process, or of views another.
 	 * A view is the same snapshot seen from there, with the objects of that place; all else it shares. */
 	const struct place *place;
+	bool elsewhere; /* it is a view */
 	uint64_t ipcns; /* the IPC namespace, as sysv_number() takes it */
 	int diag;	/* for sock_diag_dump() and sock_diag_destroy() */
 	struct places places;
@@ -176,5 +177,7 @@ int snapshot_take(struct snapshot *snapshot, const struct scan_context *context,
 void snapshot_free(struct snapshot *snapshot);
 /* The sources that are cut short, here or in any view. */
 unsigned snapshot_failed(const struct snapshot *s);
+/* Those of them where another look may find more. */
+unsigned snapshot_lost(const struct snapshot *s);
 /* How many processes could not be read, as far as it is known. */
 uint64_t snapshot_unreadable(const struct snapshot *snapshot);

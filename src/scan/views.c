@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "lib/capability.h"
@@ -28,6 +29,13 @@ static bool is_asked(const struct scan_context *context, const char *word)
 static bool is_gone(int error)
 {
 	return error == -ENOENT || error == -ESRCH || error == -ESTALE;
+}
+
+/* Whether an error means that another look may well succeed; if not, the place stays hidden. */
+static bool is_lost(int error)
+{
+	return !is_gone(error) && error != -EPERM && error != -EACCES && error != -ELOOP && error != -EXDEV &&
+	       error != -ETIMEDOUT;
 }
 
 /* What could not be looked at, and why. */
@@ -100,6 +108,18 @@ static int read_place(struct snapshot *s, size_t i, const struct scan_request *r
 	return r == -ENOMEM ? r : 0;
 }
 
+/* Some descriptors of each place stay open: the usual limit is too low for hundreds of them. */
+static void make_room(size_t places)
+{
+	const rlim_t each = GIVEN_MOST, spare = 128;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || places * each + spare <= limit.rlim_cur)
+		return;
+	limit.rlim_cur = places * each + spare < limit.rlim_max ? places * each + spare : limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int views_gather(struct snapshot *s, const struct scan_request *request, struct warnings *warnings)
 {
 	struct place_request wanted = { .numbers = request->place_numbers,
@@ -116,6 +136,7 @@ int views_gather(struct snapshot *s, const struct scan_request *request, struct 
 	    !(s->sources & (SOURCES_IPC | SOURCES_SHM | SOURCES_NET)))
 		return 0;
 	r = places_find(&s->places, s->context, &wanted, warnings);
+	make_room(s->places.count);
 	if (r == 0)
 		r = places_take(&s->places, s->context, request, s->sources, warnings);
 	for (size_t i = 0; r == 0 && i < s->places.count; i++) {
@@ -125,6 +146,8 @@ int views_gather(struct snapshot *s, const struct scan_request *request, struct 
 			warn(&p->parts[part], (enum place_part)part, p->named, warnings);
 			if (p->parts[part].error && !is_gone(p->parts[part].error))
 				p->failed |= sources_of[part] & s->sources;
+			if (p->parts[part].error && is_lost(p->parts[part].error))
+				p->lost |= sources_of[part] & s->sources;
 		}
 		r = read_place(s, i, request, warnings);
 	}
@@ -147,8 +170,10 @@ int views_make(struct snapshot *s)
 		v->nviews = 0;
 		v->paths = (struct path_files){ 0 }; /* those lie here */
 		v->place = p;
+		v->elsewhere = true;
 		v->ipcns = p->parts[PLACE_IPC].ino;
 		v->diag = p->diag;
+		v->lost = (s->lost & ~(unsigned)(SOURCES_IPC | SOURCES_SHM | SOURCES_NET)) | p->lost;
 		v->failed = (s->failed & ~(unsigned)(SOURCES_IPC | SOURCES_SHM | SOURCES_NET)) | p->failed;
 		for (size_t k = 0; k < ARRAY_SIZE(v->sysv); k++) {
 			v->sysv[k] = p->sysv[k];

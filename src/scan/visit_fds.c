@@ -55,7 +55,7 @@ static void visit_pipe(struct visit *v, const struct seat *s, const struct objec
  * that lives in another are mostly not among them. */
 static void visit_socket(struct visit *v, const struct seat *s, const struct object_key *key)
 {
-	if (!v->has_sockets) {
+	if (!v->has_sockets && !v->w->request->everywhere) {
 		int shares = visit_shares(v, "net", v->w->net_namespace);
 
 		v->w->elsewhere += shares == 0 || shares == -EACCES;
