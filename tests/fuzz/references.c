@@ -34,6 +34,27 @@ static void fill(struct snapshot *s)
 	EXPECT(inet_sockets_index(&s->inet_sockets) == 0);
 }
 
+/* Another place, with nothing in it; its numbers are such as references may have in front. */
+static void add_view(struct snapshot *s)
+{
+	static const struct place place = { .parts = { [PLACE_IPC] = { .ino = 4026532177 },
+						       [PLACE_SHM] = { .ino = 4026532178 },
+						       [PLACE_NET] = { .ino = 4026532179 } } };
+
+	s->views = calloc(1, sizeof(*s->views));
+	EXPECT(s->views);
+	s->nviews = 1;
+	s->views[0] = (struct snapshot){
+		.context = s->context,
+		.sysv = { { .kind = SYSV_SHM }, { .kind = SYSV_SEM }, { .kind = SYSV_MSG } },
+		.shm = { .root = -1 },
+		.queues = { .root = -1 },
+		.place = &place,
+		.elsewhere = true
+	};
+	s->places.everywhere = true;
+}
+
 static void resolve(const struct target *t, const struct scan_context *context, bool filled)
 {
 	struct snapshot s = { .context = context,
@@ -44,14 +65,16 @@ static void resolve(const struct target *t, const struct scan_context *context, 
 	struct matches m = { 0 };
 	int r;
 
+	s.place = &s.places.here;
 	if (filled)
 		fill(&s);
-	r = t->kind->resolve(&s, t->id, &m, &report);
+	add_view(&s);
+	r = kind_resolve(t->kind, &s, t->id, &m, &report);
 	EXPECT(r == 0 || r == -EINVAL);
 	/* Whoever is refused is told why. */
 	EXPECT(r == 0 || report.text.len > 0);
 	for (size_t i = 0; r == 0 && i < m.count; i++)
-		EXPECT(m.items[i] < t->kind->count(&s) && filled);
+		EXPECT(m.items[i] < kind_count(t->kind, &s) && filled);
 	matches_free(&m);
 	report_free(&report);
 	snapshot_free(&s);
