@@ -95,7 +95,7 @@ static int open_mounted(const struct scan_context *context, const struct place_d
 		path = open(door->path.ptr, O_PATH | O_CLOEXEC);
 		return path < 0 ? -errno : open_behind(path);
 	}
-	snprintf(text, sizeof(text), "%u/root", door->pid);
+	snprintf(text, sizeof(text), "%u/task/%u/root", door->pid, door->tid);
 	root = openat(context->proc, text, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return -errno;

@@ -44,11 +44,11 @@ static int open_shm(const struct looking *t, const struct place_namespace *ns)
 {
 	_cleanup_(close_fd) int root = -1, mounts = -1;
 	struct shmtree tree;
-	char path[32];
+	char path[48];
 	int fd;
 
 	if (ns->door.fd < 0 && !ns->door.path.ptr) {
-		snprintf(path, sizeof(path), "%u/root", ns->door.pid);
+		snprintf(path, sizeof(path), "%u/task/%u/root", ns->door.pid, ns->door.tid);
 		root = openat(t->context->proc, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	} else {
 		/* Nobody is in it, through whom it could be seen. */
