@@ -22,9 +22,10 @@
 #define NSFS_MAGIC 0x6e736673u /* linux/magic.h */
 #define NAMESPACE_TYPE 0xb703  /* NS_GET_NSTYPE of linux/nsfs.h */
 
-/* Numbers of inodes that /proc gives out begin there (PROC_DYNAMIC_FIRST in fs/proc/generic.c);
- * those of processes end long before. */
-#define FIRST_NUMBER 0xf0000000u
+/* Numbers of inodes that /proc gives out begin at 0xf0000000 (PROC_DYNAMIC_FIRST in fs/proc/generic.c), those
+ * of the first namespaces of all stand right before (PROC_IPC_INIT_INO in include/linux/proc_ns.h); ids of
+ * objects and processes end long before. */
+#define FIRST_NUMBER 0xef000000u
 
 const char *const place_part_names[PLACE_PARTS] = {
 	[PLACE_IPC] = "ipc",
