@@ -13,6 +13,7 @@ import sys
 
 import kernel
 import namespaces
+import places
 import pytest
 from program import Ipcctl, Factory
 
@@ -154,6 +155,20 @@ def factory(isolated):
     """Makes things; what they hold is let go when the test ends."""
     with contextlib.ExitStack() as stack:
         yield Factory(os.path.join(TOP, os.environ.get("FACTORY", "build/tests/factory")), stack)
+
+
+@pytest.fixture
+def place(factory):
+    """Makes new namespaces, as places.Place does; they end with the test."""
+    made = []
+
+    def new(*sorts, **arguments):
+        made.append(places.Place(*sorts, factory=factory, **arguments))
+        return made[-1]
+
+    yield new
+    for one in made:
+        one.close()
 
 
 @pytest.fixture(params=leftovers.KINDS)
