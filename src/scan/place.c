@@ -175,15 +175,25 @@ static int read_answer(int fd, struct buf *answer)
 	return 0;
 }
 
+void place_child(pid_t parent)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent || null < 0)
+		_exit(1);
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if (null != fd && dup2(null, fd) < 0)
+			_exit(1);
+}
+
 /* What the child does; it returns to nobody. */
 static void answer_from(const struct place *place, int to, pid_t parent,
 			void (*work)(void *context, struct buf *answer), void *context)
 {
 	struct buf text = { 0 };
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(1);
+	place_child(parent);
 	if (place->ipc >= 0 && setns(place->ipc, CLONE_NEWIPC) < 0)
 		_exit(2);
 	work(context, &text);
