@@ -91,7 +91,7 @@ def test_where(ipcctl, factory, place):
     a.ask(kernel.loopback_up)
     listening = a.make("inet-listener", hold=True, holders="a")
     got = ipcctl.json("list", "inet-socket", "-N", str(a.numbers["net"]))["objects"]
-    assert [(o["netns"], o["inode"]) for o in got] == [(a.numbers["net"], listening["listener_ino"])]
+    assert [(o["netns"], o["ref"].split("/")[1]) for o in got] == [(a.numbers["net"], str(listening["a_ino"]))]
     assert listed(ipcctl, "-N", str(a.numbers["net"])) == {}
 
 
