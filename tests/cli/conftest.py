@@ -25,7 +25,8 @@ import leftovers  # noqa: E402: only now are its assertions told in full
 # What looks paths up without waiting for a file system, or races with others.
 WITHOUT_VALGRIND = {"test_fifo.py", "test_transient.py", "test_passive_held.py", "test_storm.py",
                     "test_unix_file.py", "test_lock.py", "test_futex.py", "test_waits.py", "test_clean_container.py",
-                    "test_clean_churn.py", "test_clean_software.py"}
+                    "test_clean_churn.py", "test_clean_software.py", "test_ipcns.py", "test_ipcns_commands.py",
+                    "test_ipcns_hostile.py"}
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 

@@ -10,6 +10,7 @@ import time
 import kernel
 import places
 import pytest
+from monitoring import traced
 from program import Churn, become, drop_capabilities, unescape
 
 FUSE_INIT = 26
@@ -211,6 +212,16 @@ def test_without_rights(ipcctl, place):
     for where in str(p.pid), str(p.numbers["ipc"]):
         result = ipcctl("list", "--no-holders", "-N", where, status=1, **powerless)
         assert len(result.errors) >= 1 and result.lines[1:] == []
+
+
+def test_nobody_to_ask(ipcctl, place):
+    """Where no child can be sent, what only it could ask is unknown, and the object is shown; never one of here."""
+    p = place("ipc")
+    ident = p.make("sysv-sem", nsems=2, values="1,2")["id"]
+    result = traced(ipcctl, "pipe2:error=EMFILE", "describe", "--json", p.ref("sysv-sem", ident))
+    o = result.json()["objects"][0]
+    assert (o["ref"], o["nsems"], o["semaphores"]) == (p.ref("sysv-sem", ident), 2, None), o
+    assert result.json()["complete"] is False and result.json()["warnings"]
 
 
 @pytest.mark.real_root
