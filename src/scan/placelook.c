@@ -37,27 +37,48 @@ static void read_tables(const struct looking *t, struct place_answer *a, struct 
 	}
 }
 
+/* In the child: the root directory of who is in that mount namespace. A descriptor or -errno. */
+static int open_root(const struct looking *t, const struct place_namespace *ns)
+{
+	char path[48];
+	int root;
+
+	snprintf(path, sizeof(path), "%u/task/%u/root", ns->door.pid, ns->door.tid);
+	root = openat(t->context->proc, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return root < 0 ? -errno : root;
+}
+
+/* The root of the namespace itself: nobody is in it, or who is has another. */
+static int enter_root(const struct looking *t, const struct place_namespace *ns)
+{
+	_cleanup_(close_fd) int mounts = place_open(t->context, ns, PLACE_SHM);
+	int root;
+
+	if (mounts < 0)
+		return mounts;
+	root = setns(mounts, CLONE_NEWNS) < 0 ? -1 : open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return root < 0 ? -errno : root;
+}
+
 /* In the child: opens /dev/shm as whoever is in that mount namespace has it, following no link. */
 static int open_shm(const struct looking *t, const struct place_namespace *ns)
 {
-	_cleanup_(close_fd) int root = -1, mounts = -1;
+	const char *const shm = "dev/shm";
+	const int flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+	bool inhabited = ns->door.fd < 0 && !ns->door.path.ptr;
+	_cleanup_(close_fd) int root = inhabited ? open_root(t, ns) : enter_root(t, ns);
 	struct shmtree tree;
-	char path[48];
 	int fd;
 
-	if (ns->door.fd < 0 && !ns->door.path.ptr) {
-		snprintf(path, sizeof(path), "%u/task/%u/root", ns->door.pid, ns->door.tid);
-		root = openat(t->context->proc, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	} else {
-		/* Nobody is in it, through whom it could be seen. */
-		mounts = place_open(t->context, ns, PLACE_SHM);
-		if (mounts < 0)
-			return mounts;
-		root = setns(mounts, CLONE_NEWNS) < 0 ? -1 : open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	}
 	if (root < 0)
-		return -errno;
-	fd = beneath_open(root, "dev/shm", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		return root;
+	fd = beneath_open(root, shm, flags);
+	/* The first process in it may have changed its root, as services do. */
+	if (fd == -ENOENT && inhabited) {
+		_cleanup_(close_fd) int own = enter_root(t, ns);
+
+		fd = own < 0 ? fd : beneath_open(own, shm, flags);
+	}
 	if (fd < 0)
 		return fd;
 	/* Whatever else may be there could keep us waiting. */

@@ -10,6 +10,7 @@ import expect
 import kernel
 import places
 import pytest
+from conftest import one_user_only
 from program import ENVIRONMENT, unescape
 
 KINDS = ("sysv-shm", "sysv-sem", "sysv-msg", "posix-shm", "posix-sem", "posix-mq")
@@ -17,7 +18,8 @@ KINDS = ("sysv-shm", "sysv-sem", "sysv-msg", "posix-shm", "posix-sem", "posix-mq
 
 def fill(place):
     """One of each persistent kind, without a process: what the kernel says of each, by reference."""
-    shm = place.make("sysv-shm", key=0x4711, size=5000, mode="640", uid=7, gid=8)["id"]
+    owner = {} if one_user_only() else {"uid": 7, "gid": 8}
+    shm = place.make("sysv-shm", key=0x4711, size=5000, mode="640", **owner)["id"]
     sem = place.make("sysv-sem", key=0x4712, nsems=3, values="1,0,7")["id"]
     msg = place.make("sysv-msg", key=0x4713, messages="5:10,1:0")["id"]
     place.make("posix-shm", name="/seg", size=7777, mode="600")
@@ -227,6 +229,17 @@ def test_thread_with_its_own_mounts(ipcctl, factory):
         assert set(listed(ipcctl, "posix-shm", "-N", "all")) == {"posix-shm:/outside", f"posix-shm:{ino}/inside"}
     finally:
         places.reap(pid)
+
+
+def test_first_process_elsewhere(ipcctl, place):
+    """The first process of a mount namespace has a root without /dev/shm; the others have one."""
+    p = place("mnt", setup=lambda: (kernel.mount("tmpfs", "/mnt", "tmpfs"), kernel.call("chroot", b"/mnt")) and None)
+    pid, _ = places.forked(lambda: (p.enter(), open("/dev/shm/x", "wb").close())[1])
+    assert pid > p.pid and not os.path.exists(f"/proc/{p.pid}/root/dev/shm")
+    assert os.path.exists(f"/proc/{pid}/root/dev/shm/x")
+    for where in "all", str(p.pid):
+        assert p.ref("posix-shm", "x") in ipcctl.objects("posix-shm", "-N", where)
+    places.reap(pid)
 
 
 def test_shared_memory_of_two(ipcctl, place):
