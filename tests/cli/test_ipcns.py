@@ -374,3 +374,9 @@ def test_keys(ipcctl, factory, place, kind):
     assert {o["ref"] for o in both} == {f"{kind}:{here}", a.ref(kind, there)}
     ipcctl("remove", ref)
     assert not a.exists(kind, there) and kernel.exists(kind, here)
+
+
+@pytest.mark.parametrize("kind", ["sysv-shm", "sysv-sem", "sysv-msg"])
+def test_first_namespace(ipcctl, kind):
+    """Its number (include/linux/proc_ns.h) is one as well, seen from another."""
+    ipcctl.refuses("describe", f"{kind}:{0xEFFFFFFF}/2147483646", status=1, words=["not found"])
