@@ -76,6 +76,43 @@ static int unpack_one(const struct stretch *s, struct span *rest, uint64_t *inde
 	return 0;
 }
 
+/* Records without what has to be asked there. */
+struct partly {
+	const struct stretch *stretch;
+	struct fieldset asked; /* fields that are not known */
+	int error;
+};
+
+static int visit_partly(void *data, size_t index, const struct record *r)
+{
+	const struct partly *partly = data;
+	struct record *record = partly->stretch->r;
+
+	for (size_t f = 0; f < r->schema->nfields; f++)
+		if (wants(partly->asked, f))
+			record_unknown(record, f, partly->error);
+	return partly->stretch->visit(partly->stretch->data, index, record);
+}
+
+/* Projects here what the tables tell; all else is unknown for this reason. */
+static int stretch_partly(const struct stretch *s, int error)
+{
+	struct partly partly = { .stretch = s, .error = error };
+	const struct fieldset want = s->p->want;
+	int e;
+
+	for (size_t f = 0; f < s->r->schema->nfields; f++) {
+		s->p->want = (struct fieldset){ (uint64_t)1 << f };
+		if (wants(want, f) && s->k->enters(s->p, s->view))
+			partly.asked.bits |= s->p->want.bits;
+	}
+	s->p->want = (struct fieldset){ want.bits & ~partly.asked.bits };
+	e = stretch_each(&(struct stretch){ s->k, s->p, s->view, s->from, s->to, s->base, s->r, visit_partly,
+					    &partly });
+	s->p->want = want;
+	return e;
+}
+
 int stretch_elsewhere(const struct stretch *s)
 {
 	_cleanup_(buf_free) struct buf answer = { 0 };
@@ -84,9 +121,8 @@ int stretch_elsewhere(const struct stretch *s)
 	uint64_t index;
 	int r = place_call(s->view->place, answer_stretch, &asked, &answer), e = 0;
 
-	/* It has ended meanwhile, with all that was in it, or cannot be asked any more. */
 	if (r < 0)
-		return r == -ENOMEM ? r : 0;
+		return r == -ENOMEM ? r : stretch_partly(s, -r);
 	rest = buf_span(&answer);
 	if (!take_bytes(&rest, &r, sizeof(r)))
 		return -EIO;

@@ -17,7 +17,7 @@ struct stretch {
 
 /* Projects and visits them. 0 or -errno. */
 int stretch_each(const struct stretch *s) _must_check_;
-/* The same with the projecting done there; those of a namespace that has ended are none. */
+/* The same with the projecting done there. What cannot be asked there, for whatever reason, is unknown. */
 int stretch_elsewhere(const struct stretch *s) _must_check_;
 
 /* Something that is done to one object of a view. */

@@ -22,9 +22,10 @@
 #define NSFS_MAGIC 0x6e736673u /* linux/magic.h */
 #define NAMESPACE_TYPE 0xb703  /* NS_GET_NSTYPE of linux/nsfs.h */
 
-/* Numbers of inodes that /proc gives out begin there (PROC_DYNAMIC_FIRST in fs/proc/generic.c);
- * those of processes end long before. */
-#define FIRST_NUMBER 0xf0000000u
+/* Numbers of inodes that /proc gives out begin at 0xf0000000 (PROC_DYNAMIC_FIRST in fs/proc/generic.c), those
+ * of the first namespaces of all stand right before (PROC_IPC_INIT_INO in include/linux/proc_ns.h); ids of
+ * objects and processes end long before. */
+#define FIRST_NUMBER 0xef000000u
 
 const char *const place_part_names[PLACE_PARTS] = {
 	[PLACE_IPC] = "ipc",
@@ -95,7 +96,7 @@ static int open_mounted(const struct scan_context *context, const struct place_d
 		path = open(door->path.ptr, O_PATH | O_CLOEXEC);
 		return path < 0 ? -errno : open_behind(path);
 	}
-	snprintf(text, sizeof(text), "%u/root", door->pid);
+	snprintf(text, sizeof(text), "%u/task/%u/root", door->pid, door->tid);
 	root = openat(context->proc, text, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return -errno;
@@ -174,15 +175,25 @@ static int read_answer(int fd, struct buf *answer)
 	return 0;
 }
 
+void place_child(pid_t parent)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent || null < 0)
+		_exit(1);
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if (null != fd && dup2(null, fd) < 0)
+			_exit(1);
+}
+
 /* What the child does; it returns to nobody. */
 static void answer_from(const struct place *place, int to, pid_t parent,
 			void (*work)(void *context, struct buf *answer), void *context)
 {
 	struct buf text = { 0 };
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(1);
+	place_child(parent);
 	if (place->ipc >= 0 && setns(place->ipc, CLONE_NEWIPC) < 0)
 		_exit(2);
 	work(context, &text);

@@ -73,6 +73,12 @@ size_t place_prefix(struct span text, uint64_t *ino);
 int place_open(const struct scan_context *context, const struct place_namespace *ns,
 	       enum place_part part) _must_check_;
 
+/*
+ * What every child process that enters a place does first: it ends with its parent, and has nothing of what
+ * the parent reads or writes, for whoever is at the other end would wait for one that hangs. May exit.
+ */
+void place_child(pid_t parent);
+
 /* Seconds that one place may take. */
 #define PLACE_SECONDS 5
 /* Descriptors of one that stay open. */

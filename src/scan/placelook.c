@@ -4,9 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include "lib/out.h"
@@ -39,27 +37,48 @@ static void read_tables(const struct looking *t, struct place_answer *a, struct 
 	}
 }
 
+/* In the child: the root directory of who is in that mount namespace. A descriptor or -errno. */
+static int open_root(const struct looking *t, const struct place_namespace *ns)
+{
+	char path[48];
+	int root;
+
+	snprintf(path, sizeof(path), "%u/task/%u/root", ns->door.pid, ns->door.tid);
+	root = openat(t->context->proc, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return root < 0 ? -errno : root;
+}
+
+/* The root of the namespace itself: nobody is in it, or who is has another. */
+static int enter_root(const struct looking *t, const struct place_namespace *ns)
+{
+	_cleanup_(close_fd) int mounts = place_open(t->context, ns, PLACE_SHM);
+	int root;
+
+	if (mounts < 0)
+		return mounts;
+	root = setns(mounts, CLONE_NEWNS) < 0 ? -1 : open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return root < 0 ? -errno : root;
+}
+
 /* In the child: opens /dev/shm as whoever is in that mount namespace has it, following no link. */
 static int open_shm(const struct looking *t, const struct place_namespace *ns)
 {
-	_cleanup_(close_fd) int root = -1, mounts = -1;
+	const char *const shm = "dev/shm";
+	const int flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+	bool inhabited = ns->door.fd < 0 && !ns->door.path.ptr;
+	_cleanup_(close_fd) int root = inhabited ? open_root(t, ns) : enter_root(t, ns);
 	struct shmtree tree;
-	char path[32];
 	int fd;
 
-	if (ns->door.fd < 0 && !ns->door.path.ptr) {
-		snprintf(path, sizeof(path), "%u/root", ns->door.pid);
-		root = openat(t->context->proc, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	} else {
-		/* Nobody is in it, through whom it could be seen. */
-		mounts = place_open(t->context, ns, PLACE_SHM);
-		if (mounts < 0)
-			return mounts;
-		root = setns(mounts, CLONE_NEWNS) < 0 ? -1 : open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	}
 	if (root < 0)
-		return -errno;
-	fd = beneath_open(root, "dev/shm", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		return root;
+	fd = beneath_open(root, shm, flags);
+	/* The first process in it may have changed its root, as services do. */
+	if (fd == -ENOENT && inhabited) {
+		_cleanup_(close_fd) int own = enter_root(t, ns);
+
+		fd = own < 0 ? fd : beneath_open(own, shm, flags);
+	}
 	if (fd < 0)
 		return fd;
 	/* Whatever else may be there could keep us waiting. */
@@ -69,18 +88,32 @@ static int open_shm(const struct looking *t, const struct place_namespace *ns)
 	return -EXDEV;
 }
 
-/* Descriptors first, for with the first bytes they go; those that are negative are told as missing. */
-static int send_answer(int to, struct place_answer *a, const int *fds, const struct sysv_table *tables)
+/* Descriptors go with the first bytes. 0 or -EIO. */
+static int send_with(int to, void *bytes, size_t size, const int *fds, size_t n)
 {
 	union {
 		char space[CMSG_SPACE(sizeof(int[GIVEN]))];
 		struct cmsghdr align;
 	} control = { 0 };
-	struct iovec io = { a, sizeof(*a) };
+	struct iovec io = { bytes, size };
 	struct msghdr message = { .msg_iov = &io, .msg_iovlen = 1 };
+
+	if (n > 0) {
+		message.msg_control = control.space;
+		message.msg_controllen = CMSG_SPACE(n * sizeof(int));
+		control.align.cmsg_level = SOL_SOCKET;
+		control.align.cmsg_type = SCM_RIGHTS;
+		control.align.cmsg_len = CMSG_LEN(n * sizeof(int));
+		memcpy(CMSG_DATA(&control.align), fds, n * sizeof(int));
+	}
+	return sendmsg(to, &message, MSG_NOSIGNAL) == (ssize_t)size ? 0 : -EIO;
+}
+
+/* Descriptors that are negative are told as missing. */
+static int send_answer(int to, struct place_answer *a, const int *fds, const struct sysv_table *tables)
+{
 	int list[GIVEN];
 	size_t n = 0;
-	ssize_t sent;
 	int r;
 
 	for (size_t i = 0; i < GIVEN; i++) {
@@ -88,34 +121,29 @@ static int send_answer(int to, struct place_answer *a, const int *fds, const str
 		if (fds[i] >= 0)
 			list[n++] = fds[i];
 	}
-	if (n > 0) {
-		message.msg_control = control.space;
-		message.msg_controllen = CMSG_SPACE(n * sizeof(int));
-		control.align.cmsg_level = SOL_SOCKET;
-		control.align.cmsg_type = SCM_RIGHTS;
-		control.align.cmsg_len = CMSG_LEN(n * sizeof(int));
-		memcpy(CMSG_DATA(&control.align), list, n * sizeof(int));
-	}
-	sent = sendmsg(to, &message, MSG_NOSIGNAL);
-	r = sent == (ssize_t)sizeof(*a) ? 0 : -EIO;
+	r = send_with(to, a, sizeof(*a), list, n);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(a->tables); i++)
 		r = write_all(to, tables[i].rows, tables[i].count * sysv_row_size(tables[i].kind));
 	return r;
 }
 
-/* What may wait for others comes before it enters anything. */
+static int send_shm(int to, int fd)
+{
+	int32_t error = fd < 0 ? fd : 0;
+
+	return send_with(to, &error, sizeof(error), &fd, fd >= 0);
+}
+
 void place_look(const struct place *place, const struct scan_context *context,
 		const struct scan_request *request, unsigned sources, int to, pid_t parent)
 {
 	const struct looking looking = { context, request, sources }, *t = &looking;
 	struct place_answer a = { 0 };
 	struct sysv_table tables[3] = { 0 };
-	int fds[GIVEN] = { -1, -1, -1, -1 }, net = -1;
+	int fds[GIVEN] = { -1, -1, -1, -1 }, net = -1, r;
 	const struct place_namespace *parts = place->parts;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(1);
+	place_child(parent);
 	if (parts[PLACE_IPC].ino)
 		fds[GIVEN_IPC] = place_open(t->context, &parts[PLACE_IPC], PLACE_IPC);
 	if (parts[PLACE_NET].ino)
@@ -134,7 +162,9 @@ void place_look(const struct place *place, const struct scan_context *context,
 	if (net >= 0)
 		fds[GIVEN_DIAG] = setns(net, CLONE_NEWNET) < 0 ? -errno : sock_diag_open();
 	a.errors[PLACE_NET] = net >= 0 && fds[GIVEN_DIAG] < 0 ? fds[GIVEN_DIAG] : a.errors[PLACE_NET];
-	if (parts[PLACE_SHM].ino)
-		a.errors[PLACE_SHM] = fds[GIVEN_SHM] = open_shm(t, &parts[PLACE_SHM]);
-	_exit(send_answer(to, &a, fds, tables) < 0);
+	r = send_answer(to, &a, fds, tables);
+	/* A file system that is somebody's process may never answer, and what was sent is sent. */
+	if (r == 0 && parts[PLACE_SHM].ino)
+		r = send_shm(to, open_shm(t, &parts[PLACE_SHM]));
+	_exit(r < 0);
 }

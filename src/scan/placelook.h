@@ -4,10 +4,13 @@
 
 #include "scan/scan.h"
 
-/* Descriptors that a child hands out. */
-enum given { GIVEN_IPC, GIVEN_QUEUES, GIVEN_SHM, GIVEN_DIAG, GIVEN = GIVEN_MOST };
+/* Descriptors that a child hands out, in this order. */
+enum given { GIVEN_IPC, GIVEN_QUEUES, GIVEN_DIAG, GIVEN_SHM, GIVEN = GIVEN_MOST };
 
-/* What a child tells first; the rows of the tables follow. */
+/*
+ * What a child tells first. The rows of the tables follow; and then, for it may wait for ever for that, an
+ * int32_t: what became of PLACE_SHM, 0 with its descriptor or -errno.
+ */
 struct place_answer {
 	int32_t errors[PLACE_PARTS]; /* 0 or -errno: why nothing is known of that part */
 	int32_t queues;		     /* the same of the queues alone */
@@ -21,8 +24,8 @@ struct place_answer {
 };
 
 /*
- * Enters the place, gathers, and writes a struct place_answer with the descriptors, and the rows of the
- * tables one behind the other, to the socket `to`. In a child process of `parent`: it ends, and returns to
+ * Enters the place, gathers, and writes a struct place_answer with the descriptors, and what follows it,
+ * to the socket `to`. In a child process of `parent`: it ends, and returns to
  * nobody.
  */
 void place_look(const struct place *place, const struct scan_context *context,

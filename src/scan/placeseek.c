@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "lib/file.h"
 #include "lib/parse.h"
@@ -11,6 +13,8 @@
 #include "scan/mountinfo.h"
 #include "scan/process.h"
 #include "scan/regions.h"
+
+#define KCMP_FILES 2 /* linux/kcmp.h */
 
 static int compare_members(const void *pa, const void *pb)
 {
@@ -101,8 +105,8 @@ int add_keeper(struct seeker *s, const struct keeper *k)
 	return 0;
 }
 
-/* Those that a process has open. 0 or -ENOMEM. */
-static int seek_descriptors(struct seeker *s, int proc, uint32_t pid)
+/* Those that a task has open. 0 or -ENOMEM. */
+static int seek_table(struct seeker *s, int tasks, uint32_t pid, uint32_t tid)
 {
 	_cleanup_(close_fd) int dir = -1;
 	_cleanup_(dir_reader_free) struct dir_reader reader = { 0 };
@@ -110,11 +114,11 @@ static int seek_descriptors(struct seeker *s, int proc, uint32_t pid)
 	char text[64];
 	int r = 0;
 
-	snprintf(text, sizeof(text), "%u/fd", pid);
-	dir = openat(proc, text, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	snprintf(text, sizeof(text), "%u/fd", tid);
+	dir = openat(tasks, text, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	reader.fd = dir;
 	while (dir >= 0 && r == 0 && dir_reader_next(&reader, &name) > 0) {
-		struct keeper k = { .door = { .pid = pid, .tid = pid } };
+		struct keeper k = { .door = { .pid = pid, .tid = tid } };
 		ssize_t n = readlinkat(dir, name, text, sizeof(text));
 		uint64_t fd;
 
@@ -128,21 +132,65 @@ static int seek_descriptors(struct seeker *s, int proc, uint32_t pid)
 	return r;
 }
 
+/* How many descriptors a task has; 0: not told (before Linux 6.2). */
+static uint64_t count_descriptors(int tasks, uint32_t tid)
+{
+	struct stat st;
+	char path[24];
+
+	snprintf(path, sizeof(path), "%u/fd", tid);
+	return fstatat(tasks, path, &st, 0) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+/* Whether two tasks share their table of descriptors, or seem to. */
+static bool shares_table(const struct seeker *s, int tasks, uint32_t a, uint32_t b)
+{
+	long r = s->own_pids ? syscall(SYS_kcmp, a, b, KCMP_FILES, 0, 0) : -1;
+
+	return r >= 0 ? r == 0 : count_descriptors(tasks, a) == count_descriptors(tasks, b);
+}
+
+/* Those that a process has open, in any of its tables. 0 or -ENOMEM. */
+static int seek_descriptors(struct seeker *s, int proc, uint32_t pid)
+{
+	_cleanup_(close_fd) int tasks = -1;
+	_cleanup_(free_ptr) uint32_t *tids = NULL;
+	uint32_t last = pid;
+	char path[32];
+	int64_t n;
+	int r;
+
+	snprintf(path, sizeof(path), "%u/task", pid);
+	tasks = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (tasks < 0)
+		return 0;
+	r = seek_table(s, tasks, pid, pid);
+	n = r == 0 ? read_numbers(tasks, &tids) : 0;
+	for (int64_t i = 0; r == 0 && i < n; i++) {
+		if (tids[i] == pid || shares_table(s, tasks, pid, tids[i]) ||
+		    (last != pid && shares_table(s, tasks, last, tids[i])))
+			continue;
+		r = seek_table(s, tasks, pid, tids[i]);
+		last = tids[i];
+	}
+	return n == -ENOMEM ? -ENOMEM : r;
+}
+
 /* Those that are mounted in the sight of a process. 0 or -ENOMEM. */
-static int seek_mounts(struct seeker *s, int proc, uint32_t pid)
+static int seek_mounts(struct seeker *s, int proc, uint32_t pid, uint32_t tid)
 {
 	_cleanup_(line_reader_free) struct line_reader reader = { 0 };
 	_cleanup_(close_fd) int fd = -1;
 	struct mount_line mount;
 	struct span line;
-	char path[32];
+	char path[48];
 	int r = 0;
 
-	snprintf(path, sizeof(path), "%u/mountinfo", pid);
+	snprintf(path, sizeof(path), "%u/task/%u/mountinfo", pid, tid);
 	fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
 	reader.fd = fd;
 	while (fd >= 0 && r == 0 && line_reader_next(&reader, &line) > 0) {
-		struct keeper k = { .door = { .pid = pid, .tid = pid, .fd = -1 } };
+		struct keeper k = { .door = { .pid = pid, .tid = tid, .fd = -1 } };
 		_cleanup_(buf_free) struct buf target = { 0 };
 
 		if (mountinfo_parse(line, &mount) < 0 || !span_is(mount.fstype, "nsfs") ||
@@ -205,6 +253,8 @@ static int ask_all(struct seeking *seeking, int (*ask)(struct seeker *s, int pro
 		return -ENOMEM;
 	round->seeking = seeking;
 	round->ask = ask;
+	for (size_t t = 0; t < MOST_THREADS; t++)
+		round->seekers[t].own_pids = seeking->context->own_pids;
 	parallel_run(&(struct parallel_work){ seek, round, seeking->npids }, processor_count());
 	for (size_t t = 0; t < MOST_THREADS; t++) {
 		int e = take_over(all, &round->seekers[t]);
@@ -244,7 +294,7 @@ int seek_keepers(struct seeking *seeking)
 			continue;
 		r = hash_add(&seen, m->ino[PLACE_SHM], 0);
 		if (r == 0)
-			r = seek_mounts(&seeking->all, seeking->context->proc, m->pid);
+			r = seek_mounts(&seeking->all, seeking->context->proc, m->pid, m->tid);
 	}
 	hash_free(&seen);
 	seeking->kept = true;

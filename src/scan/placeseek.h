@@ -26,6 +26,7 @@ struct seeker {
 	size_t nkeepers;
 	struct arena arena;
 	uint64_t unreadable; /* processes */
+	bool own_pids;	     /* system calls know them by the same numbers */
 	int error;	     /* 0 or -ENOMEM */
 	APART;
 };

@@ -14,6 +14,8 @@
 
 /* Children at work at a time: more than processors, for some may wait. */
 #define TOGETHER 8
+/* Milliseconds that a place may take once that many did not answer: whoever made those can make thousands. */
+#define LITTLE_TIME 200
 
 /* A child, and what it has said so far. */
 struct visitor {
@@ -33,6 +35,7 @@ struct taking {
 	unsigned sources;
 	struct warnings *warnings;
 	struct visitor visitors[TOGETHER];
+	size_t silent; /* places that did not answer in time */
 };
 
 static int64_t milliseconds(void)
@@ -64,7 +67,7 @@ static int begin(struct taking *t, struct visitor *v, struct place *place)
 	}
 	v->fd = fds[0];
 	v->place = place;
-	v->end = milliseconds() + PLACE_SECONDS * 1000;
+	v->end = milliseconds() + (t->silent < TOGETHER ? PLACE_SECONDS * 1000 : LITTLE_TIME);
 	return 0;
 }
 
@@ -142,8 +145,22 @@ static int take_rows(struct place *place, enum sysv_kind kind, const struct plac
 	return 0;
 }
 
-/* Takes over what a child said. 0 or -ENOMEM. */
-static int take_answer(struct taking *t, struct visitor *v)
+/* What came of /dev/shm, the last that a child tells. 0 or -errno, which else is `error`. */
+static int take_shm(struct place *place, struct span rest, int fd, int error)
+{
+	int32_t told;
+
+	if (place->parts[PLACE_SHM].ino == 0)
+		return 0;
+	if (rest.len == sizeof(told)) {
+		memcpy(&told, rest.ptr, sizeof(told));
+		error = told < 0 ? told : fd < 0 ? -EIO : 0;
+	}
+	return error < 0 ? error : shmtree_adopt(&place->shm, fd);
+}
+
+/* Takes over what a child said; error: why it did not go on. 0 or -ENOMEM. */
+static int take_answer(struct taking *t, struct visitor *v, int error)
 {
 	struct place *place = v->place;
 	struct span rest = buf_span(&v->text);
@@ -152,13 +169,13 @@ static int take_answer(struct taking *t, struct visitor *v)
 	size_t next = 0;
 
 	if (rest.len < sizeof(a)) {
-		fail(place, -EIO);
+		fail(place, error);
 		return 0;
 	}
 	memcpy(&a, rest.ptr, sizeof(a));
 	rest = span_from(rest, sizeof(a));
 	for (size_t i = 0; i < GIVEN; i++)
-		if (a.given[i] && next < v->ngiven)
+		if ((a.given[i] || i == GIVEN_SHM) && next < v->ngiven)
 			fds[i] = v->given[next++];
 	for (size_t part = 0; part < PLACE_PARTS; part++)
 		place->parts[part].error = a.errors[part] < 0 ? a.errors[part] : 0;
@@ -173,8 +190,8 @@ static int take_answer(struct taking *t, struct visitor *v)
 		r = mqueue_adopt(&place->queues, fds[GIVEN_QUEUES], &t->request->queue_names);
 	else if (a.queues < 0)
 		source_mqueue_warn(a.queues, false, t->warnings);
-	if (fds[GIVEN_SHM] >= 0 && r == 0)
-		r = shmtree_adopt(&place->shm, fds[GIVEN_SHM]);
+	if (r == 0)
+		place->parts[PLACE_SHM].error = take_shm(place, rest, fds[GIVEN_SHM], error);
 	if (r == -EIO) {
 		fail(place, r);
 		r = 0;
@@ -188,13 +205,15 @@ static int end(struct taking *t, struct visitor *v, int error)
 	int r = 0, status;
 
 	close_fd(&v->fd);
-	if (error < 0) {
+	if (error < 0)
 		kill(v->pid, SIGKILL);
+	t->silent += error == -ETIMEDOUT;
+	if (error < 0 && error != -ETIMEDOUT) {
 		for (size_t i = 0; i < v->ngiven; i++)
 			close_fd(&v->given[i]);
 		fail(v->place, error);
 	} else {
-		r = take_answer(t, v);
+		r = take_answer(t, v, error < 0 ? error : -EIO);
 	}
 	/* One that hangs in the kernel is left to init. */
 	while (waitpid(v->pid, &status, error == -ETIMEDOUT ? WNOHANG : 0) < 0 && errno == EINTR)

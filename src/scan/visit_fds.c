@@ -58,7 +58,8 @@ static void visit_socket(struct visit *v, const struct seat *s, const struct obj
 	if (!v->has_sockets && !v->w->request->everywhere) {
 		int shares = visit_shares(v, "net", v->w->net_namespace);
 
-		v->w->elsewhere += shares == 0 || shares == -EACCES;
+		/* Those places are looked at that were asked for. */
+		v->w->elsewhere += (shares == 0 && !v->w->request->everywhere) || shares == -EACCES;
 	}
 	v->has_sockets = true;
 	visit_add(v, key, s->fd, ACCESS_READ | ACCESS_WRITE, NULL);

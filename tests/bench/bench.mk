@@ -3,7 +3,7 @@
 #
 #   make deps-bench        install the peers; one that is missing is skipped aloud
 #   make bench             the loads of System V and /dev/shm objects, held or leaked, of locks, of waits,
-#                          and of 250 processes
+#                          of IPC namespaces, and of 250 processes
 #   make bench SIZE=large  of 2000 processes too: some minutes, 2 GiB
 #   make bench ONLY=TEXT   the jobs that have TEXT in their load or commands:
 #                          "typical-medium", "floor scan", "lsof", "list sysv"
@@ -23,7 +23,7 @@ bench_build := $(BUILD)/tests/bench
 bench_programs := $(bench_build)/load $(bench_build)/floor $(bench_build)/measure
 bench_objects = $(patsubst %.c,$(BUILD)/objects/%.o,$(filter %.c,$(1)))
 
-$(bench_build)/load: $(call bench_objects,$(addprefix tests/bench/,load.c group.c objects.c lockers.c blockers.c))
+$(bench_build)/load: $(call bench_objects,$(addprefix tests/bench/,load.c group.c objects.c lockers.c blockers.c places.c))
 $(bench_build)/floor: $(call bench_objects,tests/bench/floor.c)
 $(bench_build)/measure: $(call bench_objects,tests/bench/measure.c)
 

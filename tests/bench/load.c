@@ -73,6 +73,13 @@ static int make_segment(unsigned int index)
 	return shmdt(address);
 }
 
+int make_sysv(enum kind kind, unsigned int index)
+{
+	return kind == SYSV_MSG ? make_queue(index) :
+	       kind == SYSV_SEM ? make_set(index) :
+				  make_segment(index);
+}
+
 static int make_shm_file(unsigned int index)
 {
 	char path[64];
@@ -115,6 +122,7 @@ static const struct load {
 	{ "even-groups", NKINDS, NULL, make_even_group },
 	{ "lockers", NKINDS, NULL, make_locker },
 	{ "blockers", NKINDS, NULL, make_blocker },
+	{ "places", NKINDS, NULL, make_place },
 };
 
 #define NLOADS (sizeof(loads) / sizeof(loads[0]))
@@ -209,10 +217,11 @@ static void tell_numbers(const char *variable, const char *totals, const unsigne
 
 static void tell(const struct made *made)
 {
-	char totals[128];
+	char totals[160];
 
-	snprintf(totals, sizeof(totals), "processes=%u descriptors=%u mappings=%u waits=%u", made->processes,
-		 made->descriptors, made->mappings, made->waits);
+	snprintf(totals, sizeof(totals),
+		 "processes=%u descriptors=%u mappings=%u waits=%u places=%u elsewhere=%u", made->processes,
+		 made->descriptors, made->mappings, made->waits, made->places, made->elsewhere);
 	tell_numbers("BENCH_MADE", totals, made->objects);
 	tell_numbers("BENCH_HELD", "", made->held);
 }

@@ -27,6 +27,8 @@ struct made {
 	unsigned int descriptors; /* of the processes: as the kernel lists them */
 	unsigned int mappings;	  /* of the processes, shared ones: as the kernel lists them */
 	unsigned int waits;	  /* threads that are blocked on something */
+	unsigned int places;	  /* IPC namespaces beside this one */
+	unsigned int elsewhere;	  /* objects in those, which are not among the others */
 };
 
 /*
@@ -44,6 +46,15 @@ int make_locker(unsigned int index, const char *directory, struct made *made);
  * counted. */
 #define BLOCKED 100U
 int make_blocker(unsigned int index, const char *directory, struct made *made);
+
+/* The same of a process in an IPC namespace of its own with PLACED System V objects; as many are made here.
+ */
+#define PLACED 20U
+int make_place(unsigned int index, const char *directory, struct made *made);
+
+/* Makes the index-th System V object of a kind in the IPC namespace that this process is in. 0 or -1 with
+ * errno. */
+int make_sysv(enum kind kind, unsigned int index);
 
 /* Prints the table of compositions, as it is compiled in. */
 void print_compositions(void);

@@ -13,6 +13,7 @@ import sys
 
 import kernel
 import namespaces
+import places
 import pytest
 from program import Ipcctl, Factory
 
@@ -24,7 +25,8 @@ import leftovers  # noqa: E402: only now are its assertions told in full
 # What looks paths up without waiting for a file system, or races with others.
 WITHOUT_VALGRIND = {"test_fifo.py", "test_transient.py", "test_passive_held.py", "test_storm.py",
                     "test_unix_file.py", "test_lock.py", "test_futex.py", "test_waits.py", "test_clean_container.py",
-                    "test_clean_churn.py", "test_clean_software.py"}
+                    "test_clean_churn.py", "test_clean_software.py", "test_ipcns.py", "test_ipcns_commands.py",
+                    "test_ipcns_hostile.py"}
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -154,6 +156,20 @@ def factory(isolated):
     """Makes things; what they hold is let go when the test ends."""
     with contextlib.ExitStack() as stack:
         yield Factory(os.path.join(TOP, os.environ.get("FACTORY", "build/tests/factory")), stack)
+
+
+@pytest.fixture
+def place(factory):
+    """Makes new namespaces, as places.Place does; they end with the test."""
+    made = []
+
+    def new(*sorts, **arguments):
+        made.append(places.Place(*sorts, factory=factory, **arguments))
+        return made[-1]
+
+    yield new
+    for one in made:
+        one.close()
 
 
 @pytest.fixture(params=leftovers.KINDS)
