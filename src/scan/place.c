@@ -22,6 +22,9 @@
 #define NSFS_MAGIC 0x6e736673u /* linux/magic.h */
 #define NAMESPACE_TYPE 0xb703  /* NS_GET_NSTYPE of linux/nsfs.h */
 
+/* Exit status of a child that may not be where it was to go. */
+#define CANNOT_ENTER 2
+
 /* Numbers of inodes that /proc gives out begin at 0xf0000000 (PROC_DYNAMIC_FIRST in fs/proc/generic.c), those
  * of the first namespaces of all stand right before (PROC_IPC_INIT_INO in include/linux/proc_ns.h); ids of
  * objects and processes end long before. */
@@ -148,30 +151,43 @@ static int64_t milliseconds(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* An answer begins with its length: children of other threads may have its pipe open as well, so that its end
+ * is not to be waited for. */
+static bool is_whole(const struct buf *answer, size_t before)
+{
+	uint64_t length;
+
+	if (answer->len - before < sizeof(length))
+		return false;
+	memcpy(&length, answer->data + before, sizeof(length));
+	return answer->len - before - sizeof(length) >= length;
+}
+
 /* Reads all that a child writes, for as long as it may take. 0 or -errno. */
 static int read_answer(int fd, struct buf *answer)
 {
 	const int64_t end = milliseconds() + PLACE_SECONDS * 1000;
-	const size_t chunk = (size_t)64 << 10;
-	ssize_t n = 1;
+	const size_t chunk = (size_t)64 << 10, before = answer->len;
 
-	while (n > 0) {
+	while (!is_whole(answer, before)) {
 		struct pollfd wait = { fd, POLLIN, 0 };
 		int64_t left = end - milliseconds();
 		char *p = buf_reserve(answer, chunk);
+		ssize_t n;
 
 		if (!p)
 			return -ENOMEM;
 		if (left <= 0 || poll(&wait, 1, (int)left) == 0)
 			return -ETIMEDOUT;
 		n = read(fd, p, chunk);
-		if (n < 0 && errno == EINTR)
-			n = 1;
-		else if (n < 0)
+		if (n == 0)
+			return -EIO;
+		if (n < 0 && errno != EINTR)
 			return -errno;
-		else
-			answer->len += (size_t)n;
+		answer->len += n > 0 ? (size_t)n : 0;
 	}
+	answer->len -= sizeof(uint64_t);
+	memmove(answer->data + before, answer->data + before + sizeof(uint64_t), answer->len - before);
 	return 0;
 }
 
@@ -192,11 +208,16 @@ static void answer_from(const struct place *place, int to, pid_t parent,
 			void (*work)(void *context, struct buf *answer), void *context)
 {
 	struct buf text = { 0 };
+	uint64_t length = 0;
 
 	place_child(parent);
 	if (place->ipc >= 0 && setns(place->ipc, CLONE_NEWIPC) < 0)
-		_exit(2);
+		_exit(CANNOT_ENTER);
+	buf_put(&text, &length, sizeof(length));
 	work(context, &text);
+	length = text.len - sizeof(length);
+	if (!text.failed)
+		memcpy(text.data, &length, sizeof(length));
 	_exit(text.failed || write_all(to, text.data, text.len) < 0);
 }
 
@@ -217,13 +238,13 @@ int place_call(const struct place *place, void (*work)(void *context, struct buf
 	if (child > 0)
 		r = read_answer(fds[0], answer);
 	close_fd(&fds[0]);
-	if (r < 0 && child > 0)
+	if (r < 0 && r != -EIO && child > 0)
 		kill(child, SIGKILL);
 	/* One that hangs in the kernel is left to init. */
 	while (child > 0 && r != -ETIMEDOUT && waitpid(child, &status, 0) < 0 && errno == EINTR)
 		continue;
-	if (r == 0 && status != 0)
-		r = WIFEXITED(status) && WEXITSTATUS(status) == 2 ? -EPERM : -EIO;
+	if (r == -EIO && WIFEXITED(status) && WEXITSTATUS(status) == CANNOT_ENTER)
+		r = -EPERM;
 	if (r < 0)
 		answer->len = before;
 	return r;
