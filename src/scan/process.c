@@ -19,7 +19,8 @@ static int take_field(struct process_stat *out, int field, struct span word)
 		FIELD_TERMINAL = 7,
 		FIELD_FOREGROUND = 8,
 		FIELD_THREADS = 20,
-		FIELD_START = 22
+		FIELD_START = 22,
+		FIELD_EXIT_SIGNAL = 38
 	};
 	uint64_t number = 0;
 	int64_t group = 0;
@@ -44,7 +45,12 @@ static int take_field(struct process_stat *out, int field, struct span word)
 		break;
 	case FIELD_START:
 		r = parse_u64(word, &out->start_ticks);
-		return r < 0 ? -EINVAL : 1;
+		out->has_start = r == 0;
+		break;
+	case FIELD_EXIT_SIGNAL:
+		r = parse_i64(word, &group);
+		out->is_thread = group < 0;
+		break;
 	default:
 		break;
 	}
@@ -62,7 +68,7 @@ int process_stat_parse(struct span text, struct process_stat *out)
 
 	if (!open || !close || close < open)
 		return -EINVAL;
-	out->command = (struct span){ open + 1, (size_t)(close - open - 1) };
+	*out = (struct process_stat){ .command = { open + 1, (size_t)(close - open - 1) } };
 	rest = span_from(text, (size_t)(close + 1 - text.ptr));
 	for (int field = state; r == 0 && next_word(&rest, &word); field++) {
 		if (field == state)
@@ -70,7 +76,7 @@ int process_stat_parse(struct span text, struct process_stat *out)
 		else
 			r = take_field(out, field, word);
 	}
-	return r < 0 ? r : r == 0 ? -EINVAL : 0;
+	return r < 0 ? r : out->has_start ? 0 : -EINVAL;
 }
 
 int64_t boot_time(void)

@@ -165,6 +165,10 @@ static int read_stat(struct visit *v, struct buf *text)
 		r = process_stat_parse(buf_span(text), &v->stat);
 	if (r < 0)
 		return r;
+	/* The number was that of a process when /proc was listed; by now a thread may have it, one of our own
+	 * perhaps, and /proc shows that under the same name as well. It is looked at with its process. */
+	if (v->stat.is_thread)
+		return -ESRCH;
 	/* /proc/PID itself always belongs to the effective user (task_dump_owner() in
 	 * fs/proc/base.c makes an exception of its very mode). */
 	if (fstat(v->dir, &st) < 0)
