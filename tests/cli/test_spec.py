@@ -160,6 +160,7 @@ def test_installed_names_agree(top):
 
 ALLOWED = {"Makefile", "src", "man", "completions", "tests", "README.md", ".ci", ".gitignore", ".editorconfig",
            ".clang-format"}
+SCRIPTS = {"run", "lint", "coverage", "seeds"}
 MADE = {"build", "dist", "ipcctl", ".git", "compile_commands.json"}
 
 
@@ -257,7 +258,7 @@ def test_every_file_says_its_license(top):
     for root, directories, names in os.walk(top):
         directories[:] = [d for d in directories if d not in MADE | {"__pycache__"}]
         for name in names:
-            if name.endswith((".c", ".h", ".py", ".sh", ".mk", ".bash", ".fish")) or name in ("run", "lint"):
+            if name.endswith((".c", ".h", ".py", ".sh", ".mk", ".bash", ".fish")) or name in SCRIPTS:
                 path = os.path.join(root, name)
                 assert "SPDX-License-Identifier: MIT" in read(path)[:200], path
 
@@ -302,5 +303,6 @@ def test_ci_runs_the_readmes_command(top):
 
 def test_make_help_lists_targets(top):
     makefile = read(top, "Makefile") + read(top, "tests", "tests.mk")
-    for target in ("all", "check", "install", "uninstall", "sanitize", "lint", "clean", "help", "deps", "deps-test"):
+    for target in ("all", "check", "install", "uninstall", "sanitize", "coverage", "lint", "clean", "help", "deps",
+                   "deps-test"):
         assert re.search(rf"^{target}:.*## \S", makefile, re.M), target
