@@ -114,6 +114,8 @@ check-compilers: ## build everything with each of COMPILERS, warnings being erro
 	$(Q)for cc in $(COMPILERS); do \
 		$(MAKE) CC=$$cc BUILD=$(BUILD)/$$cc PROGRAM=$(BUILD)/$$cc/ipcctl test-programs || exit 1; done
 
+lint: export CC := $(CC)
+lint: export IPCCTL_FLAGS = $(need_CPPFLAGS) $(CPPFLAGS) $(need_CFLAGS)
 lint: ## check scripts, manual pages and C with the linters that are there
 	$(Q)$(PYTHON) tests/lint
 
@@ -125,24 +127,25 @@ deps-test: ## install what the tests need (as root, or a user with sudo)
 		if [ ! -d /usr/lib/postgresql ]; then $(SUDO) mkdir -p $(dir $(NO_CLUSTER)) && \
 			echo "create_main_cluster = false" | $(SUDO) tee $(NO_CLUSTER) >/dev/null; fi; \
 		$(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-			python3 python3-pytest python3-jsonschema libcmocka-dev valgrind clang mandoc shellcheck btrfs-progs \
-			util-linux bash bash-completion libc6-dbg musl-tools strace postgresql prometheus \
+			python3 python3-pytest python3-jsonschema libcmocka-dev valgrind clang clang-tidy cppcheck mandoc \
+			shellcheck btrfs-progs util-linux bash bash-completion libc6-dbg musl-tools strace postgresql prometheus \
 			prometheus-node-exporter graphviz \
 			$$(apt-cache show libclang-rt-dev >/dev/null 2>&1 && echo libclang-rt-dev); \
 		status=$$?; $(SUDO) rm -f $(NO_CLUSTER); exit $$status; \
 	elif command -v dnf >/dev/null; then $(SUDO) dnf install -y python3 python3-pytest python3-jsonschema \
-		libcmocka-devel valgrind clang compiler-rt libasan libubsan mandoc ShellCheck btrfs-progs util-linux \
-		bash-completion strace postgresql-server graphviz && \
+		libcmocka-devel valgrind clang clang-tools-extra cppcheck compiler-rt libasan libubsan mandoc ShellCheck \
+		btrfs-progs util-linux bash-completion strace postgresql-server graphviz && \
 		{ $(SUDO) dnf install -y /usr/bin/promtool /usr/bin/node_exporter || :; }; \
 	elif command -v apk >/dev/null; then $(SUDO) apk add python3 py3-pytest py3-jsonschema cmocka-dev \
-		valgrind clang compiler-rt mandoc shellcheck btrfs-progs util-linux util-linux-misc setpriv bash \
-		bash-completion strace postgresql prometheus prometheus-node-exporter graphviz; \
+		valgrind clang clang-extra-tools cppcheck compiler-rt mandoc shellcheck btrfs-progs util-linux \
+		util-linux-misc setpriv bash bash-completion strace postgresql prometheus prometheus-node-exporter \
+		graphviz; \
 	elif command -v pacman >/dev/null; then $(SUDO) pacman -S --needed --noconfirm python python-pytest \
-		python-jsonschema cmocka valgrind clang compiler-rt mandoc shellcheck btrfs-progs util-linux \
+		python-jsonschema cmocka valgrind clang cppcheck compiler-rt mandoc shellcheck btrfs-progs util-linux \
 		bash-completion strace postgresql prometheus prometheus-node-exporter graphviz; \
 	else echo "Unknown package manager: install Python with pytest and jsonschema, cmocka, valgrind, clang with" \
-		"its run-time libraries, mandoc, shellcheck, btrfs-progs, util-linux, bash-completion, strace," \
-		"PostgreSQL, Prometheus with its node exporter, and Graphviz." >&2; exit 1; fi
+		"its run-time libraries and clang-tidy, cppcheck, mandoc, shellcheck, btrfs-progs, util-linux," \
+		"bash-completion, strace, PostgreSQL, Prometheus with its node exporter, and Graphviz." >&2; exit 1; fi
 
 -include tests/bench/bench.mk
 -include tests/fuzz/fuzz.mk

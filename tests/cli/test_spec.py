@@ -159,7 +159,7 @@ def test_installed_names_agree(top):
 # The tree
 
 ALLOWED = {"Makefile", "src", "man", "completions", "tests", "README.md", ".ci", ".gitignore", ".editorconfig",
-           ".clang-format"}
+           ".clang-format", ".clang-tidy"}
 SCRIPTS = {"run", "lint", "coverage", "seeds"}
 MADE = {"build", "dist", "ipcctl", ".git", "compile_commands.json"}
 
