@@ -347,6 +347,7 @@ def test_readme_has_two_commands(top):
 def test_ci_runs_the_readmes_command(top):
     script = read(top, ".ci", "run")
     assert "README.md" in script and re.search(r'^variant "[^"]+" readme_test$', script, re.M)
+    assert re.search(r"^\tCOVERAGE=1 bash -c ", script, re.M), "no run counts lines"
     assert "make deps deps-test check" in read(top, "README.md")
     assert os.access(os.path.join(top, ".ci", "run"), os.X_OK)
 
