@@ -15,9 +15,11 @@ CFLAGS ?= -O2 -g
 PKG_CONFIG ?= pkg-config
 PYTHON ?= /usr/bin/python3
 INSTALL ?= install
-BUILD ?= build
+# COVERAGE=1, of make or of the environment, makes every target's build one that counts lines: see tests.mk.
+COVERAGE ?= 0
+BUILD ?= build$(if $(filter 1,$(COVERAGE)),/coverage)
 # Where the program goes; variants of the build keep theirs below $(BUILD).
-PROGRAM ?= ipcctl
+PROGRAM ?= $(if $(filter 1,$(COVERAGE)),$(BUILD)/)ipcctl
 V ?= 0
 Q := $(if $(filter 1,$(V)),,@)
 

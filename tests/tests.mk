@@ -54,7 +54,7 @@ $(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/objects/tests/unit/%.o $(LIBRARY)
 .SECONDARY: $(UNIT_OBJECTS) $(FACTORY_OBJECTS) $(FACTORY_MUSL_OBJECTS)
 -include $(FACTORY_OBJECTS:.o=.d) $(FACTORY_MUSL_OBJECTS:.o=.d) $(UNIT_OBJECTS:.o=.d)
 
-.PHONY: check check-user check-valgrind check-compilers sanitize sanitize-thread test-programs deps-test
+.PHONY: check check-user check-valgrind check-compilers sanitize sanitize-thread coverage test-programs deps-test
 
 test-programs: $(PROGRAM) $(FACTORY) $(FACTORY_MUSL) $(WAIT32) $(UNIT_TESTS)
 
@@ -63,8 +63,27 @@ RUN_TESTS = IPCCTL=$(PROGRAM) FACTORY=$(FACTORY) $(PYTHON) tests/run
 CLI_TESTS ?= tests/cli
 TEST_LIST = $(or $(TESTS),$(UNIT_TESTS) $(CLI_TESTS))
 
+ifneq ($(COVERAGE),1)
 check: test-programs ## build and run all tests
 	$(Q)$(RUN_TESTS) $(TEST_LIST)
+
+coverage: ## run all tests on a build that counts lines; fail if fewer than COVERAGE_MIN percent ran
+	$(Q)$(MAKE) COVERAGE=1 CFLAGS="-O0 -g" check
+else
+# Only what is tested counts, not what tests it: the factory is as ever. Threads and signal handlers count too.
+COVERAGE_MIN ?= 90
+COVERAGE_EXIT := $(BUILD)/objects/tests/coverage.o
+$(OBJECTS): need_CFLAGS += --coverage -fprofile-update=atomic
+$(PROGRAM) $(UNIT_TESTS): need_LIBS += --coverage -Wl,--wrap=_exit $(COVERAGE_EXIT)
+$(PROGRAM) $(UNIT_TESTS): $(COVERAGE_EXIT)
+
+check: test-programs
+	$(Q)$(PYTHON) tests/coverage --prepare $(BUILD)
+	$(Q)$(RUN_TESTS) $(TEST_LIST); status=$$?; \
+		$(PYTHON) tests/coverage --min $(COVERAGE_MIN) $(BUILD) && exit $$status
+
+coverage: check
+endif
 
 check-user: test-programs ## run all tests as an ordinary user (when started as root)
 	$(Q)$(RUN_TESTS) --as-user $(TEST_LIST)
@@ -95,6 +114,8 @@ check-compilers: ## build everything with each of COMPILERS, warnings being erro
 	$(Q)for cc in $(COMPILERS); do \
 		$(MAKE) CC=$$cc BUILD=$(BUILD)/$$cc PROGRAM=$(BUILD)/$$cc/ipcctl test-programs || exit 1; done
 
+lint: export CC := $(CC)
+lint: export IPCCTL_FLAGS = $(need_CPPFLAGS) $(CPPFLAGS) $(need_CFLAGS)
 lint: ## check scripts, manual pages and C with the linters that are there
 	$(Q)$(PYTHON) tests/lint
 
@@ -106,24 +127,25 @@ deps-test: ## install what the tests need (as root, or a user with sudo)
 		if [ ! -d /usr/lib/postgresql ]; then $(SUDO) mkdir -p $(dir $(NO_CLUSTER)) && \
 			echo "create_main_cluster = false" | $(SUDO) tee $(NO_CLUSTER) >/dev/null; fi; \
 		$(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-			python3 python3-pytest python3-jsonschema libcmocka-dev valgrind clang mandoc shellcheck btrfs-progs \
-			util-linux bash bash-completion libc6-dbg musl-tools strace postgresql prometheus \
+			python3 python3-pytest python3-jsonschema libcmocka-dev valgrind clang clang-tidy cppcheck mandoc \
+			shellcheck btrfs-progs util-linux bash bash-completion libc6-dbg musl-tools strace postgresql prometheus \
 			prometheus-node-exporter graphviz \
 			$$(apt-cache show libclang-rt-dev >/dev/null 2>&1 && echo libclang-rt-dev); \
 		status=$$?; $(SUDO) rm -f $(NO_CLUSTER); exit $$status; \
 	elif command -v dnf >/dev/null; then $(SUDO) dnf install -y python3 python3-pytest python3-jsonschema \
-		libcmocka-devel valgrind clang compiler-rt libasan libubsan mandoc ShellCheck btrfs-progs util-linux \
-		bash-completion strace postgresql-server graphviz && \
+		libcmocka-devel valgrind clang clang-tools-extra cppcheck compiler-rt libasan libubsan mandoc ShellCheck \
+		btrfs-progs util-linux bash-completion strace postgresql-server graphviz && \
 		{ $(SUDO) dnf install -y /usr/bin/promtool /usr/bin/node_exporter || :; }; \
 	elif command -v apk >/dev/null; then $(SUDO) apk add python3 py3-pytest py3-jsonschema cmocka-dev \
-		valgrind clang compiler-rt mandoc shellcheck btrfs-progs util-linux util-linux-misc setpriv bash \
-		bash-completion strace postgresql prometheus prometheus-node-exporter graphviz; \
+		valgrind clang clang-extra-tools cppcheck compiler-rt mandoc shellcheck btrfs-progs util-linux \
+		util-linux-misc setpriv bash bash-completion strace postgresql prometheus prometheus-node-exporter \
+		graphviz; \
 	elif command -v pacman >/dev/null; then $(SUDO) pacman -S --needed --noconfirm python python-pytest \
-		python-jsonschema cmocka valgrind clang compiler-rt mandoc shellcheck btrfs-progs util-linux \
+		python-jsonschema cmocka valgrind clang cppcheck compiler-rt mandoc shellcheck btrfs-progs util-linux \
 		bash-completion strace postgresql prometheus prometheus-node-exporter graphviz; \
 	else echo "Unknown package manager: install Python with pytest and jsonschema, cmocka, valgrind, clang with" \
-		"its run-time libraries, mandoc, shellcheck, btrfs-progs, util-linux, bash-completion, strace," \
-		"PostgreSQL, Prometheus with its node exporter, and Graphviz." >&2; exit 1; fi
+		"its run-time libraries and clang-tidy, cppcheck, mandoc, shellcheck, btrfs-progs, util-linux," \
+		"bash-completion, strace, PostgreSQL, Prometheus with its node exporter, and Graphviz." >&2; exit 1; fi
 
 -include tests/bench/bench.mk
 -include tests/fuzz/fuzz.mk

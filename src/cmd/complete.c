@@ -171,7 +171,7 @@ static void offer_signals(struct completion *c)
 
 static void offer_choices(struct completion *c, const char *choices)
 {
-	while (*choices) {
+	while (choices && *choices) {
 		size_t n = strcspn(choices, "|");
 
 		buf_put(c->out, choices, n);

@@ -45,8 +45,10 @@ static int show_targets(struct listing *l, const struct targets *targets)
 {
 	struct context *c = l->context;
 	struct matches *found = calloc(targets->count, sizeof(*found));
-	int status = found ? -1 : out_of_memory(c), end;
+	int status = -1, end;
 
+	if (!found)
+		return out_of_memory(c);
 	for (size_t i = 0; status < 0 && i < targets->count; i++)
 		target_resolve(c, "describe", &targets->items[i], &l->snapshot, &found[i], &status);
 	l->sheet.mute = true;
@@ -60,7 +62,7 @@ static int show_targets(struct listing *l, const struct targets *targets)
 		end = sheet_end(&l->sheet);
 		status = c->diag.errors ? EXIT_FAILED : end;
 	}
-	for (size_t i = 0; found && i < targets->count; i++)
+	for (size_t i = 0; i < targets->count; i++)
 		matches_free(&found[i]);
 	free(found);
 	return status;

@@ -38,6 +38,7 @@ static bool is_planned(const struct plan *p, const struct kind *k, size_t index)
 	const struct hash_slot *slot = NULL;
 
 	while ((slot = hash_find(&p->planned, index, slot)) != NULL)
+		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): what is found was added */
 		if (p->items[slot->value].kind == k)
 			return true;
 	return false;

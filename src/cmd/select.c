@@ -91,11 +91,11 @@ int select_kinds(struct context *c, char **words, size_t nwords, const struct op
 		 const char *fallback, struct kind_list *list)
 {
 	size_t n = count_kinds();
-	_cleanup_(free_ptr) struct mark *marks = calloc(n, sizeof(*marks));
+	_cleanup_(free_ptr) struct mark *marks = calloc(n + 1, sizeof(*marks));
 	int r = -1;
 
-	*list = (struct kind_list){ .items = calloc(n, sizeof(*list->items)),
-				    .parts = calloc(n, sizeof(*list->parts)) };
+	*list = (struct kind_list){ .items = calloc(n + 1, sizeof(*list->items)),
+				    .parts = calloc(n + 1, sizeof(*list->parts)) };
 	if (!marks || !list->items || !list->parts)
 		return out_of_memory(c);
 	for (size_t i = 0; r < 0 && i < nwords; i++)

@@ -153,16 +153,14 @@ static int gather_releasers(struct gathering *a, const struct record *r, struct 
 	int e = 0;
 
 	object->first = g->nreleasers;
-	if (object->dead) {
-		/* Nobody. */
+	if (object->dead || (owner && owner->state == VALUE_UNKNOWN)) {
+		/* Nobody, or somebody out of sight. */
 	} else if (owner && owner->state == VALUE_SET) {
 		e = add_releaser(g, &(struct releaser){ .pid = (uint32_t)owner->u64,
 							.tid = (uint32_t)number_of(r, "owner_tid", 0),
 							.fd = -1,
 							.role = SPAN(""),
 							.why = RELEASE_OWNER });
-	} else if (owner && owner->state == VALUE_UNKNOWN) {
-		/* Somebody out of sight. */
 	} else if (peers && peers->state == VALUE_SET && peers->list->count > 0) {
 		e = add_releasers(g, peers->list, RELEASE_OTHER_END);
 	} else if (holders && holders->state == VALUE_SET) {

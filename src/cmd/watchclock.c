@@ -134,8 +134,8 @@ static struct timespec until(uint64_t when)
 	uint64_t now = nanoseconds(CLOCK_MONOTONIC), left = when > now ? when - now : 0;
 
 	/* A day at most: then it is asked again. */
-	if (left > 86400 * 1000 * MILLISECOND)
-		left = 86400 * 1000 * MILLISECOND;
+	if (left > 86400000 * MILLISECOND)
+		left = 86400000 * MILLISECOND;
 	return (struct timespec){ .tv_sec = (time_t)(left / 1000000000),
 				  .tv_nsec = (long)(left % 1000000000) };
 }

@@ -98,8 +98,10 @@ void record_pid(struct projector *p, struct record *r, size_t field, uint32_t pi
 
 void record_buf(struct record *r, size_t field, const struct buf *b)
 {
-	struct span text = b->failed ? (struct span){ 0 } : arena_span(r->arena, buf_span(b));
+	struct span text = { 0 };
 
+	if (!b->failed)
+		text = arena_span(r->arena, buf_span(b));
 	if (text.ptr)
 		record_str(r, field, text);
 	else

@@ -97,7 +97,7 @@ static int open_file(const struct create_args *args, struct stat *st, struct rep
 static int map_file(const struct create_args *args, uint64_t *dev, uint64_t *ino, struct report *report)
 {
 	int protection = PROT_READ | (args->read_only ? 0 : PROT_WRITE);
-	struct stat st;
+	struct stat st = { 0 };
 	char path[40];
 	_cleanup_(close_fd) int fd = open_file(args, &st, report);
 
@@ -111,7 +111,7 @@ static int map_file(const struct create_args *args, uint64_t *dev, uint64_t *ino
 
 static int create(const struct create_args *args, struct report *report)
 {
-	uint64_t dev, ino;
+	uint64_t dev = 0, ino = 0;
 	int r;
 
 	if (args->name[0] != '/')

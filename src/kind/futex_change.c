@@ -206,10 +206,10 @@ int futex_create(const struct create_args *args, struct report *report)
 	struct shmtree tree = { .root = -1 };
 	_cleanup_(close_fd) int fd = -1;
 	size_t size = 0, alignment = 1;
-	struct span name;
+	struct span name = { 0 };
 	union object object;
-	uint64_t offset;
-	struct stat st;
+	uint64_t offset = 0;
+	struct stat st = { 0 };
 	int r = check_options(args, report);
 
 	if (r == 0)
@@ -323,7 +323,7 @@ int futex_remove(struct snapshot *s, size_t i, struct report *report)
 	struct snapshot now = { 0 };
 	_cleanup_(close_fd) int fd = -1;
 	const struct shm_entry *e;
-	struct stat st;
+	struct stat st = { 0 };
 	int r = check_removable(s, futex, report);
 
 	if (r == 0)

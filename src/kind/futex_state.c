@@ -18,7 +18,7 @@ enum {
 };
 
 static const char *const operation_values[] = {
-	[FUTEX_OP_WAIT - FUTEX_OP_WAIT] = "wait",
+	[0] = "wait",
 	[FUTEX_OP_WAIT_BITSET - FUTEX_OP_WAIT] = "wait-bitset",
 	[FUTEX_OP_LOCK_PI - FUTEX_OP_WAIT] = "lock-pi",
 	[FUTEX_OP_REQUEUE_PI - FUTEX_OP_WAIT] = "requeue-pi",

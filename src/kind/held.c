@@ -164,7 +164,7 @@ static int mapped_key(int fd, uint64_t *dev, uint64_t *ino)
 {
 	struct fdinfo info;
 	char name[12];
-	uint64_t mount;
+	uint64_t mount = 0;
 	int r;
 
 	snprintf(name, sizeof(name), "%d", fd);

@@ -55,7 +55,7 @@ static int seek_path(struct span path, struct sought *sought)
 		r = fdinfo_number(&info, "mnt_id:", &id);
 	if (r == 0)
 		r = mounts_read(&mounts);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	mount = mounts_find(&mounts, id);
 	sought->dev = mount ? mount->dev : st.st_dev;
@@ -98,7 +98,8 @@ static int add_lines(const struct snapshot *s, const struct sought *sought, cons
 	int r = 0;
 
 	for (unsigned type = 0; type <= LOCK_LEASE; type++)
-		for (int write = 0; write <= (type != LOCK_LEASE) && sought->types >> type & 1; write++) {
+		for (int write = 0; write <= (type == LOCK_LEASE ? 0 : 1) && sought->types >> type & 1;
+		     write++) {
 			line.type = (enum lock_type)type;
 			line.write = write;
 			r = r < 0 ? r : add_line(s, sought, &line, m);

@@ -169,7 +169,7 @@ static int make_owned(int parent, const char *leaf, mode_t mode, const struct cr
 {
 	uint32_t uid, gid;
 	char name[32];
-	struct stat made, there;
+	struct stat made = { 0 }, there;
 	_cleanup_(close_fd) int stage = -1;
 	int r = parse_owner(args->owner, &uid, &gid, report);
 

@@ -114,7 +114,7 @@ static int identify(struct message *m, uint32_t *uid, struct report *report)
 		return missing(m, report);
 	if (r == 0)
 		r = signal_status_parse(buf_span(&text), &status);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	if (status.leader != m->pid) {
 		report_text(report, "that is a thread of process %u", status.leader);

@@ -145,7 +145,7 @@ int sysv_create(const struct sysv_maker *maker, const struct create_args *args, 
 	r = args->owner ? parse_owner(args->owner, &uid, &gid, report) : 0;
 	if (r == 0)
 		r = choose_key(args, &key, report);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	id = get(maker, args, key, report);
 	if (id < 0)

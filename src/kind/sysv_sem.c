@@ -162,15 +162,17 @@ static int project_semaphores(struct projector *p, const struct sysv_sem_row *ro
 		record_unknown(r, SEM_WAITERS, errno);
 		return is_gone(errno) ? PROJECT_SKIP : 0;
 	}
-	values = calloc(ds.sem_nsems, sizeof(*values));
+	values = calloc(ds.sem_nsems + 1, sizeof(*values));
 	list = record_list(r, SEM_SEMAPHORES);
 	if (!values || !list)
 		return -ENOMEM;
 	if (semctl(id, 0, GETALL, (union semun){ .array = values }) < 0) {
 		if (is_gone(errno))
+			/* cppcheck-suppress memleak ; it does not see _cleanup_ */
 			return PROJECT_SKIP;
 		record_unknown(r, SEM_SEMAPHORES, errno);
 		record_unknown(r, SEM_WAITERS, errno);
+		/* cppcheck-suppress memleak */
 		return 0;
 	}
 	for (size_t i = 0; i < ds.sem_nsems; i++) {

@@ -40,7 +40,7 @@ static int find_place(const struct snapshot *s, int fd, const struct stat *st, s
 	r = fdinfo_read_own(&info, name);
 	if (r == 0)
 		r = fdinfo_number(&info, "mnt_id:", &id);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	mount = mounts_find(&s->unix_sockets.mounts, id);
 	if (!mount)

@@ -54,5 +54,14 @@ static inline struct span span_from(struct span a, size_t n)
 
 /* For _cleanup_: closes a descriptor, keeps errno, ignores negative ones. */
 void close_fd(int *fd);
+/* The descriptor, which is the caller's from now on: _cleanup_ has nothing left to close. */
+static inline int take_fd(int *fd)
+{
+	int taken = *fd;
+
+	*fd = -1;
+	return taken;
+}
+
 /* For _cleanup_: frees what a pointer variable points to. */
 void free_ptr(void *pointer_to_pointer);

@@ -140,7 +140,7 @@ static int store(const struct found *f, const char *arg, struct diag *d)
 	case OPT_WORDS:
 		return append_word(at, o, arg);
 	case OPT_I64:
-		r = parse_i64(span_of(arg), &((struct opt_i64 *)at)->value);
+		r = arg ? parse_i64(span_of(arg), &((struct opt_i64 *)at)->value) : -EINVAL;
 		if (r == 0)
 			((struct opt_i64 *)at)->set = true;
 		break;

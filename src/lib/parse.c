@@ -101,7 +101,7 @@ int parse_size(struct span s, uint64_t *bytes)
 	if (r < 0)
 		return r;
 	if (unit.len > 0) {
-		char c = unit.ptr[0] >= 'a' ? (char)(unit.ptr[0] - 'a' + 'A') : unit.ptr[0];
+		char c = (char)(unit.ptr[0] >= 'a' ? unit.ptr[0] - 'a' + 'A' : unit.ptr[0]);
 		const char *at = c ? strchr(units, c) : NULL;
 
 		if (!at || (unit.len > 1 && !span_is(span_from(unit, 1), "iB")))
@@ -126,7 +126,7 @@ static uint64_t unit_seconds(char unit)
 	case 'd':
 		return 86400;
 	case 'w':
-		return 7 * 86400;
+		return 7 * UINT64_C(86400);
 	default:
 		return 0;
 	}

@@ -22,6 +22,7 @@ int vec_reserve(void *array, size_t count, size_t size)
 	if ((count & (count - 1)) != 0)
 		return 0;
 	memcpy(&items, array, sizeof(items));
+	/* cppcheck-suppress memleakOnRealloc ; the array still has it */
 	items = reallocarray(items, count ? count * 2 : 1, size);
 	if (!items)
 		return -ENOMEM;

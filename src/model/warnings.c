@@ -114,7 +114,7 @@ void warnings_tally(struct warnings *w, const struct record *r, struct fieldset 
 					.fields = join_fields(r, set, error, &names),
 					.error = error,
 					.count = 1,
-					.example = ref < 0 ? (struct span){ 0 } : r->values[ref].str,
+					.example = ref >= 0 ? r->values[ref].str : (struct span){ 0 },
 				});
 	}
 }

@@ -18,12 +18,12 @@ static void dump_line(struct buf *out, uint64_t offset, const unsigned char *p, 
 		if (i == DUMP_WIDTH / 2)
 			buf_putc(out, ' ');
 		buf_putc(out, ' ');
-		buf_putc(out, i < n ? hex[p[i] >> 4] : ' ');
-		buf_putc(out, i < n ? hex[p[i] & 15] : ' ');
+		buf_putc(out, (char)(i < n ? hex[p[i] >> 4] : ' '));
+		buf_putc(out, (char)(i < n ? hex[p[i] & 15] : ' '));
 	}
 	buf_puts(out, "  |");
 	for (size_t i = 0; i < n; i++)
-		buf_putc(out, p[i] >= 0x20 && p[i] < 0x7f ? (char)p[i] : '.');
+		buf_putc(out, (char)(p[i] >= 0x20 && p[i] < 0x7f ? p[i] : '.'));
 	buf_puts(out, "|\n");
 }
 

@@ -109,10 +109,11 @@ static cJSON *add(struct tree *t, cJSON *parent, const char *key, int type)
 static void add_text(struct tree *t, cJSON *parent, const char *key, int type, struct span text)
 {
 	cJSON *item = add_with_room(t, parent, key, type, text.len + 1);
-	char *copy = (char *)(item + 1);
+	char *copy;
 
 	if (!item)
 		return;
+	copy = (char *)(item + 1);
 	if (text.len)
 		memcpy(copy, text.ptr, text.len);
 	copy[text.len] = '\0';

@@ -75,7 +75,7 @@ static int record(struct renderer *r, struct arena *scratch _unused_, const stru
 static void put_heading(struct buf *out, const char *name)
 {
 	for (; *name; name++)
-		buf_putc(out, *name >= 'a' && *name <= 'z' ? (char)(*name - 'a' + 'A') : *name);
+		buf_putc(out, (char)(*name >= 'a' && *name <= 'z' ? *name - 'a' + 'A' : *name));
 }
 
 static void measure(const struct renderer *r, size_t *widths)

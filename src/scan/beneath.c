@@ -41,6 +41,7 @@ static int open_parent(int root, const char *path, const char **last)
 {
 	int at = openat(root, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
+	*last = path;
 	for (;;) {
 		const char *slash = strchrnul(path, '/');
 		size_t n = (size_t)(slash - path);
@@ -53,8 +54,7 @@ static int open_parent(int root, const char *path, const char **last)
 			return -EINVAL;
 		if (!*slash) {
 			*last = path;
-			parent = -1;
-			return at;
+			return take_fd(&parent);
 		}
 		memcpy(name, path, n);
 		name[n] = '\0';

@@ -391,7 +391,7 @@ void cgroup_unescape(struct span name, struct buf *out)
 		bool escape = name.len - i >= 4 && p[0] == '\\' && p[1] == 'x' && hex_value(p[2]) >= 0 &&
 			      hex_value(p[3]) >= 0;
 
-		buf_putc(out, escape ? (char)(hex_value(p[2]) << 4 | hex_value(p[3])) : *p);
+		buf_putc(out, (char)(escape ? hex_value(p[2]) << 4 | hex_value(p[3]) : *p));
 		i += escape ? 3 : 0;
 	}
 }

@@ -253,7 +253,7 @@ int container_of(int proc, uint32_t pid, int root, struct arena *arena, struct c
 		r = cgroup_parse(buf_span(&text), &group);
 	if (r == 0)
 		r = take_group(&group, arena, out);
-	if (r < 0) {
+	if (r != 0) {
 		*out = (struct container){ 0 };
 		return r;
 	}

@@ -120,10 +120,10 @@ static int add_process(struct candidates *c, const struct scan_context *context,
 	if (dir >= 0 && same && wanted->count < holder->threads)
 		n = add_wanted(c, dir, pid, wanted);
 	else
-		n = dir < 0 ? -errno : read_numbers(dir, &tids);
+		n = read_numbers(dir, &tids);
 	if (n < 0 && n != -ENOENT && n != -ESRCH)
 		c->whole = false;
-	for (int64_t i = 0; r == 0 && i < n; i++)
+	for (int64_t i = 0; tids && r == 0 && i < n; i++)
 		r = add(c, same ? tids[i] : task_inner_number(context, pid, tids[i]), pid, tids[i]);
 	return n == -ENOMEM ? -ENOMEM : r;
 }

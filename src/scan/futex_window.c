@@ -110,7 +110,7 @@ void futex_read_words(int proc, const struct futex_word *words, size_t n, struct
 	for (size_t i = 0; i < n && i < MOST_ASKED && futex->decoded.type == FUTEX_UNKNOWN; i++) {
 		const struct futex_waiter *w = &words[i].waiter;
 		struct futex_hint hint = { w->operation, w->value, words[i].libc, false, false };
-		struct futex_bytes b;
+		struct futex_bytes b = { .window = { .bytes = NULL } };
 		int r = futex_window_task(&b, proc, &words[i]);
 
 		if (r < 0) {

@@ -137,7 +137,7 @@ static int list_processes(struct walk *walk, int proc)
 {
 	_cleanup_(close_fd) int dir = openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_(free_ptr) uint32_t *pids = NULL;
-	int64_t n = dir < 0 ? -errno : read_numbers(dir, &pids);
+	int64_t n = read_numbers(dir, &pids);
 
 	if (n < 0)
 		return (int)n;

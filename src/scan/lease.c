@@ -26,10 +26,8 @@ int lease_take(int dir, const char *leaf, uint64_t dev, uint64_t ino, struct sta
 	if (!S_ISREG(st->st_mode) || st->st_dev != dev || st->st_ino != ino)
 		return -ESTALE;
 	r = lease_retake(file);
-	if (r == 0) {
-		*fd = file;
-		file = -1;
-	}
+	if (r == 0)
+		*fd = take_fd(&file);
 	return r;
 }
 

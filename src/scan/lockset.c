@@ -88,7 +88,7 @@ int lock_parse(struct span line, struct lock_line *out)
 		r = next_word(&line, &words[i]) ? 0 : -EINVAL;
 	if (r == 0)
 		r = parse_type(words[0], out);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	out->breaking = span_is(words[1], "BREAKING");
 	out->write = span_is(words[2], "WRITE");

@@ -150,7 +150,7 @@ static struct span name_at(const void *items, size_t i)
 	const struct mqueue_entry *e = (const struct mqueue_entry *)items + i;
 
 	/* A deleted one has no name that could be found. */
-	return e->deleted ? (struct span){ 0 } : e->name;
+	return !e->deleted ? e->name : (struct span){ 0 };
 }
 
 int64_t mqueue_find(struct mqueue *q, struct span name)

@@ -138,14 +138,14 @@ static int ask_what(const struct opening *t, struct call *call, struct statx *st
 
 	if (r == 0)
 		r = memory_read_string(t->proc, t->task->tid, call->path, path);
-	return r < 0 ? r : look_up(t, call, path, stx, place);
+	return r != 0 ? r : look_up(t, call, path, stx, place);
 }
 
 static int ask_opening(struct openers *o, const struct opening *t)
 {
 	_cleanup_(buf_free) struct buf place = { 0 };
-	struct statx stx;
-	struct call call;
+	struct statx stx = { 0 };
+	struct call call = { 0 };
 	int r = ask_what(t, &call, &stx, &place), sleeps;
 
 	if (r == 0)

@@ -101,7 +101,7 @@ static int look_at(struct owners *o, const struct scan_context *context, uint32_
 		return 0;
 	if (r == -ENOMEM)
 		return r;
-	if (r < 0) {
+	if (r != 0) {
 		o->complete = false;
 		return 0;
 	}
@@ -123,7 +123,7 @@ int owners_read(struct owners *o, const struct scan_context *context)
 	o->read = o->complete = true;
 	boot = boot_time();
 	dir = openat(context->proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	n = dir < 0 ? -errno : read_numbers(dir, &pids);
+	n = read_numbers(dir, &pids);
 	for (int64_t i = 0; r == 0 && i < n; i++)
 		if (!context->own_proc || pids[i] != (uint32_t)getpid())
 			r = look_at(o, context, pids[i], boot, &threads);

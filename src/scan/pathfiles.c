@@ -156,7 +156,7 @@ static int open_quietly(int dir, const char *name)
  * and again, for a mount may have come meanwhile. As open_below(). */
 static int open_compared(const struct descent *d, int dir, const char *name)
 {
-	struct mounted at;
+	struct mounted at = { 0 };
 	int r = find_mount(dir, name, &at);
 	int fd;
 

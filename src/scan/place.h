@@ -80,7 +80,7 @@ int place_open(const struct scan_context *context, const struct place_namespace 
 void place_child(pid_t parent);
 
 /* Seconds that one place may take. */
-#define PLACE_SECONDS 5
+#define PLACE_SECONDS INT64_C(5)
 /* Descriptors of one that stay open. */
 #define GIVEN_MOST 4
 

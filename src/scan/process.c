@@ -140,7 +140,7 @@ static void read_process(struct process *p, const struct scan_context *context, 
 		p->error = missing(context, p->pid);
 	if (p->error == 0)
 		p->error = process_stat_parse(buf_span(&text), &stat);
-	if (p->error < 0)
+	if (p->error != 0)
 		return;
 	snprintf(path, sizeof(path), "%u", p->pid);
 	p->error = fstatat(context->proc, path, &st, 0) < 0 ? -errno : 0;
@@ -187,15 +187,16 @@ int64_t read_numbers(int dir, uint32_t **numbers)
 {
 	/* Most have few: a large buffer would cost more than what is read into it. */
 	const size_t size = 8192;
-	_cleanup_(dir_reader_free) struct dir_reader reader = { .fd = dir,
-								.buffer = malloc(size),
-								.most = size };
+	_cleanup_(dir_reader_free) struct dir_reader reader = { .fd = dir, .most = size };
 	const char *name;
 	size_t count = 0;
 	uint64_t v;
 	int r;
 
 	*numbers = NULL;
+	if (dir < 0)
+		return -errno;
+	reader.buffer = malloc(size);
 	if (!reader.buffer)
 		return -ENOMEM;
 	while ((r = dir_reader_next(&reader, &name)) > 0) {

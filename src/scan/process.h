@@ -51,5 +51,6 @@ int64_t process_start(uint64_t ticks, int64_t boot);
 /* 0 or -EINVAL. The command points into text. */
 int process_stat_parse(struct span text, struct process_stat *out) _must_check_;
 /* Reads the numbers in a directory of /proc (processes, threads, descriptors)
- * into *numbers (the caller's to free). How many, or -errno. */
+ * into *numbers (the caller's to free). How many, or -errno; that of open(2), if dir is what it returned
+ * on failure. */
 int64_t read_numbers(int dir, uint32_t **numbers) _must_check_;

@@ -18,18 +18,20 @@ struct row {
 
 static int add_waiter(struct proc_locks *l, const struct lock_line *line, struct row *row)
 {
-	unsigned level = line->level < MOST_LEVELS ? line->level : MOST_LEVELS;
+	unsigned above = line->level - 1; /* waiters, between it and the lock */
 	struct proc_lock *lock = &l->items[l->count - 1];
 
 	/* The row may have changed between two reads of the file: then it hangs in the air. */
-	if (level > row->depth + 1)
-		level = row->depth + 1;
+	if (above > row->depth)
+		above = row->depth;
+	if (above >= MOST_LEVELS)
+		above = MOST_LEVELS - 1;
 	if (l->nwaiters >= NO_WAITER || vec_reserve(&l->waiters, l->nwaiters, sizeof(*l->waiters)) < 0)
 		return -ENOMEM;
 	l->waiters[l->nwaiters] =
-		(struct lock_waiter){ *line, level > 1 ? row->last[level - 2] : NO_WAITER, NO_WAITER };
-	row->last[level - 1] = (uint32_t)l->nwaiters++;
-	row->depth = level;
+		(struct lock_waiter){ *line, above > 0 ? row->last[above - 1] : NO_WAITER, NO_WAITER };
+	row->last[above] = (uint32_t)l->nwaiters++;
+	row->depth = above + 1;
 	lock->count++;
 	return 0;
 }

@@ -18,6 +18,7 @@ int shmtree_open_parent(const struct shmtree *t, struct span path, const char **
 {
 	int fd = openat(t->root, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
+	*leaf = path.ptr;
 	if (memchr(path.ptr, '\0', path.len))
 		goto invalid;
 	while (fd >= 0) {
@@ -82,7 +83,8 @@ static bool moves_atime(int fd, const struct stat *st)
 	if (fs.f_flag & ST_NOATIME)
 		return false;
 	return !(fs.f_flag & ST_RELATIME) || st->st_atim.tv_sec <= st->st_mtim.tv_sec ||
-	       st->st_atim.tv_sec <= st->st_ctim.tv_sec || time(NULL) - st->st_atim.tv_sec > 23 * 3600;
+	       st->st_atim.tv_sec <= st->st_ctim.tv_sec ||
+	       time(NULL) - st->st_atim.tv_sec > (time_t)23 * 3600;
 }
 
 int shmtree_open_file(const struct shmtree *t, const struct shm_entry *e)

@@ -336,6 +336,7 @@ static int prepare_for_twins(struct shmtree *t)
 {
 	if (t->twins)
 		return 0;
+	/* NOLINTNEXTLINE(misc-non-copyable-objects): nothing is copied */
 	t->twins = malloc(sizeof(*t->twins));
 	return !t->twins || pthread_mutex_init(t->twins, NULL) != 0 ? -ENOMEM : 0;
 }
@@ -384,7 +385,7 @@ static struct span path_at(const void *items, size_t i)
 	const struct shm_entry *e = (const struct shm_entry *)items + i;
 
 	/* A deleted one has no name that could be found. */
-	return e->deleted ? (struct span){ 0 } : e->path;
+	return !e->deleted ? e->path : (struct span){ 0 };
 }
 
 int64_t shmtree_find(struct shmtree *t, struct span path)

@@ -65,7 +65,7 @@ static struct span unescape_name(struct arena *arena, struct span text)
 		bool escaped = text.ptr[i] == '\\' && i + 1 < text.len;
 
 		i += escaped;
-		to[len++] = escaped && text.ptr[i] == 'n' ? '\n' : text.ptr[i];
+		to[len++] = (char)(escaped && text.ptr[i] == 'n' ? '\n' : text.ptr[i]);
 	}
 	copy.len = len;
 	return copy;
@@ -91,7 +91,7 @@ static int read_threads(struct reader *r, int dir, uint32_t leader)
 {
 	_cleanup_(close_fd) int tasks = openat(dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_(free_ptr) uint32_t *tids = NULL;
-	int64_t n = tasks < 0 ? -errno : read_numbers(tasks, &tids);
+	int64_t n = read_numbers(tasks, &tids);
 	struct signal_status status;
 	char path[24];
 	int e = n < 0 ? (int)n : 0;
@@ -143,7 +143,7 @@ static int keep(struct reader *r, int dir, struct signal_process *p)
 	e = read_file_at(dir, "stat", &r->text);
 	if (e == 0)
 		e = process_stat_parse(buf_span(&r->text), &stat);
-	if (e < 0)
+	if (e != 0)
 		return e;
 	p->start_ticks = stat.start_ticks;
 	p->start = process_start(stat.start_ticks, r->boot);
@@ -241,7 +241,7 @@ static int list_processes(struct reading *reading, const struct name_list *numbe
 
 	if (!reading->named) {
 		dir = openat(reading->context->proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		n = dir < 0 ? -errno : read_numbers(dir, &pids);
+		n = read_numbers(dir, &pids);
 	}
 	if (n < 0)
 		return (int)n;

@@ -17,6 +17,7 @@ int sched_last_run_parse(struct span text, uint64_t *milliseconds)
 	while (next_line(&text, &line)) {
 		if (!next_word(&line, &word) || !span_is(word, "se.exec_start"))
 			continue;
+		/* NOLINTNEXTLINE(misc-redundant-expression): each takes the next word */
 		if (!next_word(&line, &word) || !next_word(&line, &word))
 			return -EINVAL;
 		point = memchr(word.ptr, '.', word.len);
@@ -75,7 +76,7 @@ static int clock_of(int proc, int processor, uint64_t *milliseconds)
 
 int task_slept(const struct scan_context *context, uint32_t pid, uint32_t tid, uint64_t *seconds)
 {
-	uint64_t then, now;
+	uint64_t then, now = 0;
 	char path[48];
 	int r, processor;
 
@@ -83,7 +84,7 @@ int task_slept(const struct scan_context *context, uint32_t pid, uint32_t tid, u
 		return -ENOENT;
 	snprintf(path, sizeof(path), "%u/task/%u/sched", pid, tid);
 	r = last_run(context->proc, path, &then);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	snprintf(path, sizeof(path), "%u/task/%u/stat", pid, tid);
 	processor = last_processor(context->proc, path);

@@ -13,7 +13,7 @@
 #endif
 
 /* The kernel fills at most 32 KiB at a time, but may be changed to fill more. */
-#define BUFFER_SIZE (256 * 1024)
+#define BUFFER_SIZE ((size_t)256 * 1024)
 
 int netlink_next(struct span *rest, struct netlink_message *message)
 {
@@ -176,16 +176,25 @@ int sock_diag_open(void)
 	return fd < 0 ? -errno : fd;
 }
 
+/* A descriptor that the caller closes: a new socket, or another of the one given. Or -errno. */
+static int own_socket(int diag)
+{
+	int fd = diag < 0 ? sock_diag_open() : fcntl(diag, F_DUPFD_CLOEXEC, 0);
+
+	return fd >= 0 || diag < 0 ? fd : -errno;
+}
+
 int sock_diag_dump(int diag, struct span request, int (*take)(void *data, struct span payload), void *data)
 {
 	/* A socket for each: what is left of a dump that failed goes with it. */
-	_cleanup_(close_fd) int fd = diag < 0 ? sock_diag_open() : fcntl(diag, F_DUPFD_CLOEXEC, 0);
-	_cleanup_(free_ptr) char *buffer = malloc(BUFFER_SIZE);
+	_cleanup_(close_fd) int fd = own_socket(diag);
+	_cleanup_(free_ptr) char *buffer = NULL;
 	struct dump d = { .take = take, .data = data };
 	int r;
 
 	if (fd < 0)
 		return fd;
+	buffer = malloc(BUFFER_SIZE);
 	if (!buffer)
 		return -ENOMEM;
 	r = send_request(fd, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, request);
@@ -199,8 +208,8 @@ int sock_diag_dump(int diag, struct span request, int (*take)(void *data, struct
 
 int sock_diag_destroy(int diag, struct span request)
 {
-	_cleanup_(close_fd) int fd = diag < 0 ? sock_diag_open() : fcntl(diag, F_DUPFD_CLOEXEC, 0);
-	_cleanup_(free_ptr) char *buffer = malloc(BUFFER_SIZE);
+	_cleanup_(close_fd) int fd = own_socket(diag);
+	_cleanup_(free_ptr) char *buffer = NULL;
 	struct netlink_message m;
 	struct span rest;
 	ssize_t n;
@@ -208,12 +217,11 @@ int sock_diag_destroy(int diag, struct span request)
 
 	if (fd < 0)
 		return fd;
+	buffer = malloc(BUFFER_SIZE);
 	if (!buffer)
 		return -ENOMEM;
 	r = send_request(fd, SOCK_DESTROY, NLM_F_REQUEST | NLM_F_ACK, request);
-	if (r < 0)
-		return r;
-	n = receive(fd, buffer);
+	n = r < 0 ? r : receive(fd, buffer);
 	if (n < 0)
 		return (int)n;
 	rest = (struct span){ buffer, (size_t)n };

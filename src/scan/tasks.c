@@ -68,7 +68,7 @@ static ssize_t read_small(int dir, const char *path, char *text, size_t size)
  * refuses all but root. */
 static bool is_bare(const struct subject *s, uint32_t tid)
 {
-	char path[24], text[8];
+	char path[24], text[8] = "";
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "%u/statm", tid);
@@ -83,7 +83,7 @@ static bool is_bare(const struct subject *s, uint32_t tid)
  */
 static bool is_native(struct subject *s, uint32_t tid)
 {
-	uint32_t words[8];
+	uint32_t words[8] = { 0 };
 	char path[24];
 	ssize_t n;
 
@@ -187,7 +187,7 @@ static int compare_numbers(const void *pa, const void *pb)
 /* The numbers in a directory, in their order; the kernel tells them so, a recorded tree need not. */
 static int64_t sorted_numbers(int dir, uint32_t **numbers)
 {
-	int64_t n = dir < 0 ? -errno : read_numbers(dir, numbers);
+	int64_t n = read_numbers(dir, numbers);
 
 	if (n > 0)
 		qsort(*numbers, (size_t)n, sizeof(**numbers), compare_numbers);

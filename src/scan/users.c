@@ -59,7 +59,7 @@ static int lookup(struct users *u, uint64_t key, struct span *name)
 		return u->names[slot->value].error;
 	}
 	entry.error = ask(key, &scratch, &found);
-	if (entry.error == 0) {
+	if (entry.error == 0 && found) {
 		entry.name = arena_span(&u->arena, span_of(found));
 	} else if (entry.error == -ENOENT) {
 		entry.error = 0;

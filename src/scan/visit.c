@@ -20,9 +20,7 @@ static bool is_gone(int error)
 
 void visit_failed(struct visit *v, int error)
 {
-	if (error == -EACCES || error == -EPERM)
-		v->refused = true;
-	else if (error == -ENOMEM || error == -EMFILE || error == -ENFILE)
+	if (error == -ENOMEM || error == -EMFILE || error == -ENFILE)
 		v->w->error = error; /* it would go on so: the walk fails */
 	else if (error < 0 && !is_gone(error))
 		v->refused = true;

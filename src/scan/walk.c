@@ -130,7 +130,7 @@ static void visit_threads(struct visit *v)
 {
 	_cleanup_(close_fd) int tasks = openat(v->dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_(free_ptr) uint32_t *tids = NULL;
-	int64_t n = tasks < 0 ? -errno : read_numbers(tasks, &tids);
+	int64_t n = read_numbers(tasks, &tids);
 	const unsigned descriptors = v->w->request->classes & WALK_DESCRIPTORS;
 	bool leads = v->stat.state != 'Z', memory = leads;
 	struct tables tables = { 0 };
@@ -196,7 +196,7 @@ static bool is_empty(const struct visit *v)
 	if (!bare || v->stat.threads <= 1)
 		return bare;
 	tasks = openat(v->dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	n = tasks < 0 ? -errno : read_numbers(tasks, &tids);
+	n = read_numbers(tasks, &tids);
 	for (int64_t i = 0; bare && i < n; i++) {
 		snprintf(path, sizeof(path), "%u/statm", tids[i]);
 		bare = is_bare(tasks, path);

@@ -175,6 +175,29 @@ def test_inet_port(ipcctl):
         ipcctl.refuses("create", "inet-socket", f"tcp:127.0.0.1:{o['local_port']}", "--timeout=1s", status=1)
 
 
+@pytest.mark.parametrize("name, local, reached", [
+    ("tcp:[::1]:0", "::1", ["::1"]), ("udp:[::1]:0", "::1", []), ("tcp:*:0", "::", ["::1", "127.0.0.1"]),
+    ("tcp:0.0.0.0:0", "0.0.0.0", ["127.0.0.1"])])
+def test_inet_addresses(ipcctl, name, local, reached):
+    """Of both families; * is every address of both, and 0.0.0.0 those of IPv4 alone."""
+    if not os.path.exists("/proc/net/if_inet6"):
+        pytest.skip("no IPv6 here")
+    with held(ipcctl, "inet-socket", name) as (_, ref):
+        o = ipcctl.describe(ref)
+        port = o["local_port"]
+        assert o["local_address"] == local and port > 0
+        for address in "::1", "127.0.0.1":
+            if name.startswith("udp"):
+                continue
+            try:
+                socket.create_connection((address, port)).close()
+                assert address in reached
+            except ConnectionRefusedError:
+                assert address not in reached
+        # It has the address: nobody else can.
+        ipcctl.refuses("create", "inet-socket", f"{name.rpartition(':')[0]}:{port}", "--timeout=1s", status=1)
+
+
 # The command's end is the program's
 
 
@@ -238,6 +261,10 @@ def test_usage(ipcctl):
     ipcctl.refuses("create", "pipe", "--timeout=x", words=["x"])
     ipcctl.refuses("create", "posix-shm", "/x", "--size=1", "--", "true")
     ipcctl.refuses("create", "inet-socket", "tcp:127.0.0.1", "--timeout=1s")
+    ipcctl.refuses("create", "inet-socket", "raw:127.0.0.1:1", "--timeout=1s", words=["no port"])
+    ipcctl.refuses("create", "inet-socket", "udp:127.0.0.1:0", "--backlog=1", "--timeout=1s", words=["--backlog"])
+    ipcctl.refuses("create", "inet-socket", "tcp:127.0.0.1:0", "--backlog=2147483648", "--timeout=1s",
+                   words=["--backlog"])
     ipcctl.refuses("create", "eventfd", "--value=18446744073709551615", "--timeout=1s")
     ipcctl.refuses("create", "memfd", "--seals=nonsense", "--timeout=1s", words=["nonsense"])
 

@@ -393,6 +393,15 @@ def test_remove_from_all_who_share(ipcctl, factory, path):
     assert not is_locked(path, "flock")
 
 
+def test_remove_from_very_many(ipcctl, factory, path):
+    """Who has lost it is told by number, up to a point."""
+    make(factory, path, "flock", lock="read", holders=",".join("r" * 11))
+    result = ipcctl("remove", f"flock:{path}", clean=False)
+    said = result.text + "".join(result.errors)
+    assert "and 3 more, which are not told" in said and said.count("(factory)") == 8, said
+    assert not is_locked(path, "flock")
+
+
 def test_remove_one_range_only(ipcctl, factory, path):
     for span in ("0-9", "20-29"):
         make(factory, path, "ofd", lock=f"write:{span}", holders="rw")
