@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
@@ -34,16 +33,8 @@ static int mount_of(int fd, uint64_t *number)
 	return r < 0 ? r : fdinfo_number(&info, "mnt_id:", number);
 }
 
-/* Whether the mount is the kernel's own, of memfds and segments: nobody can mount that. */
-static bool is_internal(uint64_t mount)
-{
-	_cleanup_(close_fd) int fd = memfd_create("ipcctl", MFD_CLOEXEC);
-	uint64_t own;
-
-	return fd >= 0 && mount_of(fd, &own) == 0 && own == mount;
-}
-
-/* Whether what an O_PATH descriptor leads to answers at once. */
+/* Whether what an O_PATH descriptor leads to answers at once. Of a mount that we do not see, such as that
+ * of memfds, nothing is known. */
 static bool answers(int fd, uint64_t mount)
 {
 	struct mounts mounts = { 0 };
@@ -58,7 +49,7 @@ static bool answers(int fd, uint64_t mount)
 	if (mounts_read(&mounts) < 0)
 		return false;
 	found = mounts_find(&mounts, mount);
-	quick = found ? found->flags & (MOUNT_LOCAL | MOUNT_STACKED | MOUNT_KERNELS) : is_internal(mount);
+	quick = found && found->flags & (MOUNT_LOCAL | MOUNT_STACKED | MOUNT_KERNELS);
 	mounts_free(&mounts);
 	return quick;
 }
