@@ -158,8 +158,8 @@ def test_installed_names_agree(top):
 
 # The tree
 
-ALLOWED = {"Makefile", "src", "man", "completions", "tests", "README.md", ".ci", ".gitignore", ".editorconfig",
-           ".clang-format"}
+ALLOWED = {"Makefile", "src", "man", "completions", "tests", "README.md", ".ci", ".debian", ".gitignore",
+           ".editorconfig", ".clang-format"}
 MADE = {"build", "dist", "ipcctl", ".git", "compile_commands.json"}
 
 
