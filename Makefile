@@ -25,7 +25,8 @@ Q := $(if $(filter 1,$(V)),,@)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wformat=2 -Werror
 need_CPPFLAGS = -Isrc -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -DIPCCTL_VERSION='"$(VERSION)"'
-need_CFLAGS = -std=gnu11 -pthread $(WARNINGS) $(CJSON_CFLAGS)
+# The same bytes from every directory: no path of it gets into what is built.
+need_CFLAGS = -std=gnu11 -pthread $(WARNINGS) '-fdebug-prefix-map=$(CURDIR)=.' $(CJSON_CFLAGS)
 need_LIBS = -pthread $(CJSON_LIBS)
 DEPFLAGS = -MMD -MP
 
@@ -48,7 +49,7 @@ ifneq ($(filter deps deps-test deps-bench,$(MAKECMDGOALS)),)
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: all check bench sanitize fuzz lint format install uninstall dist clean help deps deps-test
+.PHONY: all check bench sanitize fuzz lint format install uninstall dist deb clean help deps deps-test
 
 all: $(PROGRAM) ## build ./ipcctl (the default)
 
@@ -71,7 +72,7 @@ include tests/tests.mk
 
 install: all ## install the program, manual pages and completions below DESTDIR/PREFIX
 	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(BASHCOMPDIR) $(DESTDIR)$(ZSHCOMPDIR) $(DESTDIR)$(FISHCOMPDIR)
-	$(INSTALL) -m 755 ipcctl $(DESTDIR)$(BINDIR)/ipcctl
+	$(INSTALL) -m 755 $(PROGRAM) $(DESTDIR)$(BINDIR)/ipcctl
 	$(INSTALL) -m 644 completions/ipcctl.bash $(DESTDIR)$(BASHCOMPDIR)/ipcctl
 	$(INSTALL) -m 644 completions/_ipcctl $(DESTDIR)$(ZSHCOMPDIR)/_ipcctl
 	$(INSTALL) -m 644 completions/ipcctl.fish $(DESTDIR)$(FISHCOMPDIR)/ipcctl.fish
@@ -86,9 +87,13 @@ uninstall: ## remove what install put there
 		$(DESTDIR)$(FISHCOMPDIR)/ipcctl.fish
 	for page in $(notdir $(MANPAGES)); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$$page; done
 
-dist: ## make a tarball of the committed tree
+TARBALL := dist/ipcctl-$(VERSION).tar.gz
+dist: ## make a tarball of the committed tree, the same bytes every time
 	@mkdir -p dist
-	git archive --format=tar.gz --prefix=ipcctl-$(VERSION)/ -o dist/ipcctl-$(VERSION).tar.gz HEAD
+	git archive --format=tar --prefix=ipcctl-$(VERSION)/ HEAD | gzip -9n >$(TARBALL)
+
+deb: ## make a Debian package of the program below dist/ (with dpkg-dev)
+	.debian/build $(VERSION) dist
 
 format: ## lay out the C files as .clang-format says
 	clang-format -i $(shell find src tests -name '*.[ch]')

@@ -54,7 +54,8 @@ $(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/objects/tests/unit/%.o $(LIBRARY)
 .SECONDARY: $(UNIT_OBJECTS) $(FACTORY_OBJECTS) $(FACTORY_MUSL_OBJECTS)
 -include $(FACTORY_OBJECTS:.o=.d) $(FACTORY_MUSL_OBJECTS:.o=.d) $(UNIT_OBJECTS:.o=.d)
 
-.PHONY: check check-user check-valgrind check-compilers sanitize sanitize-thread coverage test-programs deps-test
+.PHONY: check check-user check-valgrind check-compilers check-musl check-packaging check-bare sanitize \
+	sanitize-thread coverage test-programs deps-test
 
 test-programs: $(PROGRAM) $(FACTORY) $(FACTORY_MUSL) $(WAIT32) $(UNIT_TESTS)
 
@@ -114,6 +115,27 @@ check-compilers: ## build everything with each of COMPILERS, warnings being erro
 	$(Q)for cc in $(COMPILERS); do \
 		$(MAKE) CC=$$cc BUILD=$(BUILD)/$$cc PROGRAM=$(BUILD)/$$cc/ipcctl test-programs || exit 1; done
 
+# All that is compiled of the program, with another C library. cJSON's headers, which do not depend on it, are
+# found among the system's.
+MUSL_OBJECTS := $(SOURCES:src/%.c=$(BUILD)/musl/%.o)
+$(BUILD)/musl/%.o: src/%.c Makefile tests/tests.mk
+	@mkdir -p $(@D)
+	@echo "  CC      $< ($(MUSL_CC))"
+	$(Q)$(MUSL_CC) $(need_CPPFLAGS) -std=gnu11 -pthread $(WARNINGS) $(MUSL_FLAGS) $(DEPFLAGS) -c -o $@ $<
+
+-include $(MUSL_OBJECTS:.o=.d)
+
+check-musl: $(if $(shell command -v $(MUSL_CC)),$(MUSL_OBJECTS)) ## compile the program with musl, warnings being errors
+	@command -v $(MUSL_CC) >/dev/null || echo "skipped: no $(MUSL_CC)"
+
+# JOBS: how many processes its own builds may use.
+check-packaging: ## check the tarball, the build from it, and the Debian package
+	$(Q)JOBS=$(or $(JOBS),1) tests/packaging
+
+# Takes a mirror and minutes, and is therefore not part of anything else; `BARE=BUILD` is the first command alone.
+check-bare: ## run README's two commands in a bare Debian, as root and as a user (with debootstrap)
+	$(Q)tests/bare $(BARE)
+
 lint: export CC := $(CC)
 lint: export IPCCTL_FLAGS = $(need_CPPFLAGS) $(CPPFLAGS) $(need_CFLAGS)
 lint: ## check scripts, manual pages and C with the linters that are there
@@ -129,7 +151,7 @@ deps-test: ## install what the tests need (as root, or a user with sudo)
 		$(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 			python3 python3-pytest python3-jsonschema libcmocka-dev valgrind clang clang-tidy cppcheck mandoc \
 			shellcheck btrfs-progs util-linux bash bash-completion libc6-dbg musl-tools strace postgresql prometheus \
-			prometheus-node-exporter graphviz \
+			prometheus-node-exporter graphviz dpkg-dev lintian git \
 			$$(apt-cache show libclang-rt-dev >/dev/null 2>&1 && echo libclang-rt-dev); \
 		status=$$?; $(SUDO) rm -f $(NO_CLUSTER); exit $$status; \
 	elif command -v dnf >/dev/null; then $(SUDO) dnf install -y python3 python3-pytest python3-jsonschema \

@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
 void record_path_ref(struct record *r, size_t field, struct span path)
@@ -130,7 +132,8 @@ static int make_stage(int parent, char name[], size_t size, struct stat *st)
 /* Moves a file to where nothing is. NFS and other file systems can only link it. */
 static int put_in_place(int stage, int parent, const char *leaf)
 {
-	if (renameat2(stage, leaf, parent, leaf, RENAME_NOREPLACE) == 0)
+	/* musl before 1.2.4 lacks the function. */
+	if (syscall(SYS_renameat2, stage, leaf, parent, leaf, RENAME_NOREPLACE) == 0)
 		return 0;
 	if (errno != EINVAL && errno != ENOSYS)
 		return -errno;

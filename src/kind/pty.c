@@ -12,6 +12,7 @@
 #include "kind/waiting.h"
 #include "kind/whereabouts.h"
 #include "lib/parse.h"
+#include "scan/statx.h"
 #include "scan/terminals.h"
 
 #define PTS "/dev/pts"
@@ -197,7 +198,7 @@ static void project_file(struct projector *p, struct record *r, const struct obj
 		e = object_look(p->snapshot, slave, &stx);
 	if (e < 0 && key->dev == own_instance()) {
 		snprintf(path, sizeof(path), PTS "/%llu", (unsigned long long)key->ino);
-		e = statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &stx) < 0 ? -errno : 0;
+		e = statx_at(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &stx);
 	}
 	if (e == 0) {
 		record_stat(p, r, &stat_fields, &stx);

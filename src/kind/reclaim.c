@@ -130,7 +130,7 @@ static int unlink_shut(int fd, const struct leased_file *file, struct report *re
 	if (e == 0 && unlinkat(file->dir, file->leaf, 0) < 0)
 		e = -errno;
 	if (e < 0)
-		(void)!fchmod(fd, st.st_mode & ALLPERMS);
+		(void)!fchmod(fd, st.st_mode & 07777);
 	else if (lease_retake(fd) == -EBUSY)
 		report_text(report, CAUGHT);
 	return e;

@@ -134,7 +134,7 @@ static int get(const struct sysv_maker *maker, const struct create_args *args, k
 int sysv_create(const struct sysv_maker *maker, const struct create_args *args, struct report *report)
 {
 	uint32_t uid = (uint32_t)-1, gid = (uint32_t)-1;
-	key_t key;
+	key_t key = IPC_PRIVATE;
 	int r, id;
 
 	if (args->exist_ok && !args->key && !args->path) {

@@ -158,7 +158,7 @@ static int add_sysv(struct asked *a, enum object_class class)
 	if (a->task->wait == WAIT_SEMOP && tell_operations(a, space == 0, &text, &blocker) < 0)
 		buf_reset(&text);
 	if (a->task->wait == WAIT_MSGRCV && a->task->args[3] != 0)
-		buf_printf(&text, "type %lld", (long long)a->task->args[3]);
+		buf_printf(&text, "type %ld", (long)a->task->args[3]);
 	if (a->task->wait == WAIT_MSGSND)
 		buf_printf(&text, "%llu bytes", (unsigned long long)a->task->args[2]);
 	if (text.len > 0)

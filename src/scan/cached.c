@@ -40,7 +40,7 @@ int lookup_cached(int dir, const char *path, bool in_root, bool final, struct st
 
 	if (fd < 0)
 		return fd;
-	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, stx) < 0 ? -errno : 0;
+	return statx_at(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, stx);
 }
 
 int lookup_cached_place(int dir, const char *path, bool in_root, struct statx *stx, struct buf *place)
@@ -57,7 +57,7 @@ int lookup_cached_place(int dir, const char *path, bool in_root, struct statx *s
 	n = readlink(link, text, PATH_MAX);
 	if (n > 0)
 		place->len += (size_t)n;
-	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, stx) < 0 ? -errno : 0;
+	return statx_at(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, stx);
 }
 
 static bool is_on(const struct statx *stx, const uint64_t *devices, size_t ndevices)
@@ -79,7 +79,7 @@ static void leave(struct lookup_place *p)
 static int move(struct lookup_place *p, struct span directory, const uint64_t *devices, size_t ndevices)
 {
 	struct statx stx;
-	int r = 0;
+	int r;
 
 	leave(p);
 	buf_reset(&p->path);
@@ -91,9 +91,8 @@ static int move(struct lookup_place *p, struct span directory, const uint64_t *d
 	if (p->fd < 0)
 		return p->fd;
 	p->there = true;
-	if (statx(p->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &stx) < 0)
-		r = -errno;
-	else if (!is_on(&stx, devices, ndevices))
+	r = statx_at(p->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &stx);
+	if (r == 0 && !is_on(&stx, devices, ndevices))
 		r = -EAGAIN;
 	if (r < 0)
 		leave(p);
@@ -119,10 +118,8 @@ int lookup_in_place(struct lookup_place *p, struct span path, const uint64_t *de
 		return r < 0 ? r : -EAGAIN;
 	memcpy(name, leaf.ptr, leaf.len);
 	name[leaf.len] = '\0';
-	return statx(p->fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
-		     STATX_TYPE | STATX_INO, stx) < 0 ?
-		       -errno :
-		       0;
+	return statx_at(p->fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
+			STATX_TYPE | STATX_INO, stx);
 }
 
 void lookup_place_free(struct lookup_place *p)

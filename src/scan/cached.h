@@ -2,9 +2,8 @@
 /* Looking up a path without waiting for any file system. */
 #pragma once
 
-#include <sys/stat.h>
-
 #include "lib/buf.h"
+#include "scan/statx.h"
 
 /*
  * What lies at a path below dir, if the kernel knows it without asking a file system

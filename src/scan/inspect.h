@@ -9,9 +9,8 @@
  */
 #pragma once
 
-#include <sys/stat.h>
-
 #include "scan/scan.h"
+#include "scan/statx.h"
 
 /*
  * The file behind the holdings of an object, from `first` on: the first that can be asked

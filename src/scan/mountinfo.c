@@ -71,6 +71,11 @@ static unsigned flags_of(struct span fstype)
 		{ "bcachefs", MOUNT_LOCAL | MOUNT_REPEATS },
 		{ "overlay", MOUNT_STACKED },
 		{ "aufs", MOUNT_STACKED },
+		{ "devpts", MOUNT_KERNELS },
+		{ "mqueue", MOUNT_KERNELS },
+		{ "hugetlbfs", MOUNT_KERNELS },
+		{ "proc", MOUNT_KERNELS },
+		{ "sysfs", MOUNT_KERNELS },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)

@@ -26,6 +26,7 @@ enum mount_flag {
 	 * maps, locks and mountinfo show one device for all. */
 	MOUNT_SUBVOLUMES = 1 << 2,
 	MOUNT_REPEATS = 1 << 3, /* inode numbers repeat under one st_dev, too */
+	MOUNT_KERNELS = 1 << 4, /* files that the kernel alone makes up, or keeps; nothing can hang */
 };
 
 struct mount {

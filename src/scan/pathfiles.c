@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
@@ -108,13 +107,13 @@ static int find_mount(int dir, const char *name, struct mounted *out)
 {
 	const int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_DONT_SYNC;
 	struct statx stx;
+	int r = statx_at(dir, name, flags, STATX_MNT_ID, &stx);
 
-	if (statx(dir, name, flags, STATX_MNT_ID, &stx) < 0)
-		return -errno;
-	*out = (struct mounted){ .numbered = stx.stx_mask & STATX_MNT_ID,
-				 .number = stx.stx_mnt_id,
-				 .dev = makedev(stx.stx_dev_major, stx.stx_dev_minor) };
-	return 0;
+	if (r == 0) {
+		out->numbered = statx_mount(&stx, &out->number);
+		out->dev = makedev(stx.stx_dev_major, stx.stx_dev_minor);
+	}
+	return r;
 }
 
 static bool same_mount(const struct mounted *a, const struct mounted *b)

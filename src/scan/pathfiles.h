@@ -2,11 +2,10 @@
 /* FIFOs and socket files: below directories that the user named, and files that he named. */
 #pragma once
 
-#include <sys/stat.h>
-
 #include "lib/arena.h"
 #include "model/warnings.h"
 #include "scan/names.h"
+#include "scan/statx.h"
 
 struct path_file {
 	struct span path; /* as the user would open it, terminated */

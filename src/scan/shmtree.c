@@ -10,11 +10,11 @@
 #include "lib/capability.h"
 #include "lib/file.h"
 #include "lib/vec.h"
+#include "scan/statx.h"
 
 #define SHM_DIR "/dev/shm"
 /* What it takes to read other users' directories. */
 #define RIGHTS_OF_DIRECTORIES CAPABILITY(CAP_DAC_READ_SEARCH)
-#define STATX_WANTED (STATX_BASIC_STATS)
 
 /* A directory still to be read: its path below the root, "" for the root. */
 struct pending {
@@ -116,12 +116,11 @@ int shmtree_add_nameless(struct shmtree *t, const struct found_file *n)
 static int look(struct shmtree *t, int dir, const char *name, struct span path)
 {
 	struct statx stx;
-
 	/* NO_AUTOMOUNT and DONT_SYNC: whatever is mounted there, it is not woken. */
-	if (statx(dir, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, STATX_WANTED, &stx) <
-	    0)
-		return -errno;
-	return add_entry(t, path, &stx);
+	int r = statx_at(dir, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
+			 STATX_BASIC_STATS, &stx);
+
+	return r < 0 ? r : add_entry(t, path, &stx);
 }
 
 static int push(struct walk *w, struct span path, unsigned depth)

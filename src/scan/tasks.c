@@ -122,8 +122,10 @@ static void add(struct subject *s, uint32_t tid, const struct syscall_line *line
 {
 	struct asker *a = s->asker;
 	struct task task = { .pid = s->pid, .tid = tid, .number = line->number };
-	enum task_wait wait = wait_of_call(line->number, line->args);
+	enum task_wait wait;
 
+	memcpy(task.args, line->args, sizeof(task.args));
+	wait = wait_of_call(line->number, task.args);
 	if (is_foreign(s, tid, line)) {
 		task.flags = TASK_FOREIGN;
 		wait = ask_wchan(s, tid);
@@ -134,7 +136,6 @@ static void add(struct subject *s, uint32_t tid, const struct syscall_line *line
 	if (wait == WAIT_NOTHING)
 		return;
 	task.wait = (uint8_t)wait;
-	memcpy(task.args, line->args, sizeof(task.args));
 	if (vec_reserve(&a->items, a->count, sizeof(*a->items)) < 0)
 		a->error = -ENOMEM;
 	else

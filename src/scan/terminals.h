@@ -5,9 +5,8 @@
  */
 #pragma once
 
-#include <sys/stat.h>
-
 #include "scan/found.h"
+#include "scan/statx.h"
 
 /* Device numbers: Documentation/admin-guide/devices.txt. */
 enum { PTY_SLAVE_MAJOR = 136, PTY_MASTER_MAJOR = 5, PTY_MASTER_MINOR = 2 };

@@ -167,7 +167,7 @@ void visit_note_file(struct visit *v, const struct object_key *key, struct span 
 
 int look_behind(int dir, const char *name, unsigned mask, struct statx *stx)
 {
-	return statx(dir, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, mask, stx) < 0 ? -errno : 0;
+	return statx_at(dir, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, mask, stx);
 }
 
 struct object_key file_key(enum object_class class, const struct statx *stx)

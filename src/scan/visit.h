@@ -3,7 +3,6 @@
 #pragma once
 
 #include <limits.h>
-#include <sys/stat.h>
 
 #include "scan/cached.h"
 #include "scan/holders.h"

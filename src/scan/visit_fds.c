@@ -171,6 +171,15 @@ static bool classify(const struct visit *v, const struct seat *s, const struct s
 	return (S_ISFIFO(stx->stx_mode) || S_ISCHR(stx->stx_mode)) && visit_wants(v, key->class);
 }
 
+/* Whether it is but a look at a file, by another thread of this very process: O_PATH. */
+static bool is_own_look(const struct visit *v, const struct seat *s)
+{
+	uint8_t access = 0;
+
+	return v->w->request->own_proc && v->holder->pid == (uint32_t)getpid() &&
+	       (seat_access(s, &access) < 0 || access == 0);
+}
+
 /* A link to a path: which file it is, the text does not say. */
 static void visit_path(struct visit *v, const struct seat *s)
 {
@@ -179,6 +188,8 @@ static void visit_path(struct visit *v, const struct seat *s)
 	/* All at once costs no more: the file systems of IPC fill in everything anyway. */
 	int r = look_behind(s->dir, s->name, STATX_BASIC_STATS, &stx);
 
+	if (is_own_look(v, s))
+		return;
 	if (r < 0 || !classify(v, s, &stx, &key))
 		visit_failed(v, r);
 	else if (key.class == OBJECT_PTY)

@@ -158,9 +158,9 @@ def test_installed_names_agree(top):
 
 # The tree
 
-ALLOWED = {"Makefile", "src", "man", "completions", "tests", "README.md", ".ci", ".gitignore", ".editorconfig",
-           ".clang-format", ".clang-tidy"}
-SCRIPTS = {"run", "lint", "coverage", "seeds"}
+ALLOWED = {"Makefile", "src", "man", "completions", "tests", "README.md", ".ci", ".debian", ".gitignore",
+           ".editorconfig", ".clang-format", ".clang-tidy"}
+SCRIPTS = {"run", "lint", "coverage", "seeds", "bare", "packaging"}
 MADE = {"build", "dist", "ipcctl", ".git", "compile_commands.json"}
 
 

@@ -36,6 +36,9 @@
 #ifndef SYS_semtimedop
 #define SYS_semtimedop -1
 #endif
+#ifndef SYS_ipc
+#define SYS_ipc -1
+#endif
 #ifndef SYS_semtimedop_time64
 #define SYS_semtimedop_time64 -1
 #endif
@@ -425,7 +428,8 @@ static bool is_blocked(const struct step *step, const struct play *play)
 	case RECORD:
 		return call == SYS_fcntl || call == SYS_fcntl64;
 	case SEMAPHORE:
-		return call == SYS_semop || call == SYS_semtimedop || call == SYS_semtimedop_time64;
+		return call == SYS_semop || call == SYS_semtimedop || call == SYS_semtimedop_time64 ||
+		       call == SYS_ipc;
 	}
 	return false;
 }

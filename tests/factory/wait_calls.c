@@ -103,17 +103,28 @@ static void in_stale_epoll(int fd)
 #else
 #define ACCEPT_CALL SYS_accept4
 #endif
-#ifdef SYS_select
+/* With words of 32 bits there is one for times of 64. */
+#if defined(SYS_pselect6_time64)
+#define SELECT_CALL SYS_pselect6_time64
+#elif defined(SYS_select)
 #define SELECT_CALL SYS_select
 #else
 #define SELECT_CALL SYS_pselect6
+#endif
+/* One call for all that sockets do, on some machines. */
+#ifdef SYS_socketcall
+#define RECEIVE_OTHERWISE SYS_socketcall
+#define ACCEPT_OTHERWISE SYS_socketcall
+#else
+#define RECEIVE_OTHERWISE -1
+#define ACCEPT_OTHERWISE SYS_accept4
 #endif
 
 static const struct wait_call calls[] = {
 	{ "in-read", in_read, SYS_read, -1 },
 	{ "in-write", in_write, SYS_write, -1 },
-	{ "in-receive", in_receive, SYS_recvfrom, -1 },
-	{ "in-accept", in_accept, ACCEPT_CALL, SYS_accept4 },
+	{ "in-receive", in_receive, SYS_recvfrom, RECEIVE_OTHERWISE },
+	{ "in-accept", in_accept, ACCEPT_CALL, ACCEPT_OTHERWISE },
 	{ "in-poll", in_poll, POLL_CALL, SYS_ppoll },
 	{ "in-select", in_select, SELECT_CALL, SYS_pselect6 },
 	{ "in-epoll", in_epoll, EPOLL_CALL, SYS_epoll_pwait },

@@ -463,6 +463,10 @@ static void dead_owners(void **state)
 	/* Its list still points to that of its owner, to wherever that was. */
 	static const uint32_t linked[16] = { 0x40000000, 0,	 4711,	 1,	     0x90,
 					     0,		 0x2f40, 0x7fb1, 0x80f02f40, 0x7fb1 };
+	/* Of a program with words of 32 bits, on the list that has but one link. */
+	static const uint32_t narrow[12] = { 0x40000000, 0, 4711, 0x90, 1, 0xf7c02f40 };
+	static const struct futex_hint wide_nobody = { .operation = FUTEX_OP_NONE };
+	static const struct futex_hint narrow_nobody = { .operation = FUTEX_OP_NONE, .narrow = true };
 	struct futex_decoded d;
 
 	(void)state;
@@ -471,7 +475,9 @@ static void dead_owners(void **state)
 	assert_true(d.owner_died && !d.locked && d.owner == 0);
 	d = decode(waited, sizeof(waited), 0, &(struct futex_hint){ .libc = LIBC_GLIBC });
 	assert_true(d.type == FUTEX_MUTEX && d.owner_died && d.owner == 0);
-	d = decode(linked, sizeof(linked), 0, &nobody);
+	d = decode(linked, sizeof(linked), 0, &wide_nobody);
+	assert_true(d.type == FUTEX_MUTEX && d.owner_died && d.owner == 0);
+	d = decode(narrow, sizeof(narrow), 0, &narrow_nobody);
 	assert_true(d.type == FUTEX_MUTEX && d.owner_died && d.owner == 0);
 }
 

@@ -23,6 +23,14 @@
 #define NOBODY 65534
 #define STACK " 0x7ffc00001000 0x7f0000002000\n"
 #define LOW_STACK " 0xffc01000 0xf7f02000\n"
+/* Where programs of our own word size have theirs. */
+#define OWN_STACK (sizeof(long) == 8 ? STACK : LOW_STACK)
+
+/* Auxiliary vectors: what tells the word size of a program whose stack is low. */
+static const uint32_t narrow_words[8] = { 32, 0xf7f00000, 33, 0xf7f01000, 16, 0xbfebfbff, 6, 4096 };
+static const uint64_t wide_words[4] = { 33, 0x7ffc12345000, 16, 0xbfebfbff };
+static const struct span narrow_auxv = { (const char *)narrow_words, sizeof(narrow_words) };
+static const struct span wide_auxv = { (const char *)wide_words, sizeof(wide_words) };
 
 static void lines(void **state)
 {
@@ -137,10 +145,11 @@ static void calls(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(e); i++) {
-		const uint64_t args[6] = { 3, e[i].second };
+		uint64_t args[6] = { 3, e[i].second };
+		enum task_wait wait = wait_of_call((uint32_t)e[i].number, args);
 
-		if (wait_of_call((uint32_t)e[i].number, args) != e[i].wait)
-			fail_msg("call %ld: %d", e[i].number, wait_of_call((uint32_t)e[i].number, args));
+		if (wait != e[i].wait)
+			fail_msg("call %ld: %d", e[i].number, wait);
 	}
 }
 
@@ -236,19 +245,41 @@ static void put_line(const struct tree *t, unsigned pid, unsigned tid, const cha
 	put(t, pid, tid, "statm", SPAN("600 300 200 5 0 90 0\n"));
 }
 
-/* One that is in a call with the arguments 1 to 6. */
+/* One of our word size that is in a call with the arguments 1 to 6. */
 static void put_task(const struct tree *t, unsigned pid, unsigned tid, long number, const char *stack)
 {
 	char text[256];
 
 	snprintf(text, sizeof(text), "%ld 0x1 0x2 0x3 0x4 0x5 0x6%s", number, stack);
 	put_line(t, pid, tid, text);
+	put(t, pid, tid, "auxv", sizeof(long) == 8 ? wide_auxv : narrow_auxv);
 }
 
 static void read_all(const struct tree *t, struct tasks *tasks, unsigned threads)
 {
 	assert_int_equal(tasks_read(tasks, &t->context, threads), 0);
 	assert_true(tasks->looked);
+}
+
+/* One call for several, on some machines: what matters is where theirs would be. */
+static void multiplexed(void **state)
+{
+	(void)state;
+#ifdef SYS_ipc
+	/* semop(7, 0x80, 2) and msgrcv(7, 0x80, 100, 5, 0), of the version that passes all by value. */
+	uint64_t semop[6] = { 1, 7, 2, 0, 0x80, 0 }, msgrcv[6] = { 12 | 1 << 16, 7, 100, 0, 0x80, 5 };
+	uint64_t old[6] = { 12, 7, 100, 0, 0x80, 5 }, shmat[6] = { 21, 7, 0, 0, 0, 0 };
+
+	assert_int_equal(wait_of_call(SYS_ipc, semop), WAIT_SEMOP);
+	assert_true(semop[0] == 7 && semop[1] == 0x80 && semop[2] == 2 && semop[3] == 0);
+	assert_int_equal(wait_of_call(SYS_ipc, msgrcv), WAIT_MSGRCV);
+	assert_true(msgrcv[0] == 7 && msgrcv[1] == 0x80 && msgrcv[2] == 100 && msgrcv[3] == 5);
+	assert_int_equal(wait_of_call(SYS_ipc, old), WAIT_MSGRCV);
+	assert_true(old[0] == 7 && old[3] == 0);
+	assert_int_equal(wait_of_call(SYS_ipc, shmat), WAIT_NOTHING);
+#else
+	skip();
+#endif
 }
 
 /* In the order of processes and threads, whoever found them. */
@@ -261,7 +292,7 @@ static void order(void **state)
 			if (i == 2)
 				put_line(t, pid, pid + i * 1000, "running\n");
 			else
-				put_task(t, pid, pid + i * 1000, i == 3 ? SYS_getpid : SYS_read, STACK);
+				put_task(t, pid, pid + i * 1000, i == 3 ? SYS_getpid : SYS_read, OWN_STACK);
 	for (unsigned threads = 1; threads <= 4; threads++) {
 		struct tasks tasks;
 
@@ -286,7 +317,7 @@ static void restarted(void **state)
 	struct tasks tasks;
 
 	for (unsigned pid = 100; pid < 104; pid++)
-		put_task(t, pid, pid, SYS_restart_syscall, STACK);
+		put_task(t, pid, pid, SYS_restart_syscall, OWN_STACK);
 	put(t, 100, 100, "wchan", SPAN("futex_do_wait"));
 	put(t, 101, 101, "wchan", SPAN("hrtimer_nanosleep"));
 	put(t, 102, 102, "wchan", SPAN("some_new_function"));
@@ -306,23 +337,20 @@ static void restarted(void **state)
 /* Numbers of another word size mean other calls: never those of ours. */
 static void foreign(void **state)
 {
-	static const uint32_t narrow[8] = { 32, 0xf7f00000, 33, 0xf7f01000, 16, 0xbfebfbff, 6, 4096 };
-	static const uint64_t wide[4] = { 33, 0x7ffc12345000, 16, 0xbfebfbff };
-	struct span narrow_auxv = { (const char *)narrow, sizeof(narrow) },
-		    wide_auxv = { (const char *)wide, sizeof(wide) };
+	const struct span own = sizeof(long) == 8 ? wide_auxv : narrow_auxv;
+	const struct span other = sizeof(long) == 8 ? narrow_auxv : wide_auxv;
 	const struct tree *t = *state;
 	struct tasks tasks;
 
-	if (sizeof(long) != 8)
-		skip();
 	put_task(t, 100, 100, SYS_read, LOW_STACK);
-	put(t, 100, 100, "auxv", narrow_auxv);
+	put(t, 100, 100, "auxv", other);
 	put(t, 100, 100, "wchan", SPAN("wait_for_partner"));
-	put_task(t, 101, 101, SYS_read, LOW_STACK); /* a wide one whose stack is below 4 GiB */
-	put(t, 101, 101, "auxv", wide_auxv);
+	put_task(t, 101, 101, SYS_read, LOW_STACK); /* of a wide one the stack may lie below 4 GiB, too */
+	put(t, 101, 101, "auxv", own);
 	put_task(t, 102, 102, SYS_read, LOW_STACK); /* one that does not tell */
+	put(t, 102, 102, "auxv", (struct span){ 0 });
 	put_task(t, 103, 103, SYS_getpid, LOW_STACK);
-	put(t, 103, 103, "auxv", narrow_auxv);
+	put(t, 103, 103, "auxv", other);
 	put(t, 103, 103, "wchan", SPAN("do_wait"));
 	read_all(t, &tasks, 1);
 	assert_int_equal(tasks.count, 3);
@@ -344,9 +372,9 @@ static void refused(void **state)
 	struct tasks tasks;
 	char path[PATH_MAX];
 
-	put_task(t, 100, 100, SYS_read, STACK);
+	put_task(t, 100, 100, SYS_read, OWN_STACK);
 	for (unsigned pid = 101; pid < 104; pid++) {
-		put_task(t, pid, pid, SYS_read, STACK);
+		put_task(t, pid, pid, SYS_read, OWN_STACK);
 		snprintf(path, sizeof(path), "%s/%u/task/%u/syscall", t->root, pid, pid);
 		assert_int_equal(chmod(path, 0), 0);
 	}
@@ -473,6 +501,7 @@ int main(void)
 		cmocka_unit_test(random_lines),
 		cmocka_unit_test(calls),
 		cmocka_unit_test(sleep_functions),
+		cmocka_unit_test(multiplexed),
 		cmocka_unit_test_setup_teardown(order, make_tree, end_tree),
 		cmocka_unit_test_setup_teardown(restarted, make_tree, end_tree),
 		cmocka_unit_test_setup_teardown(foreign, make_tree, end_tree),
