@@ -122,10 +122,8 @@ static void add(struct subject *s, uint32_t tid, const struct syscall_line *line
 {
 	struct asker *a = s->asker;
 	struct task task = { .pid = s->pid, .tid = tid, .number = line->number };
-	enum task_wait wait;
+	enum task_wait wait = wait_of_call(line->number, memcpy(task.args, line->args, sizeof(task.args)));
 
-	memcpy(task.args, line->args, sizeof(task.args));
-	wait = wait_of_call(line->number, task.args);
 	if (is_foreign(s, tid, line)) {
 		task.flags = TASK_FOREIGN;
 		wait = ask_wchan(s, tid);
