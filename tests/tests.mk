@@ -75,7 +75,7 @@ else
 COVERAGE_MIN ?= 90
 COVERAGE_EXIT := $(BUILD)/objects/tests/coverage.o
 $(OBJECTS): need_CFLAGS += --coverage -fprofile-update=atomic
-$(PROGRAM) $(UNIT_TESTS): need_LIBS += --coverage -Wl,--wrap=_exit $(COVERAGE_EXIT)
+$(PROGRAM) $(UNIT_TESTS): need_LIBS += --coverage -Wl,--wrap=main -Wl,--wrap=_exit $(COVERAGE_EXIT)
 $(PROGRAM) $(UNIT_TESTS): $(COVERAGE_EXIT)
 
 check: test-programs
