@@ -35,7 +35,8 @@ def pytest_cmdline_main(config):
         return
     prefix = namespaces.entering()
     if not prefix:
-        pytest.exit("no private namespaces can be made here (unshare(1), user namespaces)", 77)
+        print("no private namespaces can be made here (unshare(1), user namespaces)", file=sys.stderr)
+        raise SystemExit(77)  # pytest.exit() ends in a traceback, and 1, this early
     os.environ[namespaces.MARK] = namespaces.current()
     config.pluginmanager.getplugin("capturemanager").suspend_global_capture(in_=True)
     os.execvp(prefix[0], [*prefix, sys.executable, "-m", "pytest", *config.invocation_params.args])
