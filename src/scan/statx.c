@@ -86,9 +86,10 @@ static int ask_quietly(int dir, const char *name, int flags, struct statx *stx)
 	int fd = dir, r;
 
 	if (*name) {
-		fd = opened = openat(dir, name, O_PATH | O_CLOEXEC | follow);
-		if (fd < 0)
+		opened = openat(dir, name, O_PATH | O_CLOEXEC | follow);
+		if (opened < 0)
 			return -errno;
+		fd = opened;
 	}
 	r = mount_of(fd, &mount);
 	if (r < 0)
