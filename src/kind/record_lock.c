@@ -75,15 +75,15 @@ static int resolve(struct snapshot *s, struct span id, struct matches *m, struct
 	const char *colon = memrchr(id.ptr, ':', id.len);
 	size_t before = colon ? (size_t)(colon - id.ptr) : 0;
 	struct lock_range range;
-	int r = 0;
+	int r;
 
 	if (colon && lock_range_parse(span_from(id, before + 1), &range) == 0) {
 		r = lock_resolve(s, (struct span){ id.ptr, before }, TYPES, &range, like, m, report);
-		if (r < 0 || m->count > 0)
+		/* A file may be called so; by its numbers it is not there, or not any more. */
+		if (r < 0 || m->count > 0 || !span_starts(id, "/"))
 			return r;
 	}
-	/* A file may be called so. */
-	return span_starts(id, "/") || r == 0 ? lock_resolve(s, id, TYPES, NULL, like, m, report) : r;
+	return lock_resolve(s, id, TYPES, NULL, like, m, report);
 }
 
 static int create(const struct create_args *args, struct report *report)

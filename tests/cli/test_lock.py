@@ -7,6 +7,7 @@ import struct
 import subprocess
 import time
 
+import kernel
 import pytest
 from holdings import check, listed, only, views
 
@@ -383,6 +384,16 @@ def test_remove_takes_it_away(ipcctl, factory, path, kind):
     # The kernel tells OFD locks of other PID namespaces, too: those that another test has made.
     inode = f":{os.stat(path).st_ino}:"
     assert not [ref for ref in listed(ipcctl, KIND[kind]) if str(path) in ref or inode in ref]
+
+
+def test_one_that_is_gone(ipcctl, path):
+    """Named by the numbers of its file, as list shows it where no path leads there: not found, and no wrong usage."""
+    with open(path, "wb"):
+        pass
+    ref = f"record-lock:{kernel.mount_device(path)}:{os.stat(path).st_ino}:0-9"
+    for command in ("describe", "remove"):
+        result = ipcctl(command, ref, status=1, clean=False)
+        assert any(f"{command} {ref}: not found" in line for line in result.errors)
 
 
 def test_remove_from_all_who_share(ipcctl, factory, path):
