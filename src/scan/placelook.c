@@ -56,7 +56,10 @@ static int enter_root(const struct looking *t, const struct place_namespace *ns)
 
 	if (mounts < 0)
 		return mounts;
-	root = setns(mounts, CLONE_NEWNS) < 0 ? -1 : open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	/* A root that is shared may not be moved: a sanitizer, for one, has a thread in every child. */
+	root = unshare(CLONE_FS) < 0 || setns(mounts, CLONE_NEWNS) < 0 ?
+		       -1 :
+		       open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return root < 0 ? -errno : root;
 }
 
