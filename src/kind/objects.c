@@ -50,7 +50,7 @@ struct snapshot *kind_next_place(const struct kind *k, struct snapshot *s, const
 {
 	const int part = kind_part(k);
 
-	if (!after && (part < 0 || s->places.here.wanted[part]))
+	if (!after && (part < 0 || s->places.here_wanted[part]))
 		return s;
 	for (size_t v = !after || after == s ? 0 : (size_t)(after - s->views) + 1; v < views_of(k, s); v++)
 		if (s->views[v].place->parts[part].ino && s->views[v].place->parts[part].error == 0)

@@ -33,9 +33,8 @@ struct place_namespace {
 
 struct place {
 	struct place_namespace parts[PLACE_PARTS];
-	bool named;		  /* it was asked for by itself, not as one of all */
-	uint32_t pid;		  /* the first process that is in it, or 0 */
-	bool wanted[PLACE_PARTS]; /* of the place where this process is: it is to be looked at */
+	bool named;   /* it was asked for by itself, not as one of all */
+	uint32_t pid; /* the first process that is in it, or 0 */
 	/* What was found. */
 	int ipc;  /* descriptor of the IPC namespace, or -1 */
 	int diag; /* sock_diag(7) of the network namespace, or -1 */
@@ -49,8 +48,9 @@ struct place {
 };
 
 struct places {
-	struct place here;   /* of this process: its numbers; what was found is in the snapshot */
-	struct place *items; /* others */
+	struct place here;	       /* of this process: its numbers; what was found is in the snapshot */
+	bool here_wanted[PLACE_PARTS]; /* its objects of that sort are to be looked at */
+	struct place *items;	       /* others */
 	size_t count;
 	bool everywhere; /* a reference without a number means objects of each of them */
 	struct arena arena;
@@ -60,8 +60,6 @@ struct places {
 void place_of_self(struct place *place);
 /* "ipc", "mnt", "net": as in /proc/PID/ns. */
 extern const char *const place_part_names[PLACE_PARTS];
-/* The part that has the namespace of this number, or -1. */
-int place_part_of(const struct place *place, uint64_t ino);
 /* The number of a namespace in front of a reference: "4026532177/...": its length with the slash, or 0. */
 size_t place_prefix(struct span text, uint64_t *ino);
 

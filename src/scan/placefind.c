@@ -135,16 +135,12 @@ static int add_place(struct search *search, struct hash *taken, const struct mem
 		     const struct keeper *keeper)
 {
 	struct places *places = search->places;
-	struct place place;
+	struct place place = { .pid = m->pid, .ipc = -1, .diag = -1, .queues.root = -1, .shm.root = -1 };
 	bool any = false;
 
-	place_of_self(&place);
-	place.pid = m->pid;
 	for (size_t part = 0; part < PLACE_PARTS; part++) {
 		uint64_t ino = m->ino[part];
 
-		place.parts[part] = (struct place_namespace){ .ino = 0 };
-		place.wanted[part] = false;
 		if (ino == 0 || !search->request->parts[part] || !is_wanted(search, ino) ||
 		    hash_find(taken, ino, NULL))
 			continue;
@@ -155,7 +151,7 @@ static int add_place(struct search *search, struct hash *taken, const struct mem
 			.door = keeper ? keeper->door : (struct place_door){ m->pid, m->tid, -1, { 0 } },
 			.empty = keeper != NULL,
 		};
-		place.wanted[part] = any = true;
+		any = true;
 		place.named |= hash_find(&search->wanted, ino, NULL) != NULL;
 	}
 	if (!any)
@@ -173,7 +169,7 @@ static int add_places(struct search *search)
 	int r = 0;
 
 	for (size_t part = 0; r == 0 && part < PLACE_PARTS; part++) {
-		places->here.wanted[part] =
+		places->here_wanted[part] =
 			search->request->nwords == 0 || is_wanted(search, places->here.parts[part].ino);
 		r = hash_add(&taken, places->here.parts[part].ino, 0);
 	}

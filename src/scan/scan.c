@@ -55,7 +55,7 @@ static unsigned threads_of(const struct scan_request *request)
 /* Objects of this process's own place, if that is not to be looked at. */
 static bool is_left_out(const struct snapshot *s, enum source source)
 {
-	const bool *wanted = s->places.here.wanted;
+	const bool *wanted = s->places.here_wanted;
 
 	return (source & SOURCES_IPC && !wanted[PLACE_IPC]) || (source & SOURCES_SHM && !wanted[PLACE_SHM]) ||
 	       (source & SOURCES_NET && !wanted[PLACE_NET]);

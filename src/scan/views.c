@@ -77,7 +77,7 @@ static bool is_shown(const struct snapshot *s, size_t count, const struct shmtre
 
 	if (fstat(tree->root, &own) < 0)
 		return true;
-	if (s->places.here.wanted[PLACE_SHM] && stat("/dev/shm", &st) == 0 && st.st_dev == own.st_dev &&
+	if (s->places.here_wanted[PLACE_SHM] && stat("/dev/shm", &st) == 0 && st.st_dev == own.st_dev &&
 	    st.st_ino == own.st_ino)
 		return true;
 	for (size_t i = 0; i < count; i++) {
@@ -130,8 +130,10 @@ int views_gather(struct snapshot *s, const struct scan_request *request, struct 
 
 	place_of_self(&s->places.here);
 	wanted.all = is_asked(s->context, "all");
-	for (size_t part = 0; part < PLACE_PARTS; part++)
+	for (size_t part = 0; part < PLACE_PARTS; part++) {
+		s->places.here_wanted[part] = true;
 		wanted.parts[part] = (s->sources & sources_of[part]) != 0;
+	}
 	if ((wanted.nwords == 0 && wanted.nnumbers == 0) ||
 	    !(s->sources & (SOURCES_IPC | SOURCES_SHM | SOURCES_NET)))
 		return 0;
