@@ -77,9 +77,7 @@ static bool is_set(const struct threshold *t)
 struct limit_check {
 	struct check_line *line;
 	const struct wanted *wanted;
-	const struct kind *kind;   /* under way */
-	const struct limit *limit; /* likewise */
-	bool several;		   /* namespaces are looked at beside this process's own */
+	bool several; /* namespaces are looked at beside this process's own */
 };
 
 /* Where the limit is, if that has to be said: " in 4026532177 (docker:web)". */
@@ -96,10 +94,10 @@ static void put_where(struct buf *b, const struct limit_check *c, const struct r
 }
 
 /* One of them, in one namespace. 0 or -ENOMEM. */
-static int check_limit(void *data, const struct record *r)
+static int check_limit(void *data, const struct kind *k, const struct limit *limit, const struct record *r)
 {
 	const struct limit_check *c = data;
-	const char *name = c->limit->name, *kind = c->kind->name;
+	const char *name = limit->name, *kind = k->name;
 	_cleanup_(buf_free) struct buf where = { 0 };
 	double percent = (double)r->values[LIMIT_PERCENT].u64 / 100;
 
@@ -114,7 +112,7 @@ static int check_limit(void *data, const struct record *r)
 			check_text(c->line, status, "%s%s %.0f%% (%llu of %llu)", name, where.data, percent,
 				   used, value);
 		check_more(c->line, status, "%s of %s%s: %llu of %llu used; when it is reached, %s", name,
-			   kind, where.data, used, value, c->limit->reached);
+			   kind, where.data, used, value, limit->reached);
 		if (where.len == 0)
 			check_percent(c->line, &c->wanted->limits, percent, "%s/%s", kind, name);
 		check_fullest(c->line, name, percent);
@@ -128,16 +126,10 @@ static int check_limit(void *data, const struct record *r)
 static int check_limits(struct check_line *line, const struct wanted *w, struct survey *s)
 {
 	struct limit_check c = { .line = line, .wanted = w, .several = s->l.snapshot.nviews > 0 };
-	int e = 0;
 
-	for (size_t i = 0; is_set(&w->limits) && i < s->l.nkinds; i++)
-		for (size_t j = 0; e == 0 && j < s->l.kinds[i]->nlimits; j++) {
-			c.kind = s->l.kinds[i];
-			c.limit = &c.kind->limits[j];
-			if (c.limit->fills)
-				e = limit_each(c.kind, c.limit, &s->l.snapshot, check_limit, &c);
-		}
-	return e;
+	if (!is_set(&w->limits))
+		return 0;
+	return limits_each(s->l.kinds, s->l.nkinds, true, &s->l.snapshot, check_limit, &c);
 }
 
 static void check_orphans(struct check_line *line, const struct wanted *w, const struct survey *s)

@@ -71,9 +71,9 @@ uint64_t limit_percent(uint64_t used, uint64_t limit)
 }
 
 /* In whose namespace it is. 0 or -ENOMEM. */
-static int limit_place(const struct kind *k, const struct snapshot *s, struct record *r)
+static int limit_place(const struct kind *k, const struct snapshot *s, struct inhabitants *inhabitants,
+		       struct record *r)
 {
-	struct inhabitants inhabitants = { 0 };
 	const struct inhabitant *in;
 	const int part = kind_part(k);
 	struct span text = { 0 };
@@ -83,16 +83,16 @@ static int limit_place(const struct kind *k, const struct snapshot *s, struct re
 	record_u64(r, LIMIT_NAMESPACE, s->place->parts[part].ino);
 	if (s->place->pid == 0 && s->place->parts[part].empty)
 		return 0;
-	in = inhabitants_of(&inhabitants, s->context, s->place->pid);
+	in = inhabitants_of(inhabitants, s->context, s->place->pid);
 	if (in && in->error == 0 && in->text.len > 0)
 		text = arena_span(r->arena, in->text);
 	if (text.ptr)
 		record_str(r, LIMIT_CONTAINER, text);
-	inhabitants_free(&inhabitants);
 	return in ? 0 : -ENOMEM;
 }
 
-static int project(const struct kind *k, const struct limit *limit, struct snapshot *s, struct record *r)
+static int project(const struct kind *k, const struct limit *limit, struct snapshot *s,
+		   struct inhabitants *inhabitants, struct record *r)
 {
 	struct limit_value v;
 
@@ -117,30 +117,41 @@ static int project(const struct kind *k, const struct limit *limit, struct snaps
 	record_text(r, LIMIT_SCOPE, limit->scope);
 	record_text(r, LIMIT_SOURCE, limit->source);
 	record_text(r, LIMIT_REACHED, limit->reached);
-	return limit_place(k, s, r);
+	return limit_place(k, s, inhabitants, r);
 }
 
-int limit_each(const struct kind *k, const struct limit *limit, struct snapshot *s,
-	       int (*visit)(void *data, const struct record *r), void *data)
+int limits_each(const struct kind *const *kinds, size_t nkinds, bool filling, struct snapshot *s,
+		int (*visit)(void *data, const struct kind *k, const struct limit *limit,
+			     const struct record *r),
+		void *data)
 {
+	struct inhabitants inhabitants = { 0 };
 	struct arena arena = { 0 };
 	struct record r;
 	int e = 0;
 
-	for (struct snapshot *at = kind_next_place(k, s, NULL); e == 0 && at;
-	     at = kind_next_place(k, s, at)) {
-		arena_reset(&arena);
-		e = record_init(&r, &limit_schema, &arena);
-		if (e == 0)
-			e = project(k, limit, at, &r);
-		if (e == 0)
-			e = visit(data, &r);
-	}
+	for (size_t i = 0; i < nkinds; i++)
+		for (const struct limit *l = kinds[i]->limits; l < kinds[i]->limits + kinds[i]->nlimits;
+		     l++) {
+			struct snapshot *at =
+				l->fills || !filling ? kind_next_place(kinds[i], s, NULL) : NULL;
+
+			for (; e == 0 && at; at = kind_next_place(kinds[i], s, at)) {
+				arena_reset(&arena);
+				e = record_init(&r, &limit_schema, &arena);
+				if (e == 0)
+					e = project(kinds[i], l, at, &inhabitants, &r);
+				if (e == 0)
+					e = visit(data, kinds[i], l, &r);
+			}
+		}
+	inhabitants_free(&inhabitants);
 	arena_free(&arena);
 	return e;
 }
 
-static int show_one(void *data, const struct record *r)
+static int show_one(void *data, const struct kind *k _unused_, const struct limit *limit _unused_,
+		    const struct record *r)
 {
 	return sheet_add(data, r);
 }
@@ -157,9 +168,8 @@ static int show(struct context *c, const struct kind_list *list, struct sheet *s
 	e = snapshot_take(&s, &c->scan, &request, &sheet->warnings);
 	if (e == 0)
 		sheet_begin(sheet, s.taken);
-	for (size_t i = 0; e == 0 && i < list->count; i++)
-		for (size_t j = 0; e == 0 && j < list->items[i]->nlimits; j++)
-			e = limit_each(list->items[i], &list->items[i]->limits[j], &s, show_one, sheet);
+	if (e == 0)
+		e = limits_each(list->items, list->count, false, &s, show_one, sheet);
 	snapshot_free(&s);
 	return e < 0 ? out_of_memory(c) : sheet_end(sheet);
 }

@@ -23,10 +23,12 @@ enum {
 
 extern const struct schema limit_schema;
 
-/* Reads one limit of a kind's into a record of limit_schema, and calls visit for that; once for each
- * namespace that is looked at, if it is one of a namespace. 0, -ENOMEM, or what visit returned that is
- * negative. */
-int limit_each(const struct kind *k, const struct limit *limit, struct snapshot *s,
-	       int (*visit)(void *data, const struct record *r), void *data) _must_check_;
+/* Reads the limits of kinds, or only those that fill up, into records of limit_schema, and calls visit for
+ * each; once for each namespace that is looked at, if it is one of a namespace. 0, -ENOMEM, or what visit
+ * returned that is negative. */
+int limits_each(const struct kind *const *kinds, size_t nkinds, bool filling, struct snapshot *s,
+		int (*visit)(void *data, const struct kind *k, const struct limit *limit,
+			     const struct record *r),
+		void *data) _must_check_;
 /* Hundredths of a percent of the limit that are used. */
 uint64_t limit_percent(uint64_t used, uint64_t limit);

@@ -51,16 +51,14 @@ struct told_limit {
 struct told_limits {
 	struct told_limit *items;
 	size_t count;
-	const struct kind *kind;   /* under way */
-	const struct limit *limit; /* likewise */
-	bool several;		   /* namespaces are looked at beside this process's own */
+	bool several; /* namespaces are looked at beside this process's own */
 	struct arena arena;
 };
 
-static int note_limit(void *data, const struct record *r)
+static int note_limit(void *data, const struct kind *k, const struct limit *limit, const struct record *r)
 {
 	struct told_limits *all = data;
-	struct told_limit told = { .kind = all->kind, .limit = all->limit };
+	struct told_limit told = { .kind = k, .limit = limit };
 
 	for (size_t f = 0; f <= LIMIT_PERCENT; f++)
 		told.fields[f] = r->values[f];
@@ -103,14 +101,8 @@ static void put_limit(struct buf *b, const struct limit_family *family, const st
 int metric_limits(struct buf *b, struct listing *l)
 {
 	struct told_limits all = { .several = l->snapshot.nviews > 0 };
-	int e = 0;
+	int e = limits_each(l->kinds, l->nkinds, false, &l->snapshot, note_limit, &all);
 
-	for (size_t i = 0; i < l->nkinds; i++)
-		for (size_t j = 0; e == 0 && j < l->kinds[i]->nlimits; j++) {
-			all.kind = l->kinds[i];
-			all.limit = &all.kind->limits[j];
-			e = limit_each(all.kind, all.limit, &l->snapshot, note_limit, &all);
-		}
 	for (size_t f = 0; e == 0 && f < ARRAY_SIZE(limit_families); f++) {
 		const struct limit_family *family = &limit_families[f];
 

@@ -78,13 +78,13 @@ static int visit(void *data, size_t index _unused_, const struct record *r)
 /* The limit of a kind of which the greatest part is used, as far as it was looked for. */
 struct nearest {
 	struct record *r;
-	const struct limit *limit; /* under way */
 	struct warnings *warnings;
 	uint64_t most;
 	bool unknown;
 };
 
-static int consider(void *data, const struct record *limit)
+static int consider(void *data, const struct kind *k _unused_, const struct limit *l,
+		    const struct record *limit)
 {
 	struct nearest *n = data;
 
@@ -94,7 +94,7 @@ static int consider(void *data, const struct record *limit)
 	    (n->r->values[SUM_LIMIT].state == VALUE_SET && limit->values[LIMIT_PERCENT].u64 <= n->most))
 		return 0;
 	n->most = limit->values[LIMIT_PERCENT].u64;
-	record_text(n->r, SUM_LIMIT, n->limit->name);
+	record_text(n->r, SUM_LIMIT, l->name);
 	record_u64(n->r, SUM_PERCENT, n->most);
 	return 0;
 }
@@ -104,14 +104,9 @@ static int nearest_limit(const struct kind *k, struct snapshot *s, struct warnin
 			 struct record *r)
 {
 	struct nearest n = { .r = r, .warnings = warnings };
-	int e = 0;
+	/* How large one object is says nothing about what is left for others. */
+	int e = limits_each(&k, 1, true, s, consider, &n);
 
-	for (size_t i = 0; e == 0 && i < k->nlimits; i++) {
-		n.limit = &k->limits[i];
-		/* How large one object is says nothing about what is left for others. */
-		if (n.limit->fills)
-			e = limit_each(k, n.limit, s, consider, &n);
-	}
 	/* One that cannot be read may be nearer. */
 	if (n.unknown) {
 		record_unknown_why(r, SUM_LIMIT, WHY_TOLD);
