@@ -34,7 +34,6 @@ static void answer_stretch(void *context, struct buf *answer)
 
 	buf_put(answer, &e, sizeof(e));
 	s->data = answer;
-	s->visit = pack_one;
 	e = stretch_each(
 		&(struct stretch){ s->k, s->p, s->view, s->from, s->to, s->base, s->r, pack_one, s });
 	if (!answer->failed)

@@ -4,23 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "lib/file.h"
-
-/* linux/openat2.h is missing on old systems; these are the kernel's ABI. */
-#ifndef SYS_openat2
-#define SYS_openat2 437
-#endif
-struct how {
-	uint64_t flags, mode, resolve;
-};
-enum {
-	IPCCTL_NO_MAGICLINKS = 0x02,
-	IPCCTL_NO_SYMLINKS = 0x04,
-	IPCCTL_IN_ROOT = 0x10,
-};
 
 /* The error of an openat(2) that was to follow no link: O_DIRECTORY hides what was in the way. */
 static int refused(int parent, const char *name, int error)
@@ -87,8 +75,8 @@ static int open_stepwise(int root, const char *path, int flags)
 
 int beneath_open(int root, const char *path, int flags)
 {
-	struct how how = { .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
-			   .resolve = IPCCTL_IN_ROOT | IPCCTL_NO_SYMLINKS | IPCCTL_NO_MAGICLINKS };
+	struct open_how how = { .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
+			   .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
 	int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
 
 	/* Containers refuse calls that they do not know with EPERM. */

@@ -45,7 +45,6 @@ static int take_field(struct process_stat *out, int field, struct span word)
 		break;
 	case FIELD_START:
 		r = parse_u64(word, &out->start_ticks);
-		out->has_start = r == 0;
 		break;
 	case FIELD_EXIT_SIGNAL:
 		r = parse_i64(word, &group);
@@ -60,23 +59,23 @@ static int take_field(struct process_stat *out, int field, struct span word)
 int process_stat_parse(struct span text, struct process_stat *out)
 {
 	/* Field 22 counted from 1; state is field 3, the first behind the name. */
-	const int state = 3;
+	const int state = 3, start = 22;
 	const char *open = memchr(text.ptr, '(', text.len);
 	const char *close = memrchr(text.ptr, ')', text.len);
 	struct span rest, word;
-	int r = 0;
+	int field = state, r = 0;
 
 	if (!open || !close || close < open)
 		return -EINVAL;
 	*out = (struct process_stat){ .command = { open + 1, (size_t)(close - open - 1) } };
 	rest = span_from(text, (size_t)(close + 1 - text.ptr));
-	for (int field = state; r == 0 && next_word(&rest, &word); field++) {
+	for (; r == 0 && next_word(&rest, &word); field++) {
 		if (field == state)
 			out->state = word.ptr[0];
 		else
 			r = take_field(out, field, word);
 	}
-	return r < 0 ? r : out->has_start ? 0 : -EINVAL;
+	return r < 0 ? r : field > start ? 0 : -EINVAL;
 }
 
 int64_t boot_time(void)

@@ -39,7 +39,6 @@ struct process_stat {
 	uint32_t terminal;  /* device number of the controlling terminal, as the kernel shows it; 0: none */
 	int32_t foreground; /* process group in the foreground of that; -1: none */
 	uint32_t threads;
-	bool has_start;	      /* start_ticks is set */
 	uint64_t start_ticks; /* since boot, in ticks of sysconf(_SC_CLK_TCK) */
 	bool is_thread;	      /* it is one of a process's threads, and not the first */
 };
