@@ -23,7 +23,7 @@ bench_build := $(BUILD)/tests/bench
 bench_programs := $(bench_build)/load $(bench_build)/floor $(bench_build)/measure
 bench_objects = $(patsubst %.c,$(BUILD)/objects/%.o,$(filter %.c,$(1)))
 
-$(bench_build)/load: $(call bench_objects,$(addprefix tests/bench/,load.c group.c objects.c lockers.c blockers.c places.c))
+$(bench_build)/load: $(call bench_objects,$(addprefix tests/bench/,load.c group.c objects.c lockers.c process.c blockers.c places.c))
 $(bench_build)/floor: $(call bench_objects,tests/bench/floor.c)
 $(bench_build)/measure: $(call bench_objects,tests/bench/measure.c)
 

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +10,6 @@
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/msg.h>
-#include <sys/prctl.h>
 #include <sys/sem.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -110,7 +108,7 @@ static void start_threads(void)
 			usleep(1000);
 }
 
-static void be_blocked(unsigned int index, const char *directory, int ready)
+static void be_blocked(unsigned int index, const char *directory)
 {
 	char path[128];
 
@@ -120,37 +118,12 @@ static void be_blocked(unsigned int index, const char *directory, int ready)
 	}
 	make_objects(path);
 	start_threads();
-	if (write(ready, "", 1) != 1)
-		die("a blocker");
-	close(ready);
-	for (;;)
-		pause();
 }
 
 int make_blocker(unsigned int index, const char *directory, struct made *made)
 {
-	pid_t parent = getpid(), child;
-	int ready[2];
-	char byte;
-
-	if (pipe2(ready, O_CLOEXEC) < 0)
+	if (start_process(be_blocked, index, directory) < 0)
 		return -1;
-	child = fork();
-	if (child < 0)
-		return -1;
-	if (child == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() != parent)
-			_exit(1);
-		close(ready[0]);
-		be_blocked(index, directory, ready[1]);
-	}
-	close(ready[1]);
-	if (read(ready[0], &byte, 1) != 1) {
-		errno = ECHILD;
-		return -1;
-	}
-	close(ready[0]);
 	made->processes++;
 	made->waits += BLOCKED;
 	return 0;

@@ -38,6 +38,11 @@ struct made {
 int make_typical_group(unsigned int index, const char *directory, struct made *made);
 int make_even_group(unsigned int index, const char *directory, struct made *made);
 
+/* Starts a process that makes what it is to have, and keeps it until this one ends; returns once all is
+ * there. 0, or -1 with errno. */
+int start_process(void (*make)(unsigned int index, const char *directory), unsigned int index,
+		  const char *directory);
+
 /* The same of a process that holds LOCKS locks of files in `directory`. */
 #define LOCKS 100U
 int make_locker(unsigned int index, const char *directory, struct made *made);

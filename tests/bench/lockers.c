@@ -2,10 +2,8 @@
 /* A process with locks: each of a file of its own, half of them of the whole file, half of a range. */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "group.h"
@@ -25,36 +23,16 @@ static void lock_file(const char *directory, unsigned int index, unsigned int nu
 		die(path);
 }
 
+static void be_locker(unsigned int index, const char *directory)
+{
+	for (unsigned int i = 0; i < LOCKS; i++)
+		lock_file(directory, index, i);
+}
+
 int make_locker(unsigned int index, const char *directory, struct made *made)
 {
-	pid_t parent = getpid(), child;
-	int ready[2];
-	char byte;
-
-	if (pipe2(ready, O_CLOEXEC) < 0)
+	if (start_process(be_locker, index, directory) < 0)
 		return -1;
-	child = fork();
-	if (child < 0)
-		return -1;
-	if (child == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() != parent)
-			_exit(1);
-		close(ready[0]);
-		for (unsigned int i = 0; i < LOCKS; i++)
-			lock_file(directory, index, i);
-		if (write(ready[1], "", 1) != 1)
-			die("a locker");
-		close(ready[1]);
-		for (;;)
-			pause();
-	}
-	close(ready[1]);
-	if (read(ready[0], &byte, 1) != 1) {
-		errno = ECHILD;
-		return -1;
-	}
-	close(ready[0]);
 	made->processes++;
 	made->descriptors += LOCKS;
 	made->objects[FLOCK] += (LOCKS + 1) / 2;

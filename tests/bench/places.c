@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "group.h"
@@ -17,45 +15,20 @@ static enum kind kind_of(unsigned int number)
 	return kinds[number % (sizeof(kinds) / sizeof(kinds[0]))];
 }
 
-static void be_place(unsigned int index, int ready)
+static void be_place(unsigned int index, const char *directory)
 {
+	(void)directory;
 	if (unshare(CLONE_NEWIPC) < 0)
 		die("an IPC namespace");
 	for (unsigned int i = index * PLACED; i < (index + 1) * PLACED; i++)
 		if (make_sysv(kind_of(i), i) < 0)
 			die("an object in an IPC namespace");
-	if (write(ready, "", 1) != 1)
-		die("a place");
-	close(ready);
-	for (;;)
-		pause();
 }
 
 int make_place(unsigned int index, const char *directory, struct made *made)
 {
-	pid_t parent = getpid(), child;
-	int ready[2];
-	char byte;
-
-	(void)directory;
-	if (pipe2(ready, O_CLOEXEC) < 0)
+	if (start_process(be_place, index, directory) < 0)
 		return -1;
-	child = fork();
-	if (child < 0)
-		return -1;
-	if (child == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() != parent)
-			_exit(1);
-		close(ready[0]);
-		be_place(index, ready[1]);
-	}
-	close(ready[1]);
-	if (read(ready[0], &byte, 1) != 1) {
-		errno = ECHILD;
-		return -1;
-	}
-	close(ready[0]);
 	for (unsigned int i = index * PLACED; i < (index + 1) * PLACED; i++) {
 		if (make_sysv(kind_of(i), i) < 0)
 			return -1;
