@@ -27,14 +27,14 @@ LEAKED, PEER = "/dev/shm", "/dev/shm/peer"  # where files are that a run removes
 MIB = 1024  # in KiB, which is what the kernel counts a resident set in
 
 
-class Row(NamedTuple):
-    job: str
-    ours: str
-    peer: str
-    ratio: str
-    target: str
-    verdict: str  # met, MISSED, skipped, FAILED
-    note: str = ""  # why it was skipped or failed
+class Cell(NamedTuple):
+    """What became of a job in one size."""
+
+    figure: str  # with its spread, if it has one
+    memory: str = ""  # of the peer
+    met: Optional[bool] = None  # None: there is no target, or nothing was timed
+    failed: bool = False
+    note: str = ""  # why it was skipped or failed, or what was seen
 
 
 class Failure(Exception):
@@ -110,6 +110,8 @@ def make_files(directory: str, number: int) -> None:
 
 
 class Bench:
+    """Times jobs within the load that this process is in."""
+
     def __init__(self, program: str, tools: str, rounds: int, again: int, seconds: int) -> None:
         self.own = {"ipcctl": program, "floor": os.path.join(tools, "floor")}
         self.measure = os.path.join(tools, "measure")
@@ -229,46 +231,43 @@ class Bench:
         if ours != theirs or not ours:
             raise Failure(f"{len(ours)} holders, and {job.peer.split()[0]} finds {len(theirs)}")
 
-    def pairs(self, job: Job) -> tuple[list[int], list[int]]:
-        """The times of both sides, round by round, after one round that does not count."""
-        ours, peer = [], []
-        for number in range((job.rounds or self.rounds) + 1):
+    def pairs(self, job: Job, rounds: int) -> tuple[list[int], list[int], int]:
+        """The times of both sides, round by round, after one round that does not count; the peer's memory in KiB."""
+        times: tuple[list[int], list[int]] = [], []
+        peak = 0
+        for number in range(rounds + 1):
             # Whoever runs second may find caches warmer, so the two change places.
-            if number % 2:
-                theirs, mine = self.once(job, job.peer)[0], self.once(job, job.ours)[0]
-            else:
-                mine, theirs = self.once(job, job.ours)[0], self.once(job, job.peer)[0]
-            if number:
-                ours.append(mine)
-                peer.append(theirs)
-        return ours, peer
+            for side in (1, 0) if number % 2 else (0, 1):
+                nanoseconds, memory = self.once(job, job.peer if side else job.ours)
+                times[side].append(nanoseconds)
+                peak = max(peak, memory) if side else peak
+        return times[0][1:], times[1][1:], peak
 
-    def run(self, job: Job) -> Row:
+    def run(self, job: Job, size: str) -> Cell:
         missing = self.missing(job.peer) if job.peer else None
         if missing:
-            return Row(job.name(), "", "", "", job.target(), "skipped", f"{missing} is not installed")
+            return Cell("-", note=f"{missing} is not installed")
         try:
             if job.percent:
                 return self.watch(job)
             self.check(job.ours)
-            if job.peer.startswith("fuser "):
+            if job.peer.startswith(("fuser ", "lsof -t ")):
                 self.check_holders(job)
             elif job.peer:
                 self.check(job.peer)
-            return self.memory(job) if job.mebibytes or job.bytes_each else self.time(job)
+            cell = self.memory(job) if job.memory else self.time(job, job.rounds(size, self.rounds))
         except Failure as failure:
-            return failed(job, failure)
+            return failed(failure)
+        return cell if size in job.judged else cell._replace(met=None)
 
-    def memory(self, job: Job) -> Row:
+    def memory(self, job: Job) -> Cell:
         peak = max(self.once(job, job.ours)[1] for _ in range(3))
-        if job.mebibytes:
-            met, each = peak < job.mebibytes * MIB, ""
-        else:
-            bytes_each = peak * 1024 / self.made["descriptors"]
-            met, each = bytes_each < job.bytes_each, f"{bytes_each:.0f} B/descriptor"
-        return Row(job.name(), f"{peak / MIB:.1f} MiB", "", each, job.target(), "met" if met else "MISSED")
+        if not job.bytes_each:
+            return Cell(mebibytes(peak), met=peak < job.mebibytes * MIB if job.mebibytes else None)
+        each = peak * 1024 / self.made["descriptors"]
+        return Cell(f"{mebibytes(peak)}, {each:.0f} B/fd", met=each < job.bytes_each)
 
-    def watch(self, job: Job) -> Row:
+    def watch(self, job: Job) -> Cell:
         """Of what comes and goes each is told once and in time, for a while; it takes little, and the same in the end."""
         interval, warm, rate = 1, 10, 200
         lifetimes = [(0, 0.1), (0, 2 * interval), (2 * interval, 3 * interval)]
@@ -286,15 +285,15 @@ class Bench:
             raise Failure(str(error)[:300]) from error
         finally:
             watch.kill()
-        met = 100 * share < job.percent and after < before + 256
-        note = f"{seen} of {len(lives)} objects were seen in {self.seconds} s, at most {latest} ms late"
-        memory = f"{before} -> {after} KiB"
-        return Row(job.name(), f"{share:.2%}", "", memory, job.target(), "met" if met else "MISSED", note)
+        note = (f"{seen} of {len(lives)} objects were seen in {self.seconds} s, at most {latest} ms late; "
+                f"memory {before} -> {after} KiB")
+        return Cell(f"{share:.2%}", met=100 * share < job.percent and after < before + 256, note=note)
 
-    def time(self, job: Job) -> Row:
-        ours, peer = self.pairs(job)
+    def time(self, job: Job, rounds: int) -> Cell:
+        ours, peer, peak = self.pairs(job, rounds)
         if job.extra_ms_each:
-            return self.extra(job, ours, peer)
+            each = [(mine - theirs) / self.made["places"] / 1e6 for mine, theirs in zip(ours, peer)]
+            return Cell(spread_of(each, " ms"), mebibytes(peak), met=statistics.median(each) <= job.extra_ms_each)
         if job.quicker:
             ratios = [theirs / mine for mine, theirs in zip(ours, peer)]
             # "Quicker than" is not "as quick as".
@@ -302,18 +301,7 @@ class Bench:
         else:
             ratios = [mine / theirs for mine, theirs in zip(ours, peer)]
             met = statistics.median(ratios) <= job.at_most
-        note = f"{job.rounds} rounds" if job.rounds else ""
-        spread = spread_of(statistics.median(ratios), min(ratios), max(ratios))
-        verdict = "met" if met else "MISSED"
-        return Row(job.name(), milliseconds(ours), milliseconds(peer), spread, job.target(), verdict, note)
-
-    def extra(self, job: Job, ours: list[int], peer: list[int]) -> Row:
-        """How much longer it takes within a round for each place."""
-        each = [(mine - theirs) / self.made["places"] / 1e6 for mine, theirs in zip(ours, peer)]
-        spread = f"{statistics.median(each):.2f} ms each ({min(each):.2f}..{max(each):.2f})"
-        met = statistics.median(each) <= job.extra_ms_each
-        verdict = "met" if met else "MISSED"
-        return Row(job.name(), milliseconds(ours), milliseconds(peer), spread, job.target(), verdict)
+        return Cell(spread_of(ratios), mebibytes(peak), met)
 
     def alone(self, job: Job) -> list[int]:
         """The times of our side, after one that does not count."""
@@ -321,21 +309,25 @@ class Bench:
         return [self.once(job, job.ours)[0] for _ in range(self.rounds + 1)][1:]
 
 
-def failed(job: Job, why: Exception) -> Row:
-    return Row(job.name(), "", "", "", job.target(), "FAILED", str(why))
+def failed(why: Exception) -> Cell:
+    return Cell("FAILED", failed=True, note=str(why))
 
 
-def growth(job: Job, base: list[int], times: list[int]) -> Row:
+def growth(job: Job, base: list[int], times: list[int]) -> Cell:
     """The one job whose sides can't run in turn: each has a load of its own."""
     ratio = statistics.median(times) / statistics.median(base)
-    spread = spread_of(ratio, min(times) / max(base), max(times) / min(base))
-    verdict = "met" if ratio <= job.growth else "MISSED"
-    return Row(job.name(), milliseconds(times), milliseconds(base), spread, job.target(), verdict)
+    spread = spread_of([min(times) / max(base), ratio, max(times) / min(base)])
+    return Cell(spread, met=ratio <= job.growth)
 
 
-def spread_of(median: float, lowest: float, highest: float) -> str:
-    return f"{median:.2f}x ({lowest:.2f}..{highest:.2f})"
+def spread_of(figures: list[float], unit: str = "") -> str:
+    """Three digits are as many as there is sense in."""
+
+    def short(figure: float) -> str:
+        return f"{figure:.2f}" if figure < 9.995 else f"{figure:.1f}" if figure < 99.95 else f"{figure:.0f}"
+
+    return f"{short(statistics.median(figures))}{unit} ({short(min(figures))}..{short(max(figures))})"
 
 
-def milliseconds(times: list[int]) -> str:
-    return f"{statistics.median(times) / 1e6:.1f} ms"
+def mebibytes(kib: int) -> str:
+    return f"{kib / MIB:.1f}M"
