@@ -15,15 +15,13 @@ void buf_reset(struct buf *b)
 	b->failed = false;
 }
 
-char *buf_reserve(struct buf *b, size_t n)
+char *buf_grow(struct buf *b, size_t n)
 {
 	size_t cap = b->cap ? b->cap : 256;
 	char *data;
 
 	if (b->failed)
 		return NULL;
-	if (b->data && n <= b->cap - b->len)
-		return b->data + b->len;
 	if (n > SIZE_MAX / 2 - b->len) {
 		b->failed = true;
 		return NULL;
@@ -47,16 +45,6 @@ void buf_put(struct buf *b, const void *data, size_t n)
 	if (p && n) {
 		memcpy(p, data, n);
 		b->len += n;
-	}
-}
-
-void buf_putc(struct buf *b, char c)
-{
-	char *p = buf_reserve(b, 1);
-
-	if (p) {
-		*p = c;
-		b->len++;
 	}
 }
 

@@ -19,10 +19,26 @@ struct buf {
 void buf_free(struct buf *b);
 /* Empties the buffer and keeps its memory. */
 void buf_reset(struct buf *b);
+/* Makes the room that buf_reserve() has not found. */
+char *buf_grow(struct buf *b, size_t n);
+
 /* Room for n more bytes, or NULL. The caller writes there and adds to len. */
-char *buf_reserve(struct buf *b, size_t n);
+static inline char *buf_reserve(struct buf *b, size_t n)
+{
+	return b->data && !b->failed && n <= b->cap - b->len ? b->data + b->len : buf_grow(b, n);
+}
+
+static inline void buf_putc(struct buf *b, char c)
+{
+	char *p = buf_reserve(b, 1);
+
+	if (p) {
+		*p = c;
+		b->len++;
+	}
+}
+
 void buf_put(struct buf *b, const void *data, size_t n);
-void buf_putc(struct buf *b, char c);
 void buf_puts(struct buf *b, const char *s);
 void buf_put_span(struct buf *b, struct span s);
 /* n times the character c. */

@@ -3,35 +3,37 @@
 
 #include <errno.h>
 
-static int digit_value(char c)
+/* 16 if it is none. */
+static unsigned digit_value(char c)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return 16;
+	unsigned d = (unsigned char)c - '0';
+
+	if (d < 10)
+		return d;
+	d = ((unsigned char)c | 0x20) - 'a';
+	return d < 6 ? d + 10 : 16;
 }
 
-static int parse_digits(struct span s, unsigned base, uint64_t *out)
+/* Inlined, for a constant base: most of what the scan of a busy system computes itself is in here. */
+static inline int parse_digits(struct span s, unsigned base, uint64_t *out)
 {
 	uint64_t v = 0;
 
 	if (s.len == 0)
 		return -EINVAL;
 	for (size_t i = 0; i < s.len; i++) {
-		unsigned d = (unsigned)digit_value(s.ptr[i]);
+		unsigned d = digit_value(s.ptr[i]);
 
 		if (d >= base)
 			return -EINVAL;
-		if (__builtin_mul_overflow(v, base, &v) || __builtin_add_overflow(v, d, &v)) {
+		if (v >= UINT64_MAX / base && (v > UINT64_MAX / base || d > UINT64_MAX % base)) {
 			/* A word that is no number at all is EINVAL, however long. */
 			for (; i < s.len; i++)
-				if ((unsigned)digit_value(s.ptr[i]) >= base)
+				if (digit_value(s.ptr[i]) >= base)
 					return -EINVAL;
 			return -ERANGE;
 		}
+		v = v * base + d;
 	}
 	*out = v;
 	return 0;
@@ -213,6 +215,18 @@ int parse_mode(struct span s, unsigned max, unsigned *mode)
 		return -ERANGE;
 	*mode = (unsigned)v;
 	return 0;
+}
+
+bool cut_hex(struct span *rest, char separator, uint64_t *out)
+{
+	size_t n = 0;
+
+	while (n < rest->len && rest->ptr[n] != separator)
+		n++;
+	if (n == rest->len || parse_digits((struct span){ rest->ptr, n }, 16, out) < 0)
+		return false;
+	*rest = span_from(*rest, n + 1);
+	return true;
 }
 
 bool next_line(struct span *rest, struct span *line)

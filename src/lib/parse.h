@@ -35,5 +35,8 @@ int parse_hex(struct span s, uint64_t *out) _must_check_;
 bool next_line(struct span *rest, struct span *line);
 /* Cuts the next word (blank and tab separate) off *rest. False at the end. */
 bool next_word(struct span *rest, struct span *word);
+/* Cuts hexadecimal digits and the separator after them off *rest; false if that is not how it begins: it
+ * stays. */
+bool cut_hex(struct span *rest, char separator, uint64_t *out) _must_check_;
 /* The next word of *rest as a number; -ENOENT if there is none. */
 int next_u64(struct span *rest, uint64_t *out) _must_check_;

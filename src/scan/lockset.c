@@ -7,26 +7,13 @@
 #include "lib/parse.h"
 #include "lib/vec.h"
 
-/* The number before a separator, which is cut off with it. */
-static int cut_number(struct span *word, char separator, int (*parse)(struct span, uint64_t *), uint64_t *out)
-{
-	const char *end = memchr(word->ptr, separator, word->len);
-	size_t len = end ? (size_t)(end - word->ptr) : 0;
-
-	if (!end || parse((struct span){ word->ptr, len }, out) < 0)
-		return -EINVAL;
-	*word = span_from(*word, len + 1);
-	return 0;
-}
-
 /* "fd:00:1234": the device in hexadecimal, the inode in decimal. */
 static int parse_file(struct span word, struct lock_line *out)
 {
 	uint64_t major, minor;
 
-	if (cut_number(&word, ':', parse_hex, &major) < 0 || major > UINT32_MAX ||
-	    cut_number(&word, ':', parse_hex, &minor) < 0 || minor > UINT32_MAX ||
-	    parse_u64(word, &out->ino) < 0)
+	if (!cut_hex(&word, ':', &major) || major > UINT32_MAX || !cut_hex(&word, ':', &minor) ||
+	    minor > UINT32_MAX || parse_u64(word, &out->ino) < 0)
 		return -EINVAL;
 	out->dev = makedev((unsigned)major, (unsigned)minor);
 	return 0;
@@ -61,13 +48,16 @@ static int parse_type(struct span word, struct lock_line *out)
 /* "1: ", and "1: -> " with more blanks the longer the row of those that wait. */
 static int parse_level(struct span *line, struct lock_line *out)
 {
+	const char *end;
 	uint64_t number;
 	size_t blanks = 0;
 
 	while (line->len > 0 && (line->ptr[0] == ' ' || line->ptr[0] == '\t'))
 		*line = span_from(*line, 1);
-	if (cut_number(line, ':', parse_u64, &number) < 0)
+	end = memchr(line->ptr, ':', line->len);
+	if (!end || parse_u64((struct span){ line->ptr, (size_t)(end - line->ptr) }, &number) < 0)
 		return -EINVAL;
+	*line = span_from(*line, (size_t)(end - line->ptr) + 1);
 	while (blanks < line->len && line->ptr[blanks] == ' ')
 		blanks++;
 	*line = span_from(*line, blanks);

@@ -7,30 +7,20 @@
 #include "lib/file.h"
 #include "lib/parse.h"
 
-/* "A-B" in hexadecimal, or with another separator. */
-static int parse_pair(struct span word, char separator, uint64_t *a, uint64_t *b)
-{
-	const char *at = memchr(word.ptr, separator, word.len);
-
-	if (!at || parse_hex((struct span){ word.ptr, (size_t)(at - word.ptr) }, a) < 0)
-		return -EINVAL;
-	return parse_hex(span_from(word, (size_t)(at - word.ptr) + 1), b);
-}
-
 int maps_parse(struct span line, struct map_line *out)
 {
 	struct span word;
 
-	if (!next_word(&line, &word) || parse_pair(word, '-', &out->start, &out->end) < 0)
+	if (!cut_hex(&line, '-', &out->start) || !cut_hex(&line, ' ', &out->end))
 		return -EINVAL;
-	if (!next_word(&line, &word) || word.len < 4)
+	if (line.len < 5 || line.ptr[4] != ' ')
 		return -EINVAL;
-	out->read = word.ptr[0] == 'r';
-	out->write = word.ptr[1] == 'w';
-	out->shared = word.ptr[3] == 's';
-	if (!next_word(&line, &word) || parse_hex(word, &out->offset) < 0)
-		return -EINVAL;
-	if (!next_word(&line, &word) || parse_pair(word, ':', &out->major, &out->minor) < 0)
+	out->read = line.ptr[0] == 'r';
+	out->write = line.ptr[1] == 'w';
+	out->shared = line.ptr[3] == 's';
+	line = span_from(line, 5);
+	if (!cut_hex(&line, ' ', &out->offset) || !cut_hex(&line, ':', &out->major) ||
+	    !cut_hex(&line, ' ', &out->minor))
 		return -EINVAL;
 	if (!next_word(&line, &word) || parse_u64(word, &out->inode) < 0)
 		return -EINVAL;

@@ -238,6 +238,30 @@ static void hexadecimal(void **state)
 	expect_all(parse_hex, e, ARRAY_SIZE(e));
 }
 
+static void cutting(void **state)
+{
+	static const char *const refused[] = { "",    "-",   "-1-",
+					       "1",   "x-1", "0x1-",
+					       " 1-", "1 -", "10000000000000000-" };
+	struct span text = exact(SPAN("7f00-ffffffffffffffff rest"));
+	struct span rest = text;
+	uint64_t u = 0;
+
+	(void)state;
+	assert_true(cut_hex(&rest, '-', &u));
+	assert_int_equal(u, 0x7f00);
+	assert_true(cut_hex(&rest, ' ', &u));
+	assert_true(u == UINT64_MAX);
+	assert_span(rest, SPAN("rest"));
+	free((void *)text.ptr);
+	for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
+		text = rest = exact(span_of(refused[i]));
+		assert_false(cut_hex(&rest, '-', &u));
+		assert_true(rest.ptr == text.ptr && rest.len == text.len && u == UINT64_MAX);
+		free((void *)text.ptr);
+	}
+}
+
 static void lines(void **state)
 {
 	struct span text = exact(SPAN("one\n\nthree"));
@@ -279,12 +303,22 @@ static void signals(void **state)
 		const char *text;
 		int number;
 	} good[] = {
-		{ "TERM", SIGTERM }, { "SIGTERM", SIGTERM }, { "sigterm", SIGTERM }, { "Kill", SIGKILL },
-		{ "9", 9 }, { "1", 1 }, { "0x9", 9 }, { "IOT", SIGABRT }, { "POLL", SIGIO }, { "SIG32", 32 },
+		{ "TERM", SIGTERM },
+		{ "SIGTERM", SIGTERM },
+		{ "sigterm", SIGTERM },
+		{ "Kill", SIGKILL },
+		{ "9", 9 },
+		{ "1", 1 },
+		{ "0x9", 9 },
+		{ "IOT", SIGABRT },
+		{ "POLL", SIGIO },
+		{ "SIG32", 32 },
 	};
-	static const char *const bad[] = { "", "SIG", "TER", "TERMS", "SIGSIGTERM", "-9", "+9", " 9", "9 ", "RTMI",
-					   "RTMIN-1", "RTMIN+", "RTMIN+x", "RTMIN1", "RTMAX+1", "RTMIN+01", "RTMIN+-1" };
-	static const char *const beyond[] = { "0", "65", "1000", "SIG0", "SIG65", "RTMIN+99", "RTMAX-99", "18446744073709551616" };
+	static const char *const bad[] = { "",	      "SIG",	"TER",	   "TERMS",    "SIGSIGTERM", "-9",
+					   "+9",      " 9",	"9 ",	   "RTMI",     "RTMIN-1",    "RTMIN+",
+					   "RTMIN+x", "RTMIN1", "RTMAX+1", "RTMIN+01", "RTMIN+-1" };
+	static const char *const beyond[] = { "0",     "65",	   "1000",     "SIG0",
+					      "SIG65", "RTMIN+99", "RTMAX-99", "18446744073709551616" };
 	int n;
 
 	(void)state;
@@ -339,7 +373,10 @@ static void signals_of_masks(void **state)
 		uint64_t mask;
 		const char *names;
 	} masks[] = {
-		{ 0, "" }, { 1, "SIGHUP" }, { 1 << 8 | 1 << 14, "SIGKILL SIGTERM" }, { 1ULL << 31, "SIG32" },
+		{ 0, "" },
+		{ 1, "SIGHUP" },
+		{ 1 << 8 | 1 << 14, "SIGKILL SIGTERM" },
+		{ 1ULL << 31, "SIG32" },
 	};
 	struct buf b = { 0 };
 
@@ -364,13 +401,20 @@ static void signals_of_masks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(unsigned_numbers), cmocka_unit_test(signed_numbers),
-		cmocka_unit_test(ranges),	    cmocka_unit_test(sizes),
+		cmocka_unit_test(unsigned_numbers),
+		cmocka_unit_test(signed_numbers),
+		cmocka_unit_test(ranges),
+		cmocka_unit_test(sizes),
 		cmocka_unit_test(ages),
-		cmocka_unit_test(milliseconds),		    cmocka_unit_test(modes),
-		cmocka_unit_test(hexadecimal),	    cmocka_unit_test(lines),
-		cmocka_unit_test(columns),	    cmocka_unit_test(signals),
-		cmocka_unit_test(signals_round_trip), cmocka_unit_test(signals_of_masks),
+		cmocka_unit_test(milliseconds),
+		cmocka_unit_test(modes),
+		cmocka_unit_test(hexadecimal),
+		cmocka_unit_test(cutting),
+		cmocka_unit_test(lines),
+		cmocka_unit_test(columns),
+		cmocka_unit_test(signals),
+		cmocka_unit_test(signals_round_trip),
+		cmocka_unit_test(signals_of_masks),
 	};
 
 	return cmocka_run_group_tests_name("parse", tests, NULL, NULL);
