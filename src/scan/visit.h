@@ -65,7 +65,9 @@ struct seat {
 	int fd;
 	const char *name;
 	char link[PATH_MAX];
-	ssize_t len; /* of link; negative: it is too long to be told */
+	ssize_t len;	 /* of link; negative: it is too long to be told */
+	uint64_t number; /* in a link such as "pipe:[4711]" */
+	bool numbered;	 /* it is such a link */
 };
 
 /* Whether holdings of this class are looked for. */

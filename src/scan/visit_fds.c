@@ -198,20 +198,22 @@ static void visit_path(struct visit *v, const struct seat *s)
 		visit_file(v, s, &key, &stx);
 }
 
-/* The number in "pipe:[4711]" behind the prefix. */
-static bool bracketed(struct span text, const char *prefix, uint64_t *number)
+/* Whether it is a link such as "pipe:[4711]", which has a number at its end. */
+static bool find_number(struct seat *s)
 {
-	size_t n = strlen(prefix);
+	struct span text = seat_path(s);
+	const char *open = text.len > 0 && text.ptr[0] != '/' ? memchr(text.ptr, '[', text.len) : NULL;
+	size_t head = open ? (size_t)(open - text.ptr) + 1 : 0;
 
-	return span_starts(text, prefix) && text.ptr[text.len - 1] == ']' &&
-	       parse_u64((struct span){ text.ptr + n, text.len - n - 1 }, number) == 0;
+	return open && text.ptr[text.len - 1] == ']' &&
+	       parse_u64((struct span){ text.ptr + head, text.len - head - 1 }, &s->number) == 0;
 }
 
 /* False: it could not be looked at; mostly there is none of that number. */
 static bool visit_descriptor(struct visit *v, struct seat *s)
 {
 	const unsigned paths = 1 << OBJECT_FILE | 1 << OBJECT_MEMFD | 1 << OBJECT_FIFO | 1 << OBJECT_PTY;
-	struct object_key key = { 0 };
+	struct object_key key;
 	struct span text;
 
 	s->len = readlinkat(s->dir, s->name, s->link, sizeof(s->link));
@@ -221,17 +223,18 @@ static bool visit_descriptor(struct visit *v, struct seat *s)
 		return false;
 	}
 	text = seat_path(s);
+	s->numbered = find_number(s);
 	if (visit_wants(v, OBJECT_LOCK))
 		visit_locks(v, s);
 	if (text.len == 0 || text.ptr[0] == '/') {
 		if (v->w->request->classes & paths)
 			visit_path(v, s);
-	} else if (bracketed(text, "pipe:[", &key.ino)) {
-		key.class = OBJECT_PIPE;
+	} else if (s->numbered && span_starts(text, "pipe:[")) {
+		key = (struct object_key){ .class = OBJECT_PIPE, .ino = s->number };
 		if (visit_wants(v, OBJECT_PIPE))
 			visit_pipe(v, s, &key);
-	} else if (bracketed(text, "socket:[", &key.ino)) {
-		key.class = OBJECT_SOCKET;
+	} else if (s->numbered && span_starts(text, "socket:[")) {
+		key = (struct object_key){ .class = OBJECT_SOCKET, .ino = s->number };
 		if (visit_wants(v, OBJECT_SOCKET))
 			visit_socket(v, s, &key);
 	} else if (span_is(text, "anon_inode:[eventfd]") && visit_wants(v, OBJECT_EVENTFD)) {

@@ -9,16 +9,6 @@
 #include "scan/cached.h"
 #include "scan/visit.h"
 
-/* The number in "pipe:[4711]". */
-static bool number_in(struct span text, uint64_t *number)
-{
-	const char *open = memchr(text.ptr, '[', text.len);
-	size_t at = open ? (size_t)(open - text.ptr) + 1 : 0;
-
-	return open && text.ptr[text.len - 1] == ']' &&
-	       parse_u64((struct span){ text.ptr + at, text.len - at - 1 }, number) == 0;
-}
-
 /*
  * Whether a descriptor is worth the look, which costs more than all else about it. Where
  * /proc/locks tells of all locks, those of other files are not. Elsewhere whatever has a path is;
@@ -29,11 +19,10 @@ static bool may_be_locked(const struct visit *v, const struct seat *s)
 	const struct proc_locks *locks = v->w->request->locks;
 	struct span text = seat_path(s);
 	bool memfd = span_starts(text, "/memfd:"), device;
-	uint64_t number;
 	struct statx stx;
 
 	if (text.len > 0 && text.ptr[0] != '/')
-		return number_in(text, &number) && proc_locks_has_inode(locks, number);
+		return s->numbered && proc_locks_has_inode(locks, s->number);
 	if (!locks->all && !memfd && !span_starts(text, "/dev/"))
 		return true;
 	if (locks->count == 0 && (locks->all || memfd))
@@ -80,9 +69,8 @@ static bool may_look_early(const struct seat *s)
 static bool turns_out_locked(const struct visit *v, const struct seat *s)
 {
 	struct span text = seat_path(s);
-	uint64_t number;
 
-	if (text.len > 0 && text.ptr[0] != '/' && !number_in(text, &number))
+	if (text.len > 0 && text.ptr[0] != '/' && !s->numbered)
 		return false;
 	if (!locks_are_known(v->w->request))
 		latch_wait(v->w->request->locks_read);
