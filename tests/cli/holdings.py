@@ -2,6 +2,7 @@
 """Holders of an object against the truth of the factory's holders= (tests/factory/holding.h)."""
 
 import os
+import re
 import time
 
 import expect
@@ -117,3 +118,9 @@ def not_there(ipcctl, ref):
     """`describe` says that there is none of that reference."""
     result = ipcctl("describe", ref, "--quiet", status=1)
     assert result.out == b"" and len(result.errors) == 1 and ref in result.errors[0], result
+
+
+def locked_here(ipcctl):
+    """References of all locks with a path, which those of other PID and mount namespaces do not have: OFD locks, and
+    so whatever other tests have, are shown by the kernel in every /proc/locks."""
+    return {ref for ref in listed(ipcctl, "lock") if not re.match(r"record-lock:\d+:\d+:\d+:", ref)}
