@@ -42,7 +42,7 @@ static int find_command(struct context *c, int argc, char **argv, int *at, bool 
 	*at = (int)rest.consumed;
 	*help = options.help;
 	opt_rest_free(&rest);
-	opt_words_free(&options.filters);
+	options_free(&options);
 	option_groups_free(&g);
 	return r == -ENOMEM ? out_of_memory(c) : r == 0 ? -1 : r;
 }
@@ -95,10 +95,7 @@ int main(int argc, char **argv)
 	out_init(&c.out, STDOUT_FILENO);
 	status = dispatch(&c, argc > 0 ? argc - 1 : 0, argv + (argc > 0));
 	scan_context_close(&c.scan);
-	opt_words_free(&c.options.filters);
-	opt_words_free(&c.options.ipcns);
-	opt_words_free(&c.options.kinds);
-	opt_words_free(&c.options.targets);
+	options_free(&c.options);
 	error = out_finish(&c.out);
 	if (error < 0) {
 		diag_error(&c.diag, "standard output: %s", error_text(error));

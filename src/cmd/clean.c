@@ -303,7 +303,6 @@ static int run(struct context *c, int argc, char **argv)
 	scan_request_free(&request);
 	sheet_free(&sheet);
 	kind_list_free(&list);
-	opt_words_free(&c->options.paths);
 	opt_rest_free(&rest);
 	return status;
 }

@@ -99,7 +99,6 @@ static int run(struct context *c, int argc, char **argv)
 	listing_free(&l);
 	scan_request_free(&request);
 	kind_list_free(&list);
-	opt_words_free(&c->options.paths);
 	opt_rest_free(&rest);
 	return status;
 }

@@ -267,7 +267,6 @@ static int run(struct context *c, int argc, char **argv)
 	survey_free(&survey);
 	warnings_free(&warnings);
 	kind_list_free(&list);
-	opt_words_free(&c->options.per_object);
 	opt_rest_free(&rest);
 	return status;
 }

@@ -68,6 +68,16 @@ int option_groups_init(struct option_groups *g, unsigned set, struct options *op
 	return 0;
 }
 
+void options_free(struct options *options)
+{
+	struct opt_words *words[] = { &options->filters,   &options->kinds, &options->paths,
+				      &options->targets,   &options->kill,  &options->ipcns,
+				      &options->per_object };
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		opt_words_free(words[i]);
+}
+
 void option_groups_free(struct option_groups *g)
 {
 	free(g->letters);

@@ -29,4 +29,6 @@ extern const struct option_table shared_tables[];  /* that mean the same whereve
  * options. 0 or -ENOMEM.
  */
 int option_groups_init(struct option_groups *g, unsigned set, struct options *options) _must_check_;
+/* What the parser has allocated for the values. */
+void options_free(struct options *options);
 void option_groups_free(struct option_groups *g);

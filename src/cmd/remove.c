@@ -195,7 +195,6 @@ static int run(struct context *c, int argc, char **argv)
 	plan_free(&p);
 	targets_free(&targets);
 	kind_list_free(&list);
-	opt_words_free(&c->options.kill);
 	opt_rest_free(&rest);
 	return status;
 }

@@ -48,16 +48,6 @@ static void parse(const struct opt_group *groups, size_t ngroups, struct line *l
 	opt_rest_free(&rest);
 }
 
-static void free_words(struct options *o)
-{
-	opt_words_free(&o->filters);
-	opt_words_free(&o->kinds);
-	opt_words_free(&o->paths);
-	opt_words_free(&o->targets);
-	opt_words_free(&o->kill);
-	opt_words_free(&o->per_object);
-}
-
 static void parse_command(const struct command *command, struct line *line)
 {
 	struct options options = { 0 };
@@ -66,7 +56,7 @@ static void parse_command(const struct command *command, struct line *line)
 	EXPECT(option_groups_init(&g, command->options, &options) == 0);
 	parse(g.groups, g.count, line, false);
 	option_groups_free(&g);
-	free_words(&options);
+	options_free(&options);
 }
 
 static void parse_create(const struct kind *k, struct line *line)
