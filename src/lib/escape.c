@@ -95,10 +95,13 @@ static size_t safe_prefix(struct span s)
 		uint64_t word;
 		size_t n = 1;
 
-		if (s.len - i >= sizeof(word)) {
-			memcpy(&word, s.ptr + i, sizeof(word));
+		if (s.len >= sizeof(word)) {
+			/* The last word may overlap the one before. */
+			size_t last = s.len - sizeof(word), at = i < last ? i : last;
+
+			memcpy(&word, s.ptr + at, sizeof(word));
 			if (plain_word(word)) {
-				i += sizeof(word);
+				i = at + sizeof(word);
 				continue;
 			}
 		}

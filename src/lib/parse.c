@@ -219,13 +219,18 @@ int parse_mode(struct span s, unsigned max, unsigned *mode)
 
 bool cut_hex(struct span *rest, char separator, uint64_t *out)
 {
+	uint64_t v = 0;
 	size_t n = 0;
 
-	while (n < rest->len && rest->ptr[n] != separator)
-		n++;
-	if (n == rest->len || parse_digits((struct span){ rest->ptr, n }, 16, out) < 0)
+	for (unsigned d; n < rest->len && (d = digit_value(rest->ptr[n])) < 16; n++) {
+		if (v >> 60)
+			return false;
+		v = v << 4 | d;
+	}
+	if (n == 0 || n == rest->len || rest->ptr[n] != separator)
 		return false;
 	*rest = span_from(*rest, n + 1);
+	*out = v;
 	return true;
 }
 
