@@ -87,7 +87,7 @@ int main(int argc, char **argv)
 	struct context c = { .diag = { .fd = STDERR_FILENO }, .scan = { .proc = -1 } };
 	int status, error;
 
-	clock_gettime(CLOCK_MONOTONIC, &c.started);
+	c.started = nanoseconds(CLOCK_MONOTONIC);
 	if (occupy_standard_descriptors() < 0)
 		return EXIT_FAILED;
 	/* A closed pipe is a failed write like any other: reported, never silent. */

@@ -9,7 +9,7 @@
 #include "lib/parallel.h"
 
 /* What was learned of processes counts no longer than that, while objects are removed. */
-#define FRESH_SECONDS 1
+#define FRESH_SECONDS UINT64_C(1)
 /* So many go before their outcome is told. */
 #define TOGETHER 512
 
@@ -32,7 +32,7 @@ struct removals {
 	size_t count;
 	struct worker workers[MOST_THREADS];
 	struct snapshot now;
-	struct timespec looked;
+	uint64_t looked; /* nanoseconds of CLOCK_MONOTONIC */
 };
 
 /* What tasks wait for and have open, right now. */
@@ -71,21 +71,14 @@ static void note_outcome(struct cleaning *clean, struct candidate *c, int e, con
 		c->why = SPAN("no memory to say why");
 }
 
-static bool is_old(const struct timespec *since)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec - since->tv_sec > FRESH_SECONDS ||
-	       (now.tv_sec - since->tv_sec == FRESH_SECONDS && now.tv_nsec >= since->tv_nsec);
-}
-
 /* Forgets what was learned of processes too long ago, and looks anew. 0 or -ENOMEM. */
 static int refresh(struct removals *r)
 {
-	if (!is_old(&r->looked))
+	uint64_t now = nanoseconds(CLOCK_MONOTONIC);
+
+	if (now - r->looked < FRESH_SECONDS * 1000000000)
 		return 0;
-	clock_gettime(CLOCK_MONOTONIC, &r->looked);
+	r->looked = now;
 	for (size_t i = 0; i < MOST_THREADS; i++) {
 		projector_free(&r->workers[i].projector);
 		r->workers[i].projector = (struct projector){ .snapshot = &r->clean->l.snapshot };

@@ -78,7 +78,7 @@ struct context {
 	const struct command *command; /* that is run */
 	struct scan_context scan;
 	void (*sigpipe)(int);	 /* what SIGPIPE did before; a program that is run gets it back */
-	struct timespec started; /* CLOCK_MONOTONIC, when the program began */
+	uint64_t started; /* nanoseconds of CLOCK_MONOTONIC, when the program began */
 	bool terminal;		 /* standard output is one */
 	size_t width;		 /* its columns, or 0 */
 	bool color;		 /* colours are wanted */

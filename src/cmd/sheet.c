@@ -368,14 +368,6 @@ int warnings_tell(struct context *c, const struct warnings *warnings, bool mute)
 	return warnings->failed || (c->options.strict && warnings->incomplete) ? EXIT_FAILED : EXIT_DONE;
 }
 
-static double milliseconds_since(const struct timespec *start)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)(now.tv_sec - start->tv_sec) * 1e3 + (double)(now.tv_nsec - start->tv_nsec) / 1e6;
-}
-
 int sheet_end(struct sheet *s)
 {
 	struct context *c = s->context;
@@ -392,6 +384,6 @@ int sheet_end(struct sheet *s)
 		status = EXIT_FAILED;
 	if (c->options.verbose)
 		diag_note(&c->diag, "%" PRIu64 " shown, %" PRIu64 " left out by filters, %.1f ms", s->shown,
-			  s->left_out, milliseconds_since(&c->started));
+			  s->left_out, (double)(nanoseconds(CLOCK_MONOTONIC) - c->started) / 1e6);
 	return status;
 }

@@ -291,11 +291,10 @@ static int take(struct survey *s, unsigned sources, struct warnings *warnings)
 
 int survey_take(struct survey *s, struct context *c, const struct kind_list *list, struct warnings *warnings)
 {
-	struct timespec before, after;
+	uint64_t before = nanoseconds(CLOCK_MONOTONIC);
 	struct wait_look look = { 0 };
 	int status;
 
-	clock_gettime(CLOCK_MONOTONIC, &before);
 	status = listing_init_kinds(&s->l, c, list);
 	if (status < 0)
 		status = wait_look_init(&look, c, list);
@@ -306,9 +305,7 @@ int survey_take(struct survey *s, struct context *c, const struct kind_list *lis
 	wait_look_free(&look);
 	if (status >= 0)
 		return status;
-	clock_gettime(CLOCK_MONOTONIC, &after);
-	s->nanoseconds = (uint64_t)(after.tv_sec - before.tv_sec) * 1000000000u + (uint64_t)after.tv_nsec -
-			 (uint64_t)before.tv_nsec;
+	s->nanoseconds = nanoseconds(CLOCK_MONOTONIC) - before;
 	s->unreadable_processes = snapshot_unreadable(&s->l.snapshot);
 	s->complete = !warnings->incomplete;
 	return -1;

@@ -18,14 +18,6 @@
 /* How often it is asked, while nobody takes it, whether one has: milliseconds. */
 #define RETRY 100
 
-static uint64_t nanoseconds(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 static uint64_t later(uint64_t from, uint64_t milliseconds)
 {
 	uint64_t t;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -63,5 +64,7 @@ static inline int take_fd(int *fd)
 	return taken;
 }
 
+/* What a clock shows. */
+uint64_t nanoseconds(clockid_t clock);
 /* For _cleanup_: frees what a pointer variable points to. */
 void free_ptr(void *pointer_to_pointer);

@@ -29,3 +29,17 @@ int vec_reserve(void *array, size_t count, size_t size)
 	memcpy(array, &items, sizeof(items));
 	return 0;
 }
+
+int by_u32(const void *pa, const void *pb)
+{
+	const uint32_t *a = pa, *b = pb;
+
+	return (*a > *b) - (*a < *b);
+}
+
+int by_u64(const void *pa, const void *pb)
+{
+	const uint64_t *a = pa, *b = pb;
+
+	return (*a > *b) - (*a < *b);
+}

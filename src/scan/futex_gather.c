@@ -199,13 +199,6 @@ static int make_questions(struct search *search)
 	return 0;
 }
 
-static int compare_pids(const void *pa, const void *pb)
-{
-	const uint32_t *a = pa, *b = pb;
-
-	return (*a > *b) - (*a < *b);
-}
-
 /* Puts together what the threads found. 0 or -ENOMEM. */
 static int merge(struct search *search, struct futex_words *words)
 {
@@ -235,7 +228,7 @@ static int merge(struct search *search, struct futex_words *words)
 		f->arenas[t] = from->arena;
 		from->arena = (struct arena){ 0 };
 	}
-	qsort(f->unclear, f->nunclear, sizeof(*f->unclear), compare_pids);
+	qsort(f->unclear, f->nunclear, sizeof(*f->unclear), by_u32);
 	return 0;
 }
 

@@ -198,13 +198,6 @@ static void choose(struct futex *futex, const struct scan_context *context, cons
 		owner->state = OWNER_DEAD;
 }
 
-static int compare_numbers(const void *pa, const void *pb)
-{
-	const uint32_t *a = pa, *b = pb;
-
-	return (*a > *b) - (*a < *b);
-}
-
 /* The numbers in those whose owner is not known otherwise. 0 or -ENOMEM. */
 static int find_wanted(struct wanted *wanted, const struct futex *futexes, size_t n)
 {
@@ -216,7 +209,7 @@ static int find_wanted(struct wanted *wanted, const struct futex *futexes, size_
 	for (size_t i = 0; i < n; i++)
 		if (futexes[i].decoded.owner && !futexes[i].holder_pid)
 			wanted->items[all++] = futexes[i].decoded.owner;
-	qsort(wanted->items, all, sizeof(*wanted->items), compare_numbers);
+	qsort(wanted->items, all, sizeof(*wanted->items), by_u32);
 	for (size_t i = 0; i < all; i++)
 		if (i == 0 || wanted->items[i] != wanted->items[i - 1])
 			wanted->items[wanted->count++] = wanted->items[i];

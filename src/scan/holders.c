@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "lib/vec.h"
 #include "scan/fdtable.h"
 #include "scan/mountinfo.h"
 #include "scan/pids.h"
@@ -125,13 +126,6 @@ static int prepare(struct walk *walk, int proc, const struct holders_request *re
 	return r;
 }
 
-static int compare_pids(const void *pa, const void *pb)
-{
-	const uint32_t *a = pa, *b = pb;
-
-	return (*a > *b) - (*a < *b);
-}
-
 /* Who is to be looked at. 0 or -errno. */
 static int list_processes(struct walk *walk, int proc)
 {
@@ -147,7 +141,7 @@ static int list_processes(struct walk *walk, int proc)
 		return -ENOMEM;
 	/* The kernel tells them in that order; a recorded tree need not. */
 	if (n > 0)
-		qsort(pids, (size_t)n, sizeof(*pids), compare_pids);
+		qsort(pids, (size_t)n, sizeof(*pids), by_u32);
 	for (int64_t i = 0; i < n; i++)
 		walk->processes[i].pid = pids[i];
 	walk->count = (size_t)n;

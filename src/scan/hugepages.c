@@ -4,13 +4,7 @@
 #include <dirent.h>
 
 #include "lib/parse.h"
-
-static int compare(const void *pa, const void *pb)
-{
-	const uint64_t *a = pa, *b = pb;
-
-	return (*a > *b) - (*a < *b);
-}
+#include "lib/vec.h"
 
 /* "hugepages-2048kB" */
 static bool parse_name(struct span name, uint64_t *bytes)
@@ -43,5 +37,5 @@ void huge_pages_read(struct huge_pages *h)
 		if (parse_name(span_of(entry->d_name), &h->sizes[h->count]))
 			h->count++;
 	closedir(dir);
-	qsort(h->sizes, h->count, sizeof(h->sizes[0]), compare);
+	qsort(h->sizes, h->count, sizeof(h->sizes[0]), by_u64);
 }

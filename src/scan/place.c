@@ -133,12 +133,9 @@ int place_open(const struct scan_context *context, const struct place_namespace 
 	return fd;
 }
 
-static int64_t milliseconds(void)
+int64_t milliseconds(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return (int64_t)(nanoseconds(CLOCK_MONOTONIC) / 1000000);
 }
 
 /* An answer begins with its length: children of other threads may have its pipe open as well, so that its end

@@ -79,6 +79,8 @@ void place_child(pid_t parent);
 
 /* Seconds that one place may take. */
 #define PLACE_SECONDS INT64_C(5)
+/* Of CLOCK_MONOTONIC. */
+int64_t milliseconds(void);
 /* Descriptors of one that stay open. */
 #define GIVEN_MOST 4
 

@@ -38,14 +38,6 @@ struct taking {
 	size_t silent; /* places that did not answer in time */
 };
 
-static int64_t milliseconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Sends a child to the next place. 0 or -errno: nobody could be sent. */
 static int begin(struct taking *t, struct visitor *v, struct place *place)
 {

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "lib/vec.h"
+
 /* What the walk is to look for, from the sources that were asked for. */
 static unsigned walk_classes(unsigned sources)
 {
@@ -36,13 +38,6 @@ static unsigned walk_classes(unsigned sources)
 		if (sources & map[i].source && (!map[i].holders || sources & SOURCE_HOLDERS))
 			classes |= 1U << map[i].class;
 	return classes;
-}
-
-static int compare_devices(const void *pa, const void *pb)
-{
-	const uint64_t *a = pa, *b = pb;
-
-	return (*a > *b) - (*a < *b);
 }
 
 /* The file systems of one place. */
@@ -81,8 +76,8 @@ int quest_plan(struct quest *q, const struct snapshot *s, const struct scan_requ
 	add_devices(q, s->sources, &s->shm, &s->queues);
 	for (size_t i = 0; i < places->count; i++)
 		add_devices(q, s->sources, &places->items[i].shm, &places->items[i].queues);
-	qsort(q->devices, walk->ndevices, sizeof(*q->devices), compare_devices);
-	qsort(q->shm, walk->nexcluded, sizeof(*q->shm), compare_devices);
+	qsort(q->devices, walk->ndevices, sizeof(*q->devices), by_u64);
+	qsort(q->shm, walk->nexcluded, sizeof(*q->shm), by_u64);
 	if (walk->ndevices == 0)
 		walk->classes &= ~(1U << OBJECT_FILE);
 	return 0;

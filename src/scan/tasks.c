@@ -176,20 +176,13 @@ static bool ask_task(struct subject *s, uint32_t tid)
 	return true;
 }
 
-static int compare_numbers(const void *pa, const void *pb)
-{
-	const uint32_t *a = pa, *b = pb;
-
-	return (*a > *b) - (*a < *b);
-}
-
 /* The numbers in a directory, in their order; the kernel tells them so, a recorded tree need not. */
 static int64_t sorted_numbers(int dir, uint32_t **numbers)
 {
 	int64_t n = read_numbers(dir, numbers);
 
 	if (n > 0)
-		qsort(*numbers, (size_t)n, sizeof(**numbers), compare_numbers);
+		qsort(*numbers, (size_t)n, sizeof(**numbers), by_u32);
 	return n;
 }
 
