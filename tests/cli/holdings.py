@@ -100,6 +100,12 @@ def listed(ipcctl, kind, *words, **options):
     return got
 
 
+def locks(ipcctl, kind="lock"):
+    """Those of files: the kernel tells OFD locks of other PID namespaces, too, of files that nobody in sight has."""
+    objects = ipcctl.json("list", kind, "-o", "all")["objects"]
+    return {o["ref"]: o for o in objects if "path" in o and o["path"] is not None}
+
+
 def views(ipcctl, ref):
     """The object as `describe` shows it and as `list` does with every field named."""
     kind = ref.split(":")[0]

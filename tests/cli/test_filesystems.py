@@ -11,7 +11,7 @@ import subprocess
 
 import kernel
 import pytest
-from holdings import only
+from holdings import locks, only
 
 
 @contextlib.contextmanager
@@ -87,7 +87,7 @@ def lock_refs(path):
 def test_locks_on_overlay(ipcctl, overlay, lookups):
     path = overlay / "file"
     with locked(path):
-        assert {o["ref"] for o in ipcctl.json("list", "lock")["objects"]} == lock_refs(path)
+        assert locks(ipcctl).keys() == lock_refs(path)
         for ref in lock_refs(path):
             o = ipcctl.describe(ref)
             assert (o["path"], o["deleted"]) == (str(path), False)
@@ -102,7 +102,7 @@ def test_locks_on_overlay(ipcctl, overlay, lookups):
         finally:
             waiter.kill()
             waiter.wait()
-    assert not ipcctl.json("list", "lock")["objects"]
+    assert not locks(ipcctl)
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ def test_locks_on_subvolumes(ipcctl, btrfs, lookups):
     """The kernel shows the same numbers for both files."""
     paths = [btrfs / name / "file" for name in ("one", "two")]
     with locked(paths[0]), locked(paths[1]):
-        assert {o["ref"] for o in ipcctl.json("list", "lock")["objects"]} == lock_refs(paths[0]) | lock_refs(paths[1])
+        assert locks(ipcctl).keys() == lock_refs(paths[0]) | lock_refs(paths[1])
         for path in paths:
             for ref in lock_refs(path):
                 o = only(ipcctl.json("describe", ref))
@@ -154,4 +154,4 @@ def test_locks_on_subvolumes(ipcctl, btrfs, lookups):
     with locked(paths[1]):
         assert ipcctl("describe", f"flock:{paths[0]}", "--quiet", status=1).out == b""
         ipcctl("remove", f"flock:{paths[1]}", clean=False)
-        assert {o["ref"] for o in ipcctl.json("list", "lock")["objects"]} == {f"record-lock:{paths[1]}:5-14"}
+        assert locks(ipcctl).keys() == {f"record-lock:{paths[1]}:5-14"}

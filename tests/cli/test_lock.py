@@ -9,7 +9,7 @@ import time
 
 import kernel
 import pytest
-from holdings import check, listed, only, views
+from holdings import check, listed, locks, only, views
 
 KIND = {"flock": "flock", "posix": "record-lock", "ofd": "record-lock", "lease": "lease"}
 TYPES = list(KIND)
@@ -122,7 +122,7 @@ def test_all_types_on_one_file(ipcctl, factory, path):
     make(factory, path, "flock", holders="rw")
     make(factory, path, "posix", lock="write:0-9", holders="rw")
     make(factory, path, "ofd", lock="write:10-19", holders="rw")
-    assert {o["ref"] for o in ipcctl.json("list", "lock")["objects"]} == {
+    assert locks(ipcctl).keys() == {
         f"flock:{path}", f"record-lock:{path}:0-9", f"record-lock:{path}:10-19"}
 
 
@@ -165,7 +165,7 @@ def test_a_broken_lease(ipcctl, factory, path):
 @pytest.mark.parametrize("kind", ["flock", "ofd"])
 def test_deleted(ipcctl, factory, path, kind):
     truth = make(factory, path, kind, holders="rw", unlink=1)
-    o = only(ipcctl.json("list", KIND[kind]))
+    o, = locks(ipcctl, KIND[kind]).values()
     assert o["deleted"] is True and o["path"] == path
     number = f"{truth['dev_major']}:{truth['dev_minor']}:{truth['ino']}"
     assert o["ref"] == f"{KIND[kind]}:{number}" + (":0-EOF" if kind == "ofd" else "")
