@@ -13,9 +13,10 @@ MUSL_FLAGS = -std=gnu11 -D_GNU_SOURCE -O1 -g -idirafter /usr/include/$(MUSL_MACH
 FACTORY_MUSL := $(if $(shell command -v $(MUSL_CC)),$(FACTORY)-musl)
 FACTORY_MUSL_OBJECTS := $(FACTORY_OBJECTS:%.o=%.musl.o)
 
-# A program with words of 32 bits, where the compiler and the kernel know such (x86).
-WAIT32 := $(BUILD)/tests/wait32
-WAIT32_FLAGS = -m32 -O1 -fno-pic -fno-stack-protector -nostdlib -static
+# A program with words of the other size, where the compiler and the kernel know such (x86).
+FOREIGN := $(BUILD)/tests/foreign
+FOREIGN_WIDTH = $(if $(findstring __LP64__,$(shell $(CC) $(CFLAGS) -dM -E - </dev/null)),-m32,-m64)
+FOREIGN_FLAGS = $(FOREIGN_WIDTH) -O1 -fno-pic -fno-stack-protector -nostdlib -static
 
 # Each tests/unit/NAME.c is a program of its own, linked to everything but main().
 UNIT_SOURCES := $(sort $(wildcard tests/unit/*.c))
@@ -41,10 +42,10 @@ $(FACTORY)-musl: $(FACTORY_MUSL_OBJECTS)
 	@echo "  LD      $@"
 	$(Q)$(MUSL_CC) -o $@ $^ -pthread
 
-$(WAIT32): tests/factory/narrow/wait32.c tests/tests.mk
+$(FOREIGN): tests/factory/foreign/foreign.c tests/tests.mk
 	@mkdir -p $(@D)
-	@echo "  CC      $< (32 bit)"
-	$(Q)$(CC) $(WAIT32_FLAGS) -o $@ $< 2>/dev/null || echo "          cannot: its tests will be skipped"
+	@echo "  CC      $< ($(FOREIGN_WIDTH))"
+	$(Q)$(CC) $(FOREIGN_FLAGS) -o $@ $< 2>/dev/null || echo "          cannot: its tests will be skipped"
 
 $(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/objects/tests/unit/%.o $(LIBRARY)
 	@mkdir -p $(@D)
@@ -57,7 +58,7 @@ $(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/objects/tests/unit/%.o $(LIBRARY)
 .PHONY: check check-user check-valgrind check-compilers check-musl check-packaging check-bare sanitize \
 	sanitize-thread coverage test-programs deps-test
 
-test-programs: $(PROGRAM) $(FACTORY) $(FACTORY_MUSL) $(WAIT32) $(UNIT_TESTS)
+test-programs: $(PROGRAM) $(FACTORY) $(FACTORY_MUSL) $(FOREIGN) $(UNIT_TESTS)
 
 # TESTS="tests/cli/test_list.py build/tests/unit/parse" narrows any of these.
 RUN_TESTS = IPCCTL=$(PROGRAM) FACTORY=$(FACTORY) $(PYTHON) tests/run

@@ -9,6 +9,7 @@
 #include "lib/parallel.h"
 #include "lib/vec.h"
 #include "scan/memory.h"
+#include "scan/multiplex.h"
 #include "scan/pollset.h"
 #include "scan/visit.h"
 #include "scan/walk.h"
@@ -146,7 +147,7 @@ static int tell_operations(struct asked *a, bool here, struct buf *text, uint32_
 static int add_sysv(struct asked *a, enum object_class class)
 {
 	/* The numbers of System V objects mean something in their own IPC namespace only. */
-	int64_t space = visit_ipc_space(&a->visit);
+	int64_t space = visit_ipc_space(&a->visit), type;
 	struct object_key key = { class, 0, sysv_number((uint64_t)space, (uint32_t)a->task->args[0]) };
 	_cleanup_(buf_free) struct buf text = { 0 };
 	struct span detail = { 0 };
@@ -157,8 +158,8 @@ static int add_sysv(struct asked *a, enum object_class class)
 		return space == -ENOENT ? 0 : (int)space;
 	if (a->task->wait == WAIT_SEMOP && tell_operations(a, space == 0, &text, &blocker) < 0)
 		buf_reset(&text);
-	if (a->task->wait == WAIT_MSGRCV && a->task->args[3] != 0)
-		buf_printf(&text, "type %ld", (long)a->task->args[3]);
+	if (a->task->wait == WAIT_MSGRCV && task_message_type(a->context, a->task, &type) == 0 && type != 0)
+		buf_printf(&text, "type %lld", (long long)type);
 	if (a->task->wait == WAIT_MSGSND)
 		buf_printf(&text, "%llu bytes", (unsigned long long)a->task->args[2]);
 	if (text.len > 0)
@@ -176,6 +177,8 @@ static int add_sysv(struct asked *a, enum object_class class)
 /* 0 or -errno. */
 static int ask(struct asked *a)
 {
+	int fd;
+
 	if (a->task->flags & TASK_FOREIGN)
 		return -ENOTSUP;
 	/* The arguments of a restarted call are told, but not which call it was. */
@@ -198,7 +201,8 @@ static int ask(struct asked *a)
 	case WAIT_CONNECT:
 	case WAIT_MQ_SEND:
 	case WAIT_MQ_RECEIVE:
-		return add_descriptor(a, (int)a->task->args[0], false);
+		fd = task_descriptor(a->context, a->task);
+		return fd < 0 ? fd : add_descriptor(a, fd, false);
 	case WAIT_POLL:
 	case WAIT_SELECT:
 	case WAIT_EPOLL:

@@ -226,12 +226,14 @@ static bool musl_semaphore(const struct place *p, const struct futex_hint *hint,
 	bool ok = true;
 	uint32_t value = word_at(p, 0, &ok), waiters = word_at(p, 4, &ok);
 
-	/* Shared ones bear no mark: without a task that waits as its libc does, any word would do. */
+	/* Shared ones bear no mark: without a task that waits as its libc does, any word would do. Up
+	 * to 1.2.3 it waits for -1, since then for the top bit alone; whoever waits for a mutex expects more
+	 * than that. */
 	if (!ok || p->before != 0 || waiters > MOST_TASKS || !is_zero(p, 8, 12) ||
-	    hint->operation != FUTEX_OP_WAIT || !(hint->value & FUTEX_WORD_WAITERS))
+	    hint->operation != FUTEX_OP_WAIT ||
+	    (hint->value != UINT32_MAX && hint->value != FUTEX_WORD_WAITERS))
 		return false;
 	out->size = p->narrow ? 16 : 32;
-	/* Up to 1.2.3 it is -1 while somebody waits; since then the top bit says so. */
 	out->value = value == UINT32_MAX ? 0 : value & VALUE_MAX;
 	return waiters > 0;
 }

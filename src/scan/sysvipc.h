@@ -64,9 +64,10 @@ struct sysv_table {
 
 /*
  * Asks shmctl(2), semctl(2) or msgctl(2) for each index of this IPC namespace; rss
- * and swap stay unknown. 0; -EOPNOTSUPP if the kernel is too old, or the table is
- * sparse so that its text does better and sparse_too is not set; or -errno, -EACCES
- * where a security module refuses a row. On failure t stays empty.
+ * and swap stay unknown. 0; -EOPNOTSUPP if the kernel is too old, if sizes of segments may not
+ * fit into a word of this program, or if the table is sparse so that its text does better and
+ * sparse_too is not set; or -errno, -EACCES where a security module refuses a row. On failure t
+ * stays empty.
  */
 int sysv_table_stat(struct sysv_table *t, bool sparse_too) _must_check_;
 /* Reads the table of t->kind below proc (a directory descriptor). 0 or -errno;

@@ -113,6 +113,9 @@ int sysv_table_stat(struct sysv_table *t, bool sparse_too)
 	size_t row_size = types[t->kind].row_size;
 	int highest = -1, used = 0, r;
 
+	/* A kernel with wider words than ours cuts off the sizes that only its own programs can ask for. */
+	if (t->kind == SYSV_SHM && sizeof(size_t) < sizeof(uint64_t))
+		return -EOPNOTSUPP;
 	r = table_extent(t->kind, &highest, &used);
 	if (r < 0)
 		return r == -EINVAL ? -EOPNOTSUPP : r;

@@ -78,8 +78,8 @@ struct syscall_line {
 
 /* 1, 0: the task runs, or is blocked outside of any call (in a page fault, say), or -EINVAL. */
 int syscall_line_parse(struct span line, struct syscall_line *out) _must_check_;
-/* What a call of this machine waits for; restart_syscall(2) is WAIT_UNKNOWN. Arguments of ipc(2), which is
- * several calls in one, become those of the call that it stands for. */
+/* What a call of this machine waits for; restart_syscall(2) is WAIT_UNKNOWN. Arguments of ipc(2) and
+ * socketcall(2): see scan/multiplex.h. */
 enum task_wait wait_of_call(uint32_t number, uint64_t args[static 6]);
 /* The call as the manual names it: "read", "semop". */
 const char *task_wait_name(enum task_wait wait);

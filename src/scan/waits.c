@@ -5,7 +5,7 @@
 #include <sys/syscall.h>
 
 #include "lib/parse.h"
-#include "scan/tasks.h"
+#include "scan/multiplex.h"
 
 int syscall_line_parse(struct span line, struct syscall_line *out)
 {
@@ -207,53 +207,10 @@ static enum task_wait wait_of_sync_call(uint32_t number)
 		return WAIT_MQ_RECEIVE;
 	case SYS_restart_syscall:
 		return WAIT_UNKNOWN;
-#ifdef SYS_ipc /* one call for all of System V IPC, on some machines: the first argument says which */
-	case SYS_ipc:
-		return WAIT_UNKNOWN;
-#endif
-#ifdef SYS_socketcall /* likewise */
-	case SYS_socketcall:
-		return WAIT_UNKNOWN;
-#endif
 	default:
 		return WAIT_NOTHING;
 	}
 }
-
-#ifdef SYS_ipc
-/* ipc(2): which call it is says the low half of the first argument, the fifth is a pointer. The
- * arguments are put into the order of that call. */
-static enum task_wait wait_of_ipc(uint64_t args[static 6])
-{
-	enum { CALL_SEMOP = 1, CALL_SEMTIMEDOP = 4, CALL_MSGSND = 11, CALL_MSGRCV = 12 };
-	const uint64_t call = args[0], first = args[1], second = args[2], third = args[3], pointer = args[4];
-#ifdef __s390__
-	const uint64_t timeout = third;
-#else
-	const uint64_t timeout = args[5];
-#endif
-
-	args[0] = first;
-	args[1] = pointer;
-	args[2] = second;
-	switch (call & 0xffff) {
-	case CALL_SEMOP:
-	case CALL_SEMTIMEDOP:
-		args[3] = (call & 0xffff) == CALL_SEMOP ? 0 : timeout;
-		return WAIT_SEMOP;
-	case CALL_MSGSND:
-		args[3] = third;
-		return WAIT_MSGSND;
-	case CALL_MSGRCV:
-		/* The type of the old version is in memory; it is not told. */
-		args[3] = call >> 16 ? args[5] : 0;
-		args[4] = third;
-		return WAIT_MSGRCV;
-	default:
-		return WAIT_NOTHING;
-	}
-}
-#endif
 
 enum task_wait wait_of_call(uint32_t number, uint64_t args[static 6])
 {
@@ -264,6 +221,10 @@ enum task_wait wait_of_call(uint32_t number, uint64_t args[static 6])
 #ifdef SYS_ipc
 	if (number == SYS_ipc)
 		return wait_of_ipc(args);
+#endif
+#ifdef SYS_socketcall
+	if (number == SYS_socketcall)
+		return wait_of_socketcall(args);
 #endif
 #ifdef SYS_fcntl64
 	if (number == SYS_fcntl64)

@@ -160,6 +160,17 @@ def factory(isolated):
 
 
 @pytest.fixture
+def foreign_program(top):
+    """A program whose words are of the other size: tests/factory/foreign."""
+    program = os.path.join(top, os.path.dirname(os.environ.get("FACTORY", "build/tests/factory")), "foreign")
+    try:
+        subprocess.run([program, "/"], check=False)
+    except OSError as error:
+        pytest.skip(f"no program with words of another size can be made or run here: {error.strerror}")
+    return program
+
+
+@pytest.fixture
 def place(factory):
     """Makes new namespaces, as places.Place does; they end with the test."""
     made = []

@@ -3,18 +3,16 @@
 
 import ctypes
 import errno
-import platform
 import struct
 
 import kernel
+from calls import number
 
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
 LOAD, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06  # BPF_LD|BPF_W|BPF_ABS, BPF_JMP|BPF_JEQ|BPF_K, BPF_RET|BPF_K
 SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO = 0x7fff0000, 0x00050000
 
-NARROW = struct.calcsize("P") == 4
-STATX = {"x86_64": 383 if NARROW else 332, "i686": 383, "i386": 383, "aarch64": 397 if NARROW else 291, "armv7l": 397,
-         "riscv64": 291, "loongarch64": 291, "ppc64le": 383, "s390x": 379}.get(platform.machine())
+STATX = number("statx")
 # Since Linux 5.1 new calls have one number everywhere.
 CALLS = {
     "pidfd_send_signal": 424, "open_tree": 428, "move_mount": 429, "fsopen": 430, "fsconfig": 431, "fsmount": 432,

@@ -14,7 +14,8 @@ import platform
 import socket
 import stat
 import struct
-import sys
+
+from calls import NARROW
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWIPC = 0x08000000
@@ -33,7 +34,10 @@ SHM_DEST, SHM_LOCKED = 0o1000, 0o2000
 MSG_COPY, MSG_NOERROR = 0o40000, 0o10000
 
 libc = ctypes.CDLL(None, use_errno=True)
-SUPPORTED = sys.maxsize > 2**32 and sys.byteorder == "little"
+LONG_MAX = 2 ** (8 * ctypes.sizeof(ctypes.c_long) - 1) - 1
+# A time stamp of the future, as far as Python's time_t goes.
+AHEAD = 2**31 - 1 if NARROW else 2**32
+SIZE_MAX = 2 ** (8 * ctypes.sizeof(ctypes.c_size_t)) - 1
 
 
 def map_files_open():
@@ -78,8 +82,13 @@ def loopback_up():
         fcntl.ioctl(s, 0x8914, struct.pack("16sH22x", b"lo", 0x1 | 0x40))  # SIOCSIFFLAGS: IFF_UP, IFF_RUNNING
 
 
-# Structures of 64-bit Linux: include/uapi/asm-generic/{ipcbuf,shmbuf,msgbuf}.h;
-# sem differs on x86-64 (arch/x86/include/uapi/asm/sembuf.h).
+# Structures of include/uapi/asm-generic/{ipcbuf,shmbuf,msgbuf,sembuf}.h. Where words are narrow, each time has
+# a second one for what lies beyond 2106; x86 always has that in sem (arch/x86/include/uapi/asm/sembuf.h).
+
+
+def _times(*names, pairs=NARROW):
+    for name in names:
+        yield from [(name, ctypes.c_ulong), (name + "_high", ctypes.c_ulong)] if pairs else [(name, ctypes.c_ulong)]
 
 
 class IpcPerm(ctypes.Structure):
@@ -90,25 +99,20 @@ class IpcPerm(ctypes.Structure):
 
 
 class ShmDs(ctypes.Structure):
-    _fields_ = [("perm", IpcPerm), ("size", ctypes.c_size_t),
-                ("atime", ctypes.c_long), ("dtime", ctypes.c_long), ("ctime", ctypes.c_long),
+    _fields_ = [("perm", IpcPerm), ("size", ctypes.c_size_t), *_times("atime", "dtime", "ctime"),
                 ("cpid", ctypes.c_int), ("lpid", ctypes.c_int), ("nattch", ctypes.c_ulong),
                 ("unused", ctypes.c_ulong * 2)]
 
 
 class SemDs(ctypes.Structure):
-    if platform.machine() in ("x86_64", "AMD64"):
-        _fields_ = [("perm", IpcPerm), ("otime", ctypes.c_long), ("unused1", ctypes.c_ulong),
-                    ("ctime", ctypes.c_long), ("unused2", ctypes.c_ulong), ("nsems", ctypes.c_ulong),
-                    ("unused", ctypes.c_ulong * 2)]
-    else:
-        _fields_ = [("perm", IpcPerm), ("otime", ctypes.c_long), ("ctime", ctypes.c_long),
-                    ("nsems", ctypes.c_ulong), ("unused", ctypes.c_ulong * 2)]
+    _fields_ = [("perm", IpcPerm),
+                *_times("otime", "ctime", pairs=NARROW or platform.machine() in ("x86_64", "AMD64")),
+                ("nsems", ctypes.c_ulong), ("unused", ctypes.c_ulong * 2)]
 
 
 class MsgDs(ctypes.Structure):
-    _fields_ = [("perm", IpcPerm), ("stime", ctypes.c_long), ("rtime", ctypes.c_long),
-                ("ctime", ctypes.c_long), ("bytes", ctypes.c_ulong), ("messages", ctypes.c_ulong),
+    _fields_ = [("perm", IpcPerm), *_times("stime", "rtime", "ctime"),
+                ("bytes", ctypes.c_ulong), ("messages", ctypes.c_ulong),
                 ("qbytes", ctypes.c_ulong), ("lspid", ctypes.c_int), ("lrpid", ctypes.c_int),
                 ("unused", ctypes.c_ulong * 2)]
 

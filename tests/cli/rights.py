@@ -79,7 +79,7 @@ def forbidding(number, code):
         filters = struct.pack("HBBI" * 4, 0x20, 0, 0, 0, 0x15, 0, 1, number, 0x06, 0, 0, 0x00050000 | code,
                               0x06, 0, 0, 0x7fff0000)
         code_at = ctypes.create_string_buffer(filters)
-        program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", 4, ctypes.addressof(code_at)))
+        program = ctypes.create_string_buffer(struct.pack("HP", 4, ctypes.addressof(code_at)))
         kernel.call("prctl", PR_SET_SECCOMP, 2, program, 0, 0)
     return forbid
 

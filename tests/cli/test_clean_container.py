@@ -87,7 +87,7 @@ def test_killed_worker(container):
     workers = [c.factory(thing, hold=True, holders="r", **arguments) for thing, arguments in HELD.values()]
     workers.append(c.factory("sysv-shm", hold=True, attach=1))
     assert c.clean(*ALL) == []
-    c.run("kill", "-KILL", *(str(worker["pid"]) for worker in workers))
+    c.run("sh", "-c", 'kill -KILL "$@"', "sh", *(str(worker["pid"]) for worker in workers))
     for worker in workers:
         worker["let_go"]()
     leftovers.wait_for(lambda: "in-use" not in {o["state"] for o in c.plan().values()})

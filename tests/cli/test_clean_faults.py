@@ -28,7 +28,11 @@ ERRORS = {
     "recvmsg": "EIO", "recvfrom": "EIO", "ioctl": "EINVAL", "kill": "EPERM", "process_vm_readv": "EPERM",
     "pidfd_open": "EMFILE", "pidfd_getfd": "EPERM", "memfd_create": "EMFILE", "capget": "EINVAL", "prctl": "EINVAL",
     "getsockopt": "EIO", "getsockname": "EIO", "uname": "EFAULT", "name_to_handle_at": "EOPNOTSUPP",
+    # Their names where words are narrow.
+    "fstatat64": "EACCES", "fstat64": "EIO", "_llseek": "EINVAL", "fcntl64": "EINVAL", "fstatfs64": "EIO",
+    "mmap2": "ENOMEM",
 }
+AT_DIRECTORY = {"openat", "openat2", "newfstatat", "fstatat64", "statx", "readlinkat"}
 
 
 def as_gone(body):
@@ -182,7 +186,7 @@ def calls_of(world, path, *words):
     with open(world.program.path, "rb") as f:
         # The sanitizers themselves do not bear that.
         program = f.read()
-        errors = ERRORS.keys() - ({"mmap"} if b"__asan_init" in program or b"__tsan_init" in program else set())
+        errors = ERRORS.keys() - ({"mmap", "mmap2"} if b"__asan_init" in program or b"__tsan_init" in program else set())
     seen, found, loaded = collections.Counter(), collections.defaultdict(list), False
     with open(path, encoding="utf-8", errors="replace") as f:
         for line in f:
@@ -193,7 +197,7 @@ def calls_of(world, path, *words):
             seen[name] += 1
             about = ["".join(pair) for pair in QUOTED.findall(rest)]
             # What is read is no name.
-            about = about[:2 if name in ("openat", "openat2", "newfstatat", "statx", "readlinkat") else 1]
+            about = about[:2 if name in AT_DIRECTORY else 1]
             if loaded and not any(ELSEWHERE.fullmatch(word) for word in about[-1:]):
                 found[name, re.sub(r"\d+", "N", " ".join(about))].append(seen[name])
     assert len(seen) > 10 and len(found) > 50
@@ -243,9 +247,9 @@ def test_a_queue_that_cannot_go_is_as_it_was(world):
 FILES, RECORDS = {"posix-shm", "posix-sem", "posix-mq"}, {"sysv-sem", "sysv-msg", "fifo"}
 UNKNOWN, IDLE = {"unknown"}, {"idle"}
 PROBES = {
-    "lease": ("fcntl:EINVAL,EACCES,ENOLCK", "", FILES, UNKNOWN),
+    "lease": ("fcntl,fcntl64:EINVAL,EACCES,ENOLCK", "", FILES, UNKNOWN),
     "file": ("openat:EACCES,EMFILE,ENXIO", "left", {"posix-shm", "posix-mq"}, UNKNOWN),
-    "opened-file": ("newfstatat,fstat:EIO", "/dev/shm/left", {"posix-shm"}, UNKNOWN),
+    "opened-file": ("newfstatat,fstat,fstatat64,fstat64,statx:EIO", "/dev/shm/left", {"posix-shm"}, UNKNOWN),
     "mounts": ("openat:EACCES,EMFILE", "/proc/self/mountinfo", FILES | {"unix-socket"}, UNKNOWN),
     "processes": ("getdents64:EIO,EACCES", "/proc", FILES | RECORDS, UNKNOWN | {"stale"}),
     "status": ("openat:EACCES,EMFILE", "1/status", FILES | RECORDS, IDLE | {"stale"}),
@@ -268,7 +272,7 @@ def test_probe(world, probe, path, kinds, states):
     names, _, errors = probe.partition(":")
     for error in errors.split(","):
         # The first three ask whether 0, 1 and 2 are open.
-        when = ":when=4+" if names == "fcntl" else ""
+        when = ":when=4+" if names.startswith("fcntl") else ""
         strace = [*refusing(names, error, when), *(["-P", path] if path else [])]
         for ref, o in world.plan(strace, "--stale", one=False).items():
             if ref in world.left and o["kind"] in kinds:

@@ -196,7 +196,7 @@ def test_directory_of_another(ipcctl):
 def test_from_the_future(ipcctl, tmp_path):
     """Its age is none: too young for any other, and no reason to spare it if it is asked for."""
     ref = stale(tmp_path / "s")
-    os.utime(tmp_path / "s", (2**32, 2**32))
+    os.utime(tmp_path / "s", (kernel.AHEAD, kernel.AHEAD))
     for age in "1", "1m":
         row = plan(ipcctl, *below(tmp_path), age=age)[ref]
         assert (row["age"], row["state"], row["action"]) == (0, "orphaned", "spare"), row

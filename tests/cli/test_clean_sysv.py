@@ -3,12 +3,12 @@
 
 import ctypes
 import os
-import platform
 import signal
 import subprocess
 import threading
 import time
 
+import calls
 import kernel
 import pytest
 from cleaning import (MAKERS, NOBODY_ELSE, NOW, SEM_UNDO, attach, dies, judged, left_behind, lives, next_second, plan,
@@ -17,7 +17,7 @@ from namespaces import as_the_first
 from program import ENVIRONMENT, NOBODY, become
 
 STALE = ["sysv-sem", "sysv-msg"]
-SYS_EXIT = {"x86_64": 60, "aarch64": 93, "riscv64": 93}.get(platform.machine())
+SYS_EXIT = calls.number("exit")
 
 
 @pytest.fixture

@@ -44,14 +44,14 @@ def bodies(queue):
 
 
 def test_messages(ipcctl, factory):
-    truth = factory("sysv-msg", messages="5:10,1:0,9223372036854775807:26")
+    truth = factory("sysv-msg", messages=f"5:10,1:0,{kernel.LONG_MAX}:26")
     kernel.msg_send(truth["id"], 3, bytes(range(256)))
     o = ipcctl.describe(f"sysv-msg:{truth['id']}", "--content")
     assert [m["index"] for m in o["content"]] == [0, 1, 2, 3]
     assert [m["size"] for m in o["content"]] == [10, 0, 26, 256]
     got = bodies(o)
     assert got == kernel.msg_drain(truth["id"])
-    assert got[2][0] == 2**63 - 1
+    assert got[2][0] == kernel.LONG_MAX
     assert got[3][1] == bytes(range(256))
 
 

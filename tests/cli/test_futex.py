@@ -13,6 +13,7 @@ import time
 import expect
 import kernel
 import pytest
+from calls import NARROW
 from holdings import listed, not_there
 from program import Factory, drop_capabilities
 
@@ -39,6 +40,18 @@ def factory(request, isolated, top):
             pytest.skip("there is no musl-gcc here")
     with contextlib.ExitStack() as stack:
         yield Factory(path, stack)
+
+
+def semaphore_word(truth, value):
+    """glibc keeps the bit that says whether somebody waits below the value, where words are narrow."""
+    return value << 1 if NARROW and truth["libc"] == "glibc" else value
+
+
+def glibc_mutex(lock, owner, kind, last=0):
+    """The bytes of one (struct __pthread_mutex_s); last: a word among the pointers at its end."""
+    if NARROW:
+        return struct.pack("<6I", lock, 0, owner, kind, int(owner != 0), last)
+    return struct.pack("<10I", lock, 0, owner, int(owner != 0), kind, 0, last, 0, 0, 0)
 
 
 def names_owner(truth, attributes):
@@ -111,7 +124,7 @@ def test_waiters(ipcctl, factory, tmp_path, memory, type_):
         assert o["object"] == truth["ref"][len("futex:"):].rsplit("+", 1)[0] and o["offset"] == truth["offset"]
         check_waiters(o, truth)
         check_holders(o, truth, truth["waiters"])
-        assert o["layout"] in LAYOUTS[truth["libc"]]
+        assert o["layout"] == LAYOUTS[truth["libc"]][NARROW]
         assert o.get("owner_pid") == (truth.get("owner_pid") if names_owner(truth, {}) else None)
         assert o.get("value") == (0 if type_ == "sem" else None)
 
@@ -244,9 +257,9 @@ def test_before_and_after(ipcctl, factory, tmp_path):
     assert not listed(ipcctl, "futex")
     with open("/dev/shm/futex", "r+b") as f:
         f.seek(truth["offset"])
-        f.write(struct.pack("<I", 5))
+        f.write(struct.pack("<I", semaphore_word(truth, 5)))
     o = ipcctl.describe(truth["ref"])
-    assert o["word"] == "0x00000005"
+    assert o["word"] == f"{semaphore_word(truth, 5):#010x}"
     if truth["libc"] == "musl":  # nothing but its value tells such a semaphore from any other word
         assert o["type"] == "unknown"
     else:
@@ -327,7 +340,7 @@ def test_describing_without_a_process_moves_no_time(ipcctl, factory, tmp_path):
     truth["let_go"]()
     os.utime("/dev/shm/futex", (1400000000, 1500000000))
     before = os.stat("/dev/shm/futex")
-    assert ipcctl.describe(truth["ref"])["word"] == "0x00000003"
+    assert ipcctl.describe(truth["ref"])["word"] == f"{semaphore_word(truth, 3):#010x}"
     after = os.stat("/dev/shm/futex")
     assert (after.st_atime_ns, after.st_mtime_ns, after.st_ctime_ns, after.st_blocks) == (
         before.st_atime_ns, before.st_mtime_ns, before.st_ctime_ns, before.st_blocks)
@@ -357,7 +370,7 @@ def test_words_that_name_somebody_else(ipcctl, factory, tmp_path, attributes):
     somebody = os.getpid()
     lock = 2 if attributes == 0x80 else somebody | 0x80000000
     truth = make(factory, tmp_path, type="raw", keep=1,
-                 content=struct.pack("<IIIIIIQQ", lock, 0, somebody, 1, attributes, 0, 0, 0))
+                 content=glibc_mutex(lock, somebody, attributes))
     o = ipcctl.describe(truth["ref"])
     if truth["libc"] == "musl":  # what it has mapped is laid out in another way
         assert o["type"] == "unknown" and "owner_number" not in o
@@ -419,41 +432,34 @@ def test_waits_that_may_not_be_seen(ipcctl, factory, tmp_path):
     os.chmod("/dev/shm/futex", 0o666)
     os.utime("/dev/shm/futex", (2000000000, 1400000000))
     o = ipcctl.describe(truth["ref"], drop=drop_capabilities)
-    # musl (up to 1.2.3) marks one that is waited for with -1.
-    assert o["word"] in ("0x00000000", "0xffffffff", "0x80000000") and o["waiters"] is None and not o.get("waiting")
+    # musl (up to 1.2.3) marks one that is waited for with -1; glibc, where words are narrow, with the lowest bit.
+    assert o["word"] in ("0x00000000", "0xffffffff", "0x80000000", "0x00000001") and o["waiters"] is None and not o.get("waiting")
     document = ipcctl.json("list", "futex", drop=drop_capabilities)
     assert document["objects"] == [] and document["complete"] is False
 
 
-@pytest.fixture
-def wait32(top, background):
-    """Starts a program with words of 32 bits that waits for the first word of a file."""
-    program = os.path.join(top, os.path.dirname(os.environ.get("FACTORY", "build/tests/factory")), "wait32")
-    if not os.access(program, os.X_OK):
-        pytest.skip("no 32-bit program can be made here")
-
-    def start(path):
-        try:
-            process = background(program, path)
-        except OSError as error:
-            pytest.skip(f"no 32-bit program can be run here: {error}")
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline and process.poll() is None:
-            with open(f"/proc/{process.pid}/wchan", encoding="ascii") as f:
-                if f.read().startswith("futex"):
-                    return process
-            time.sleep(0.01)
-        pytest.skip("it does not wait: the kernel has no 32-bit calls")
-    return start
+def waits_in_futex(process):
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        with open(f"/proc/{process.pid}/wchan", encoding="ascii") as f:
+            if f.read().startswith("futex"):
+                return True
+        time.sleep(0.01)
+    return False
 
 
-def test_a_32_bit_program(ipcctl, factory, tmp_path, wait32):
-    """Its call has another number and means something else: nobody says that nobody waits."""
+def test_foreign_program(ipcctl, factory, tmp_path, background, foreign_program):
+    """Its call has another number and means something else: nobody says that nobody waits. What it has mapped is
+    shown, wherever that lies."""
     truth = make(factory, tmp_path, type="sem", waiters=1, offset=0)
     assert ipcctl.describe(truth["ref"])["waiters"] == 1
-    wait32("/dev/shm/futex")
+    process = background(foreign_program, "/dev/shm/futex")
+    assert waits_in_futex(process)
     o = ipcctl.describe(truth["ref"])
     assert o["waiters"] is None and [row["pid"] for row in o["waiting"]] == truth["waiters"]
+    with open(f"/proc/{process.pid}/maps", encoding="ascii") as f:
+        mapped = next(line.split()[0] for line in f if line.endswith(" /dev/shm/futex\n"))
+    assert mapped in [row.get("address") for row in o["holders"] if row["pid"] == process.pid]
     truth["let_go"]()
     document = ipcctl.json("list", "futex")
     assert document["objects"] == [] and document["complete"] is False
@@ -581,7 +587,7 @@ def test_create_refuses(ipcctl, mapping):
         ipcctl.refuses("create", "futex", place, *words, status=2)
     for name in ("posix-shm:/m", "posix-shm:/m+", "/m+0", "memfd:1+0", "posix-shm:/m+x"):
         ipcctl.refuses("create", "futex", name, "--type=sem", status=2)
-    ipcctl.refuses("create", "futex", "posix-shm:/m+4", "--type=mutex", status=2, words=["multiple"])
+    ipcctl.refuses("create", "futex", f"posix-shm:/m+{2 if NARROW else 4}", "--type=mutex", status=2, words=["multiple"])
     for offset in (4096, 4088, 1 << 40, (1 << 64) - 8):
         ipcctl.refuses("create", "futex", f"posix-shm:/m+{offset}", "--type=mutex", status=1, words=["4096"])
     ipcctl.refuses("create", "futex", "posix-shm:/none+0", "--type=sem", status=1)
@@ -616,8 +622,8 @@ def test_remove_spares_what_is_waited_for(ipcctl, factory, tmp_path, type_):
 
 def test_remove_spares_another_word_among_its_bytes(ipcctl, factory, tmp_path):
     """Bytes that read as an unlocked mutex need not be one: somebody waits in the middle."""
-    truth = make(factory, tmp_path, type="raw", content=struct.pack("<10I", 0, 0, 0, 0, 0x80, 0, 5, 0, 0, 0), at=24,
-                 wait="wait", waiters=1)
+    truth = make(factory, tmp_path, type="raw", content=glibc_mutex(0, 0, 0x80, 5), at=20 if NARROW else 24, wait="wait",
+                 waiters=1)
     if truth["libc"] == "musl":
         assert ipcctl.describe(truth["ref"])["type"] == "unknown"
         return

@@ -2,11 +2,13 @@
 """list: every field of every kind equals what the kernel says of the object."""
 
 import os
+import subprocess
 import time
 
 import expect
 import kernel
 import pytest
+from calls import NARROW
 
 
 def test_nothing_there(ipcctl):
@@ -72,7 +74,7 @@ def test_sysv_shm_sizes_are_exact(ipcctl, factory):
     """Beyond 2^53, where doubles lose the last bits; the pages are never touched."""
     kernel_limit = kernel.sysctl("kernel/shmmax")[0]
     for size in (2**53 + 1, 2**62 + 12345):
-        if size > kernel_limit:
+        if size > min(kernel_limit, kernel.SIZE_MAX):
             continue
         try:
             ident = kernel.shmget(0, size, kernel.IPC_CREAT | 0o10000 | 0o600)  # SHM_NORESERVE
@@ -82,7 +84,15 @@ def test_sysv_shm_sizes_are_exact(ipcctl, factory):
         assert f"\t{size}\t" in "\t" + ipcctl("list", "-m", "-r", "-o", "size,id").text.replace("\n", "\t")
         break
     else:
-        pytest.skip("this kernel makes no segment of more than 2^53 bytes")
+        pytest.skip("no segment of more than 2^53 bytes can be made here")
+
+
+@pytest.mark.skipif(not NARROW, reason="the program's words are the widest ones")
+def test_sysv_shm_of_wider_words(ipcctl, foreign_program):
+    """The structures of shmctl(2) have no room for its size here."""
+    subprocess.run([foreign_program], check=True)
+    size = kernel.sysvipc("shm")[0]["size"]
+    assert size > 2**32 and [o["size"] for o in segments(ipcctl).values()] == [size]
 
 
 def test_sysv_shm_locked(ipcctl, factory):

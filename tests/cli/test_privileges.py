@@ -5,11 +5,11 @@ import contextlib
 import errno
 import fcntl
 import os
-import platform
 import re
 import socket
 import subprocess
 
+import calls
 import kernel
 import pytest
 from leftovers import wait_for
@@ -154,7 +154,7 @@ def test_command_of_an_ordinary_user(ipcctl):
 # When that fails
 
 
-CAPSET = {"x86_64": 126, "aarch64": 91}.get(platform.machine())
+CAPSET = calls.number("capset")
 
 
 @pytest.mark.skipif(not CAPSET, reason="the number of capset(2) is not known here")

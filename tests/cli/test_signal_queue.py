@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 
+import calls
 import expect
 import kernel
 import pytest
@@ -116,12 +117,13 @@ time.sleep(999)
 def test_any_code(ipcctl, factory):
     """Whoever sends a signal may make up a code, as long as it is negative."""
     truth = make(factory, blocked=[RT])
-    SYS_rt_sigqueueinfo = {"x86_64": 129}.get(os.uname().machine)
-    if not SYS_rt_sigqueueinfo:
-        pytest.skip("the number of rt_sigqueueinfo(2) is known here for x86-64 only")
+    queueinfo = calls.number("rt_sigqueueinfo")
+    if not queueinfo:
+        pytest.skip("the number of rt_sigqueueinfo(2) is not known here")
     for code in (-77, -2147483648, -1):
-        info = (ctypes.c_int * 32)(RT, 0, code, 0, 4711, 815, 42)
-        kernel.call("syscall", ctypes.c_long(SYS_rt_sigqueueinfo), truth["process"], int(RT), info)
+        # What follows the code is aligned as a pointer is.
+        info = (ctypes.c_int * 32)(RT, 0, code, *([] if calls.NARROW else [0]), 4711, 815, 42)
+        kernel.call("syscall", ctypes.c_long(queueinfo), truth["process"], int(RT), info)
     assert [(row["code"], row["sender_pid"], row["sender_uid"], row["value"])
             for row in queue(ipcctl, truth["ref"])] == [
                 ("-77", 4711, 815, 42), ("-2147483648", 4711, 815, 42), ("SI_QUEUE", 4711, 815, 42)]
@@ -335,12 +337,12 @@ def test_a_long_queue_is_cut(ipcctl, factory):
 def test_signals_that_come_meanwhile(ipcctl, factory):
     """One that is delivered while the thread is stopped is delivered all the same."""
     code = """
-import signal, sys
+import os, signal
 taken = 0
-def take(number, frame):
+def take(number, frame):  # the next one may come before it has returned
     global taken
     taken += 1
-    sys.stdout.write(f"{taken}\\n"); sys.stdout.flush()
+    os.write(1, b"%d\\n" % taken)
 signal.signal(signal.SIGUSR1, take)
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
 print("up", flush=True)

@@ -12,6 +12,12 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#ifdef SYS_fcntl64 /* where words are narrow */
+#define FCNTL_CALL SYS_fcntl64
+#else
+#define FCNTL_CALL SYS_fcntl
+#endif
+
 /* What is to be locked, and how. */
 struct lock_plan {
 	const char *type; /* flock, posix, ofd, lease */
@@ -104,7 +110,7 @@ static void start_waiters(struct job *job, const char *path, const char *type, c
 		task_wait_blocked(pid,
 				  lease			     ? SYS_openat :
 				  strcmp(type, "flock") == 0 ? SYS_flock :
-							       SYS_fcntl,
+							       FCNTL_CALL,
 				  -1);
 		truth_item(&job->truth, (uint64_t)pid);
 	}

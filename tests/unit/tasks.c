@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "scan/memory.h"
+#include "scan/multiplex.h"
 #include "scan/tasks.h"
 
 #define NOBODY 65534
@@ -265,21 +266,23 @@ static void read_all(const struct tree *t, struct tasks *tasks, unsigned threads
 static void multiplexed(void **state)
 {
 	(void)state;
-#ifdef SYS_ipc
 	/* semop(7, 0x80, 2) and msgrcv(7, 0x80, 100, 5, 0), of the version that passes all by value. */
 	uint64_t semop[6] = { 1, 7, 2, 0, 0x80, 0 }, msgrcv[6] = { 12 | 1 << 16, 7, 100, 0, 0x80, 5 };
 	uint64_t old[6] = { 12, 7, 100, 0, 0x80, 5 }, shmat[6] = { 21, 7, 0, 0, 0, 0 };
 
-	assert_int_equal(wait_of_call(SYS_ipc, semop), WAIT_SEMOP);
+	assert_int_equal(wait_of_ipc(semop), WAIT_SEMOP);
 	assert_true(semop[0] == 7 && semop[1] == 0x80 && semop[2] == 2 && semop[3] == 0);
-	assert_int_equal(wait_of_call(SYS_ipc, msgrcv), WAIT_MSGRCV);
-	assert_true(msgrcv[0] == 7 && msgrcv[1] == 0x80 && msgrcv[2] == 100 && msgrcv[3] == 5);
-	assert_int_equal(wait_of_call(SYS_ipc, old), WAIT_MSGRCV);
-	assert_true(old[0] == 7 && old[3] == 0);
-	assert_int_equal(wait_of_call(SYS_ipc, shmat), WAIT_NOTHING);
-#else
-	skip();
-#endif
+	assert_int_equal(wait_of_ipc(msgrcv), WAIT_MSGRCV);
+	assert_true(msgrcv[0] == 7 && msgrcv[1] == 0x80 && msgrcv[2] == 100 && msgrcv[3] == 5 &&
+		    msgrcv[5] == 0);
+	assert_int_equal(wait_of_ipc(old), WAIT_MSGRCV);
+	assert_true(old[0] == 7 && old[3] == 0 && old[5] == 0x80);
+	assert_int_equal(wait_of_ipc(shmat), WAIT_NOTHING);
+	assert_int_equal(wait_of_socketcall((uint64_t[6]){ 10, 0x80 }), WAIT_RECEIVE);
+	assert_int_equal(wait_of_socketcall((uint64_t[6]){ 16, 0x80 }), WAIT_SEND);
+	assert_int_equal(wait_of_socketcall((uint64_t[6]){ 18, 0x80 }), WAIT_ACCEPT);
+	assert_int_equal(wait_of_socketcall((uint64_t[6]){ 3, 0x80 }), WAIT_CONNECT);
+	assert_int_equal(wait_of_socketcall((uint64_t[6]){ 1, 0x80 }), WAIT_NOTHING);
 }
 
 /* In the order of processes and threads, whoever found them. */
