@@ -18,6 +18,9 @@ FOREIGN := $(BUILD)/tests/foreign
 FOREIGN_WIDTH = $(if $(findstring __LP64__,$(shell $(CC) $(CFLAGS) -dM -E - </dev/null)),-m32,-m64)
 FOREIGN_FLAGS = $(FOREIGN_WIDTH) -O1 -fno-pic -fno-stack-protector -nostdlib -static
 
+# What is preloaded into the examples of README.md and the manual pages.
+STORY := $(BUILD)/tests/story.so
+
 # Each tests/unit/NAME.c is a program of its own, linked to everything but main().
 UNIT_SOURCES := $(sort $(wildcard tests/unit/*.c))
 UNIT_OBJECTS := $(UNIT_SOURCES:%.c=$(BUILD)/objects/%.o)
@@ -47,6 +50,11 @@ $(FOREIGN): tests/factory/foreign/foreign.c tests/tests.mk
 	@echo "  CC      $< ($(FOREIGN_WIDTH))"
 	$(Q)$(CC) $(FOREIGN_FLAGS) -o $@ $< 2>/dev/null || echo "          cannot: its tests will be skipped"
 
+$(STORY): tests/factory/preload/story.c Makefile tests/tests.mk
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	$(Q)$(CC) $(need_CPPFLAGS) -std=gnu11 $(WARNINGS) -O2 -shared -fPIC -o $@ $<
+
 $(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/objects/tests/unit/%.o $(LIBRARY)
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
@@ -58,7 +66,7 @@ $(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/objects/tests/unit/%.o $(LIBRARY)
 .PHONY: check check-user check-valgrind check-compilers check-musl check-packaging check-bare sanitize \
 	sanitize-thread coverage test-programs deps-test
 
-test-programs: $(PROGRAM) $(FACTORY) $(FACTORY_MUSL) $(FOREIGN) $(UNIT_TESTS)
+test-programs: $(PROGRAM) $(FACTORY) $(FACTORY_MUSL) $(FOREIGN) $(STORY) $(UNIT_TESTS)
 
 # TESTS="tests/cli/test_list.py build/tests/unit/parse" narrows any of these.
 RUN_TESTS = IPCCTL=$(PROGRAM) FACTORY=$(FACTORY) $(PYTHON) tests/run
@@ -152,23 +160,24 @@ deps-test: ## install what the tests need (as root, or a user with sudo)
 		$(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 			python3 python3-pytest python3-jsonschema libcmocka-dev valgrind clang clang-tidy cppcheck mandoc \
 			shellcheck btrfs-progs util-linux bash bash-completion libc6-dbg musl-tools strace postgresql prometheus \
-			prometheus-node-exporter graphviz dpkg-dev lintian git \
+			prometheus-node-exporter graphviz jq procps dpkg-dev lintian git \
 			$$(apt-cache show libclang-rt-dev >/dev/null 2>&1 && echo libclang-rt-dev); \
 		status=$$?; $(SUDO) rm -f $(NO_CLUSTER); exit $$status; \
 	elif command -v dnf >/dev/null; then $(SUDO) dnf install -y python3 python3-pytest python3-jsonschema \
 		libcmocka-devel valgrind clang clang-tools-extra cppcheck compiler-rt libasan libubsan mandoc ShellCheck \
-		btrfs-progs util-linux bash-completion strace postgresql-server graphviz && \
+		btrfs-progs util-linux bash-completion strace postgresql-server graphviz jq procps-ng && \
 		{ $(SUDO) dnf install -y /usr/bin/promtool /usr/bin/node_exporter || :; }; \
 	elif command -v apk >/dev/null; then $(SUDO) apk add python3 py3-pytest py3-jsonschema cmocka-dev \
 		valgrind clang clang-extra-tools cppcheck compiler-rt mandoc shellcheck btrfs-progs util-linux \
 		util-linux-misc setpriv bash bash-completion strace postgresql prometheus prometheus-node-exporter \
-		graphviz; \
+		graphviz jq; \
 	elif command -v pacman >/dev/null; then $(SUDO) pacman -S --needed --noconfirm python python-pytest \
 		python-jsonschema cmocka valgrind clang cppcheck compiler-rt mandoc shellcheck btrfs-progs util-linux \
-		bash-completion strace postgresql prometheus prometheus-node-exporter graphviz; \
+		bash-completion strace postgresql prometheus prometheus-node-exporter graphviz jq procps-ng; \
 	else echo "Unknown package manager: install Python with pytest and jsonschema, cmocka, valgrind, clang with" \
 		"its run-time libraries and clang-tidy, cppcheck, mandoc, shellcheck, btrfs-progs, util-linux," \
-		"bash-completion, strace, PostgreSQL, Prometheus with its node exporter, and Graphviz." >&2; exit 1; fi
+		"bash-completion, strace, PostgreSQL, Prometheus with its node exporter, Graphviz, jq and" \
+		"procps." >&2; exit 1; fi
 
 -include tests/bench/bench.mk
 -include tests/fuzz/fuzz.mk

@@ -12,16 +12,19 @@ const char *const state_values[] = { "in-use", "idle", "orphaned", "stale", "unk
 
 void record_user(struct projector *p, struct record *r, size_t field, uint32_t uid)
 {
-	struct span name;
-	int e;
+	if (wants(p->want, field))
+		record_row_user(p, r, field, uid);
+}
 
-	if (!wants(p->want, field))
-		return;
-	e = users_uid_name(&p->users, uid, &name);
+void record_row_user(struct projector *p, struct record *row, size_t field, uint32_t uid)
+{
+	struct span name;
+	int e = users_uid_name(&p->users, uid, &name);
+
 	if (e < 0)
-		record_unknown(r, field, e);
+		record_unknown(row, field, e);
 	else
-		record_str(r, field, name);
+		record_str(row, field, name);
 }
 
 void record_group(struct projector *p, struct record *r, size_t field, uint32_t gid)

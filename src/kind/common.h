@@ -65,6 +65,8 @@ struct owner_fields {
 
 /* The name of a user or group, if the field is wanted; unknown if it cannot be asked. */
 void record_user(struct projector *p, struct record *r, size_t field, uint32_t uid);
+/* In a row of a list, which is wanted as a whole: p->want is of the object's own fields. */
+void record_row_user(struct projector *p, struct record *row, size_t field, uint32_t uid);
 void record_group(struct projector *p, struct record *r, size_t field, uint32_t gid);
 /* Says "owner NAME" and more: why the kernel refused to unlink. */
 void report_owner(struct report *report, uint32_t uid, const char *more);

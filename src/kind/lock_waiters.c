@@ -68,7 +68,7 @@ static int record_process(struct projector *p, struct record *row, uint32_t pid)
 		return 0;
 	record_i64(row, WAITER_START, process->start);
 	record_str(row, WAITER_COMMAND, process->command);
-	record_user(p, row, WAITER_USER, process->uid);
+	record_row_user(p, row, WAITER_USER, process->uid);
 	return 0;
 }
 

@@ -125,7 +125,7 @@ static void record_sender(struct projector *p, struct record *row, const siginfo
 	else if (info->si_pid != 0)
 		record_u64(row, QUEUED_SENDER_PID, (uint32_t)info->si_pid);
 	record_u64(row, QUEUED_SENDER_UID, info->si_uid);
-	record_user(p, row, QUEUED_SENDER, info->si_uid);
+	record_row_user(p, row, QUEUED_SENDER, info->si_uid);
 	p->want = outer;
 }
 

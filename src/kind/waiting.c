@@ -48,7 +48,7 @@ static int add_process(struct projector *p, struct record *row, uint32_t pid)
 		return 0;
 	record_i64(row, WAITING_START, process->start);
 	record_str(row, WAITING_COMMAND, process->command);
-	record_user(p, row, WAITING_USER, process->uid);
+	record_row_user(p, row, WAITING_USER, process->uid);
 	return 0;
 }
 

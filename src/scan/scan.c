@@ -291,12 +291,12 @@ int snapshot_take(struct snapshot *s, const struct scan_context *context, const 
 		r = proc_locks_confirm(&s->locks, context, &s->holders.locks);
 	if (r == 0)
 		r = take_tasks(s, request, g.asking, warnings);
+	s->taken = time(NULL); /* before the views are made, which are of that moment, too */
 	if (r == 0)
 		r = views_make(s);
 	if (r == 0 && s->nviews > 0)
 		r = add_nameless(s, false);
 	asking_free(g.asking);
-	s->taken = time(NULL);
 	return r;
 }
 

@@ -19,14 +19,15 @@ from program import Ipcctl, Factory
 
 # Where an mqueue file system is mounted for a test, in its own mount namespace.
 MQUEUE = "/dev/mqueue" if os.path.isdir("/dev/mqueue") else "/mnt"
-pytest.register_assert_rewrite("leftovers", "holdings", "monitoring")
+pytest.register_assert_rewrite("leftovers", "holdings", "monitoring", "stage", "scenes_readme", "scenes_manual",
+                               "scenes_pages")
 import leftovers  # noqa: E402: only now are its assertions told in full
 
 # What looks paths up without waiting for a file system, or races with others.
 WITHOUT_VALGRIND = {"test_fifo.py", "test_transient.py", "test_passive_held.py", "test_storm.py",
                     "test_unix_file.py", "test_lock.py", "test_futex.py", "test_waits.py", "test_clean_container.py",
                     "test_clean_churn.py", "test_clean_software.py", "test_ipcns.py", "test_ipcns_commands.py",
-                    "test_ipcns_hostile.py"}
+                    "test_ipcns_hostile.py", "test_examples.py"}
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 

@@ -4,6 +4,7 @@
 import json
 import os
 import subprocess
+import time
 
 import kernel
 import leftovers
@@ -125,6 +126,21 @@ def test_clean(first, factory, place):
     assert p.ask(lambda: found("sysv-shm"), "ipc") == {str(held)} and found("sysv-shm") == {str(here)}
     assert p.ask(lambda: found("posix-shm"), "mnt") == {"held"}
     assert not p.ask(lambda: kernel.mq_exists("/made"), "ipc")
+
+
+def test_clean_by_age(first, place):
+    """What is old there is as old from here."""
+    p = place()
+    old = p.make("sysv-shm")["id"]
+    time.sleep(2.1)  # stamps are of whole seconds
+    new = p.make("sysv-shm")["id"]
+    listed = {o["ref"]: o["age"] for o in first.json("list", "sysv-shm", "-N", str(p.pid))["objects"]}
+    stamps = {p.ref("sysv-shm", ident): p.ask(lambda ident=ident: kernel.shm(ident)["ctime"], "ipc")
+              for ident in (old, new)}
+    assert listed.keys() == stamps.keys()
+    assert all(abs(int(time.time()) - stamps[ref] - age) <= 1 for ref, age in listed.items()), (listed, stamps)
+    first("clean", "sysv-shm", "--remove", "--yes", "--older-than", "2s", "-N", str(p.pid))
+    assert not p.exists("sysv-shm", old) and p.exists("sysv-shm", new)
 
 
 def test_clean_what_is_held_elsewhere(first, factory, place):

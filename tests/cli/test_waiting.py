@@ -57,6 +57,20 @@ def test_descriptors(ipcctl, factory, request, tmp_path, thing, arguments, holde
         assert row["fd"] in {h["fd"] for h in truth["holdings"] if h["pid"] == row["pid"]}
 
 
+@pytest.mark.parametrize("thing", ["sysv-sem", "pipe", "flock"])
+def test_list_alone(ipcctl, factory, tmp_path, thing):
+    """Who waits is told in full, though nothing else is asked for."""
+    if thing == "sysv-sem":
+        ref = f"sysv-sem:{factory('sysv-sem', hold=True, nsems=1, values='0', block='0:-1')['id']}"
+    elif thing == "pipe":
+        ref = f"pipe:{factory('pipe', hold=True, holders='r+in-read,w')['ino']}"
+    else:
+        ref = f"flock:{tmp_path}/l"
+        factory("lock", hold=True, name=f"{tmp_path}/l", type="flock", lock="write", holders="rw", waiters="write")
+    alone, whole = ipcctl.describe(ref, "-o", "waiting")["waiting"], ipcctl.describe(ref)["waiting"]
+    assert alone == whole and [row["user"] for row in alone] == ["root"]
+
+
 def test_several_at_a_time(ipcctl, factory):
     truth = factory("pipe", hold=True, holders="r+in-read,r+in-poll,r+in-epoll,w,r")
     o = ipcctl.describe(f"pipe:{truth['ino']}")
