@@ -122,6 +122,7 @@ struct command {
 	uint64_t capabilities;	    /* that it keeps; see cmd/rights.h */
 	enum opt_complete words;    /* what its arguments are */
 	bool hidden;
+	int failed; /* the exit status if it fails; 0: EXIT_FAILED */
 	/* argv: what follows the command's name. Returns the exit status. */
 	int (*run)(struct context *c, int argc, char **argv);
 };
