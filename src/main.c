@@ -51,14 +51,9 @@ static int find_command(struct context *c, int argc, char **argv, int *at, bool 
  * its options wherever they are. */
 static int run_command(struct context *c, const struct command *command, int argc, char **argv, int at)
 {
-	_cleanup_(free_ptr) char **words = calloc((size_t)argc + 1, sizeof(*words));
-
-	if (!words)
-		return out_of_memory(c);
-	memcpy(words, argv, (size_t)at * sizeof(*words));
-	memcpy(words + at, argv + at + 1, (size_t)(argc - at - 1) * sizeof(*words));
+	memmove(argv + at, argv + at + 1, (size_t)(argc - at) * sizeof(*argv));
 	c->command = command;
-	return command->run(c, argc - 1, words);
+	return command->run(c, argc - 1, argv);
 }
 
 static int dispatch(struct context *c, int argc, char **argv)
@@ -99,7 +94,7 @@ int main(int argc, char **argv)
 	error = out_finish(&c.out);
 	if (error < 0) {
 		diag_error(&c.diag, "standard output: %s", error_text(error));
-		return EXIT_FAILED;
+		return c.command && c.command->failed ? c.command->failed : EXIT_FAILED;
 	}
 	return status;
 }

@@ -149,7 +149,11 @@ static void check_orphans(struct check_line *line, const struct wanted *w, const
 	if (!is_set(&w->orphans) && !is_set(&w->orphan_bytes))
 		return;
 	check_size(&size, bytes);
-	check_text(line, status, "%" PRIu64 " orphaned (%s)", objects, buf_cstr(&size) ? size.data : "");
+	if (!buf_cstr(&size)) {
+		line->more.failed = true;
+		return;
+	}
+	check_text(line, status, "%" PRIu64 " orphaned (%s)", objects, size.data);
 	for (size_t i = 0; i < s->l.nkinds; i++)
 		if (s->kinds[i].states[SURVEY_ORPHANED].objects > 0)
 			check_more(line, status, "%s: %" PRIu64 " orphaned; ipcctl clean shows them",
@@ -229,6 +233,8 @@ static void check_view(struct check_line *line, const struct wanted *w, const st
 		warning_text(&warnings->items[i], &text);
 		if (buf_cstr(&text))
 			check_more_escaped(line, text.data);
+		else
+			line->more.failed = true;
 	}
 }
 
@@ -253,6 +259,8 @@ static int check_all(struct context *c, const struct wanted *w, struct survey *s
 	check_view(&line, w, s, warnings);
 	/* What is written now counts. */
 	signal(SIGALRM, SIG_IGN);
+	if (e == 0)
+		e = check_error(&line);
 	status = e == 0 ? check_print(&line, out_buf(&c->out)) : check_cannot(c, "%s", error_text(e));
 	check_free(&line);
 	return status;
@@ -281,6 +289,8 @@ static int run(struct context *c, int argc, char **argv)
 		signal(SIGALRM, time_is_up);
 		setitimer(ITIMER_REAL, &(struct itimerval){ .it_value.tv_sec = (time_t)seconds }, NULL);
 		status = select_kinds(c, NULL, 0, NULL, "all", &list);
+		if (status >= 0)
+			status = check_cannot(c, "it could not be begun");
 	}
 	if (status < 0) {
 		status = survey_take(&survey, c, &list, &warnings);
@@ -302,5 +312,6 @@ const struct command command_check = {
 		"says what to check, that is all but --blocked.\n",
 	.options = OPTIONS_GLOBAL | OPTIONS_PLACES | OPTIONS_CHECK | OPTIONS_PROVE,
 	.capabilities = RIGHTS_PROVE,
+	.failed = CHECK_UNKNOWN,
 	.run = run,
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/checkline.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -142,6 +143,17 @@ static void put_part(struct buf *out, const struct buf *part, bool *any)
 	buf_puts(out, *any ? ", " : "");
 	buf_put_span(out, buf_span(part));
 	*any = true;
+}
+
+int check_error(const struct check_line *line)
+{
+	const struct buf *const parts[] = { &line->critical, &line->warnings, &line->fine,
+					    &line->unread,   &line->data,     &line->more };
+
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		if (parts[i]->failed)
+			return -ENOMEM;
+	return 0;
 }
 
 int check_print(struct check_line *line, struct buf *out)

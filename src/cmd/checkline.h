@@ -32,6 +32,8 @@ void check_number(struct check_line *line, const struct threshold *t, uint64_t v
 void check_fullest(struct check_line *line, const char *limit, double percent);
 /* Appends a size for people: "1.2 GiB". */
 void check_size(struct buf *b, uint64_t bytes);
+/* Whether it is whole: 0, or -ENOMEM. */
+int check_error(const struct check_line *line) _must_check_;
 /* Appends all of it. The exit status. */
 int check_print(struct check_line *line, struct buf *out);
 void check_free(struct check_line *line);

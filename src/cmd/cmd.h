@@ -77,11 +77,11 @@ struct context {
 	struct diag diag;
 	const struct command *command; /* that is run */
 	struct scan_context scan;
-	void (*sigpipe)(int);	 /* what SIGPIPE did before; a program that is run gets it back */
-	uint64_t started; /* nanoseconds of CLOCK_MONOTONIC, when the program began */
-	bool terminal;		 /* standard output is one */
-	size_t width;		 /* its columns, or 0 */
-	bool color;		 /* colours are wanted */
+	void (*sigpipe)(int); /* what SIGPIPE did before; a program that is run gets it back */
+	uint64_t started;     /* nanoseconds of CLOCK_MONOTONIC, when the program began */
+	bool terminal;	      /* standard output is one */
+	size_t width;	      /* its columns, or 0 */
+	bool color;	      /* colours are wanted */
 };
 
 /* The groups of options that a command can take. */
@@ -122,6 +122,7 @@ struct command {
 	uint64_t capabilities;	    /* that it keeps; see cmd/rights.h */
 	enum opt_complete words;    /* what its arguments are */
 	bool hidden;
+	int failed; /* the exit status if it fails; 0: EXIT_FAILED */
 	/* argv: what follows the command's name. Returns the exit status. */
 	int (*run)(struct context *c, int argc, char **argv);
 };

@@ -128,13 +128,16 @@ static void offer_objects(struct completion *c, const struct kind *k)
 	struct warnings warnings = { 0 };
 	struct fieldset want = { (uint64_t)1 << schema_find(k->schema, SPAN("ref")) };
 	struct listing l;
+	int e = listing_init_kinds(&l, c->context, &list) < 0 ? 0 : -ENOMEM;
 
-	if (listing_init_kinds(&l, c->context, &list) < 0) {
+	if (e == 0) {
 		l.taken = true;
-		if (snapshot_take(&l.snapshot, &c->context->scan, &request, &warnings) < 0 ||
-		    listing_each(&l, 0, want, offer_ref, c) < 0)
-			c->out->failed = true;
+		e = snapshot_take(&l.snapshot, &c->context->scan, &request, &warnings);
+		if (e == 0)
+			e = listing_each(&l, 0, want, offer_ref, c);
 	}
+	if (e < 0)
+		c->out->failed = true;
 	listing_free(&l);
 	warnings_free(&warnings);
 }

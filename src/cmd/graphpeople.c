@@ -137,6 +137,8 @@ int graph_tell_processes(struct graph *g)
 	else
 		place_items(g);
 	hash_free(&index);
+	if (e == 0 && projector_failed(&projector))
+		e = -ENOMEM;
 	projector_free(&projector);
 	return e;
 }

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
 #include "cmd/json_schema.h"
 #include "cmd/registry.h"
 #include "cmd/sheet.h"
@@ -77,10 +79,10 @@ static void put_word(struct buf *b, const char *word)
 
 static void record_words(struct record *r, size_t field, const struct buf *words)
 {
-	struct span s = arena_span(r->arena, buf_span(words));
-
-	if (words->len > 0 && s.ptr)
-		record_str(r, field, s);
+	if (words->failed)
+		record_unknown(r, field, ENOMEM);
+	else if (words->len > 0)
+		record_str(r, field, arena_span(r->arena, buf_span(words)));
 }
 
 static void project(const struct kind *k, struct record *r)
@@ -118,7 +120,7 @@ static int show(struct context *c, struct sheet *sheet)
 		e = record_init(&r, &schema, &arena);
 		if (e == 0) {
 			project(*k, &r);
-			e = sheet_add(sheet, &r);
+			e = arena.failed ? -ENOMEM : sheet_add(sheet, &r);
 		}
 	}
 	arena_free(&arena);

@@ -52,6 +52,7 @@ struct told_limits {
 	struct told_limit *items;
 	size_t count;
 	bool several; /* namespaces are looked at beside this process's own */
+	struct warnings *warnings;
 	struct arena arena;
 };
 
@@ -66,8 +67,9 @@ static int note_limit(void *data, const struct kind *k, const struct limit *limi
 		told.namespace = r->values[LIMIT_NAMESPACE].u64;
 	if (r->values[LIMIT_CONTAINER].state == VALUE_SET)
 		told.container = arena_span(&all->arena, r->values[LIMIT_CONTAINER].str);
-	if (vec_reserve(&all->items, all->count, sizeof(*all->items)) < 0)
+	if (all->arena.failed || vec_reserve(&all->items, all->count, sizeof(*all->items)) < 0)
 		return -ENOMEM;
+	warnings_tally(all->warnings, r, schema_set(r->schema, 0));
 	all->items[all->count++] = told;
 	return 0;
 }
@@ -98,9 +100,9 @@ static void put_limit(struct buf *b, const struct limit_family *family, const st
 		openmetrics_count(b, family->name, labels, n, v->u64);
 }
 
-int metric_limits(struct buf *b, struct listing *l)
+int metric_limits(struct buf *b, struct listing *l, struct warnings *warnings)
 {
-	struct told_limits all = { .several = l->snapshot.nviews > 0 };
+	struct told_limits all = { .several = l->snapshot.nviews > 0, .warnings = warnings };
 	int e = limits_each(l->kinds, l->nkinds, false, &l->snapshot, note_limit, &all);
 
 	for (size_t f = 0; e == 0 && f < ARRAY_SIZE(limit_families); f++) {

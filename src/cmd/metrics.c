@@ -181,7 +181,7 @@ static void put_view(struct buf *b, const struct survey *s)
 			  1, 1);
 }
 
-static int put_all(struct context *c, struct survey *s, struct buf *b)
+static int put_all(struct context *c, struct survey *s, struct warnings *warnings, struct buf *b)
 {
 	int e;
 
@@ -191,7 +191,7 @@ static int put_all(struct context *c, struct survey *s, struct buf *b)
 	}
 	put_extremes(b, s);
 	put_gauges(b, s);
-	e = metric_limits(b, &s->l);
+	e = metric_limits(b, &s->l, warnings);
 	if (e == 0)
 		e = metric_objects(b, &s->l, &c->options.per_object,
 				   c->options.max.set ? c->options.max.value : USUAL_OBJECTS);
@@ -257,7 +257,7 @@ static int run(struct context *c, int argc, char **argv)
 		status = check_options(c, &list);
 	if (status < 0)
 		status = survey_take(&survey, c, &list, &warnings);
-	if (status < 0 && put_all(c, &survey, &b) < 0)
+	if (status < 0 && put_all(c, &survey, &warnings, &b) < 0)
 		status = out_of_memory(c);
 	if (status < 0)
 		status = write_out(c, &b);

@@ -342,9 +342,11 @@ static int emit_sorted(struct sheet *s)
 
 static void tell(struct context *c, struct buf *text, bool fails, bool mute)
 {
-	if (!buf_cstr(text) || text->len == 0)
+	if (!buf_cstr(text))
+		out_of_memory(c);
+	else if (text->len == 0)
 		return;
-	if (fails)
+	else if (fails)
 		diag_error_escaped(&c->diag, text->data);
 	else if (!mute)
 		diag_note_escaped(&c->diag, text->data);
@@ -363,6 +365,8 @@ int warnings_tell(struct context *c, const struct warnings *warnings, bool mute)
 		warning_text(w, &text);
 		tell(c, &text, warning_fails(w) || (c->options.strict && warning_hides(w)), mute);
 	}
+	if (warnings->starved)
+		out_of_memory(c);
 	unseen_put(warnings, &unseen);
 	tell(c, &unseen, c->options.strict, mute);
 	return warnings->failed || (c->options.strict && warnings->incomplete) ? EXIT_FAILED : EXIT_DONE;

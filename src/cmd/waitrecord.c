@@ -220,5 +220,5 @@ int wait_project(struct projector *projector, const struct wait_graph *g, size_t
 	if (wants_any(projector->want, WAITS_BLOCKED_BY, WAITS_RELEASERS))
 		e = project_releasers(p, w);
 	buf_free(&projection.named);
-	return e;
+	return e == 0 && (r->arena->failed || projector_failed(projector)) ? -ENOMEM : e;
 }

@@ -336,6 +336,8 @@ int wait_tree_print(const struct wait_graph *g, struct context *c)
 		e = print_hopeless(&t);
 	else if (e == 0)
 		print_all(&t);
+	if (e == 0 && t.processes.failed)
+		e = -ENOMEM;
 	free(t.branches);
 	free(t.order);
 	processes_free(&t.processes);

@@ -168,10 +168,11 @@ unsigned create_mode(const struct create_args *args)
 
 void limit_sysctl(struct snapshot *s, const char *path, size_t word, struct value *out)
 {
-	_cleanup_(buf_free) struct buf text = { 0 };
-	int r = read_file_at(s->context->proc, path, &text);
-	struct span rest = buf_span(&text), line;
+	char text[256];
+	ssize_t n = read_small_at(s->context->proc, path, text, sizeof(text));
+	struct span rest = { text, n < 0 ? 0 : (size_t)n }, line;
 	uint64_t v = 0;
+	int r = n < 0 ? (int)n : 0;
 
 	if (r == 0 && !next_line(&rest, &line))
 		r = -EINVAL;

@@ -78,10 +78,10 @@ static int add_details(struct projector *p, struct record *row, const struct fut
 {
 	const struct scan_context *context = p->snapshot->context;
 	const struct process *process = process_get(&p->processes, context, w->pid);
-	const struct task task = { .pid = w->pid, .tid = w->tid };
 	struct span user;
 	uint32_t uid = 0;
 	char state;
+	int e;
 
 	if (!process)
 		return -ENOMEM;
@@ -91,9 +91,11 @@ static int add_details(struct projector *p, struct record *row, const struct fut
 	}
 	if (user_of(context, w->pid, &uid) == 0 && users_uid_name(&p->users, uid, &user) == 0)
 		record_str(row, WAITER_USER, user);
-	state = task_state(context, &task);
-	if (state != '?')
+	e = task_state(context, w->pid, w->tid, &state);
+	if (e == 0)
 		record_bool(row, WAITER_STOPPED, state == 'T' || state == 't');
+	else if (e != -ENOENT)
+		record_unknown(row, WAITER_STOPPED, e);
 	return 0;
 }
 

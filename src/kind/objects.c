@@ -95,7 +95,9 @@ static int project_there(const struct kind *k, struct projector *p, const struct
 	p->snapshot = view;
 	e = k->project(p, i, r);
 	p->snapshot = s;
-	return e == 0 ? record_whereabouts(k, p, view, i, r) : e;
+	if (e == 0)
+		e = record_whereabouts(k, p, view, i, r);
+	return e == 0 && (r->arena->failed || projector_failed(p)) ? -ENOMEM : e;
 }
 
 int stretch_each(const struct stretch *s)

@@ -133,12 +133,13 @@ static void project_memory(struct projector *p, const struct sysv_shm_row *row, 
 	const struct sysv_table *t = &p->snapshot->sysv[SYSV_SHM];
 	uint64_t huge = 0, rss = row->rss;
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	int e = row->rss > row->size ? huge_pages_read(&p->huge_pages) : 0;
 
-	if (row->rss > row->size) {
-		huge_pages_read(&p->huge_pages);
+	if (row->rss > row->size)
 		rss = sysv_shm_rss(row, page, p->huge_pages.sizes, p->huge_pages.count, &huge);
-	}
-	if (sysv_has_column(t, "rss"))
+	if (e < 0)
+		record_unknown(r, SHM_RSS_BYTES, e);
+	else if (sysv_has_column(t, "rss"))
 		record_u64(r, SHM_RSS_BYTES, rss);
 	else
 		record_unknown(r, SHM_RSS_BYTES, EOPNOTSUPP);

@@ -164,6 +164,8 @@ int judge_free(struct projector *p, struct record *r, const struct verdict_field
 
 	bool elsewhere = is_mounted_elsewhere(p, file, &error);
 
+	if (error == -ENOMEM)
+		return error;
 	record_evidence(p, r, at->evidence, "write lease", SHOWS_DISUSE, "granted");
 	record_evidence(p, r, at->evidence, "mounts elsewhere",
 			elsewhere ? SHOWS_RETURN :

@@ -53,13 +53,15 @@ static bool next_block(struct arena *a, size_t n)
 
 void *arena_alloc_block(struct arena *a, size_t n)
 {
+	const size_t most = PTRDIFF_MAX - sizeof(max_align_t) - sizeof(struct arena_block);
 	char *p;
 
-	if (n > PTRDIFF_MAX - sizeof(max_align_t) - sizeof(struct arena_block))
+	if (n <= most)
+		n = (n + sizeof(max_align_t) - 1) & ~(sizeof(max_align_t) - 1);
+	if (n > most || !next_block(a, n)) {
+		a->failed = true;
 		return NULL;
-	n = (n + sizeof(max_align_t) - 1) & ~(sizeof(max_align_t) - 1);
-	if (!next_block(a, n))
-		return NULL;
+	}
 	p = a->next;
 	a->next += n;
 	return p;

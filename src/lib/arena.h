@@ -17,6 +17,7 @@ struct arena {
 	char *next;
 	char *end;
 	size_t total; /* bytes taken from the system */
+	bool failed;  /* memory ran out for something: until arena_free() */
 };
 
 /* The slow half of arena_alloc(): n bytes from another block. */

@@ -33,6 +33,14 @@ int read_file_at(int dirfd, const char *path, struct buf *b)
 	return fd < 0 ? -errno : read_fd(fd, b);
 }
 
+ssize_t read_small_at(int dirfd, const char *path, char *text, size_t size)
+{
+	_cleanup_(close_fd) int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, size);
+
+	return n < 0 ? -errno : n;
+}
+
 /* Drops what was handed out and reads another chunk behind the rest. */
 static int refill(struct line_reader *r)
 {

@@ -9,6 +9,9 @@
  * of /proc and /sys only: it opens what it is told to. 0 or -errno.
  */
 int read_file_at(int dirfd, const char *path, struct buf *b) _must_check_;
+/* The same into a place of the caller's, by one read(2), which is how the kernel tells a small one: bytes
+ * read, or -errno. */
+ssize_t read_small_at(int dirfd, const char *path, char *text, size_t size) _must_check_;
 /* Appends what is left to read of fd to b. 0 or -errno. */
 int read_fd(int fd, struct buf *b) _must_check_;
 /*

@@ -2,6 +2,7 @@
 #include "lib/opt.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "lib/parse.h"
 #include "lib/suggest.h"
@@ -165,16 +166,14 @@ static int take_long(const struct opt_parse *p, int argc, char **argv, int *i, s
 	const char *word = argv[*i] + 2;
 	const char *equals = strchr(word, '=');
 	size_t len = equals ? (size_t)(equals - word) : strlen(word);
-	_cleanup_(buf_free) struct buf spelling = { 0 };
+	char spelling[64];
 	struct found f;
 	const char *arg = equals ? equals + 1 : NULL;
 
 	if (!find_long(p, (struct span){ word, len }, &f))
 		return unknown_long(p, word, len, d);
-	buf_printf(&spelling, "--%s", f.opt->name);
-	f.spelling = buf_cstr(&spelling);
-	if (!f.spelling)
-		return -ENOMEM;
+	snprintf(spelling, sizeof(spelling), "--%s", f.opt->name);
+	f.spelling = spelling;
 	if (!f.opt->arg && arg)
 		return diag_usage(d, "option '%s' takes no argument, but '%s' was given", f.spelling, arg);
 	if (f.opt->arg && !f.opt->optional && !arg) {
@@ -218,9 +217,11 @@ int opt_parse(const struct opt_parse *p, int argc, char **argv, struct opt_rest 
 	int i, r;
 
 	*rest = (struct opt_rest){ 0 };
-	rest->words = calloc((size_t)(argc > 0 ? argc : 0) + 1, sizeof(*rest->words));
-	if (!rest->words)
-		return -ENOMEM;
+	if (!p->first_word_ends) {
+		rest->words = calloc((size_t)(argc > 0 ? argc : 0) + 1, sizeof(*rest->words));
+		if (!rest->words)
+			return -ENOMEM;
+	}
 	for (i = 0; i < argc; i++) {
 		char *word = argv[i];
 

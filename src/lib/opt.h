@@ -89,7 +89,7 @@ struct opt_rest {
 struct opt_parse {
 	const struct opt_group *groups;
 	size_t ngroups;
-	bool first_word_ends; /* stop before the first word that is no option */
+	bool first_word_ends; /* stop before the first word that is no option: there are none then */
 	bool takes_command;   /* what follows "--" is a command; else words like others */
 	const char *hint;     /* where the options are listed: "'ipcctl help list' lists them" */
 };

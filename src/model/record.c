@@ -25,6 +25,8 @@ void record_unknown(struct record *r, size_t field, int error)
 {
 	r->values[field] = (struct value){ .state = VALUE_UNKNOWN, .error = error < 0 ? -error : error };
 	r->unknowns = true;
+	if (r->values[field].error == ENOMEM)
+		r->arena->failed = true;
 }
 
 void record_unknown_why(struct record *r, size_t field, enum why why)

@@ -99,7 +99,8 @@ static inline void record_text(struct record *r, size_t field, const char *s)
 	record_str(r, field, span_of(s));
 }
 
-/* error: errno or -errno of what failed. */
+/* error: errno or -errno of what failed. That memory ran out the arena remembers, too: such a record is not to
+ * be shown. */
 void record_unknown(struct record *r, size_t field, int error);
 void record_unknown_why(struct record *r, size_t field, enum why why);
 /* A formatted string; unknown with ENOMEM if memory runs out. */

@@ -59,7 +59,7 @@ void warnings_add(struct warnings *w, const struct warning *warning)
 		}
 	items = reallocarray(w->items, w->count + 1, sizeof(*items));
 	if (!items) {
-		w->failed = true;
+		w->failed = w->starved = true;
 		return;
 	}
 	w->items = items;
@@ -69,8 +69,9 @@ void warnings_add(struct warnings *w, const struct warning *warning)
 		items[w->count].example = (struct span){ 0 };
 	if (warning->fields)
 		items[w->count].fields = arena_span(&w->arena, span_of(warning->fields)).ptr;
-	w->failed |= warning->fields && !items[w->count].fields;
 	w->count++;
+	w->starved |= w->arena.failed;
+	w->failed |= w->starved;
 }
 
 /* The names of the fields in set that are unknown for this cause. */
@@ -116,6 +117,8 @@ void warnings_tally(struct warnings *w, const struct record *r, struct fieldset 
 					.count = 1,
 					.example = ref >= 0 ? r->values[ref].str : (struct span){ 0 },
 				});
+		w->starved |= names.failed;
+		w->failed |= names.failed;
 	}
 }
 
@@ -125,6 +128,7 @@ void warnings_merge(struct warnings *w, const struct warnings *from)
 		warnings_add(w, &from->items[i]);
 	w->incomplete |= from->incomplete;
 	w->failed |= from->failed;
+	w->starved |= from->starved;
 }
 
 void warnings_free(struct warnings *w)

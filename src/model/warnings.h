@@ -30,11 +30,12 @@ struct warnings {
 	size_t count;
 	struct arena arena; /* fields, examples */
 	bool incomplete;    /* something was hidden or could not be read */
-	bool failed;	    /* a source failed for another reason than permission */
+	bool failed;	    /* a source failed for another reason than permission, or so: */
+	bool starved;	    /* memory ran out for one of them */
 };
 
 /* Adds one, or counts it with one of the same cause. subject, text, because and unseen must live for
- * ever. Lack of memory is remembered in `failed`. EPERM, EACCES
+ * ever. EPERM, EACCES
  * and those of enum why that say so hide; the other reasons leave the view complete; any other errno is a
  * failure. */
 void warnings_add(struct warnings *w, const struct warning *warning);

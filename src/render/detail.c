@@ -75,7 +75,8 @@ static void put_blobs(struct renderer *r, const struct list *list, size_t blob, 
 	}
 }
 
-/* The names of the fields that some row has, separated by commas; NULL: no memory, or none. */
+/* The names of the fields that some row has, separated by commas; NULL: none, or no memory, then names has
+ * failed. */
 static const char *present_fields(const struct list *list, struct buf *names)
 {
 	struct record row;
@@ -90,7 +91,7 @@ static const char *present_fields(const struct list *list, struct buf *names)
 		if (any)
 			buf_printf(names, "%s%s", names->len ? "," : "", list->schema->fields[f].name);
 	}
-	return names->len ? buf_cstr(names) : NULL;
+	return names->len > 0 ? buf_cstr(names) : NULL;
 }
 
 static int put_list(struct renderer *r, const struct list *list, struct buf *out)
@@ -102,6 +103,7 @@ static int put_list(struct renderer *r, const struct list *list, struct buf *out
 	struct view view;
 	struct record row;
 	struct span rest, line;
+	const char *present;
 	size_t blob;
 	int e = 0;
 
@@ -109,7 +111,8 @@ static int put_list(struct renderer *r, const struct list *list, struct buf *out
 		put_blobs(r, list, blob, out);
 		return 0;
 	}
-	if (view_init(&view, &schema, 1, present_fields(list, &names), VIEW_EVERYTHING, &error) < 0)
+	present = present_fields(list, &names);
+	if (names.failed || view_init(&view, &schema, 1, present, VIEW_EVERYTHING, &error) < 0)
 		return -ENOMEM;
 	inner.view = &view;
 	inner.options.headings = true;
@@ -125,6 +128,8 @@ static int put_list(struct renderer *r, const struct list *list, struct buf *out
 		buf_put_span(out, line);
 		buf_putc(out, '\n');
 	}
+	if (e == 0 && table.failed)
+		e = -ENOMEM;
 	renderer_free(&inner);
 	view_free(&view);
 	return e;

@@ -107,7 +107,7 @@ int attach_open(int proc, uint32_t id, const struct attach *attach)
 	struct internal_devices devices;
 	struct stat st;
 	char path[80];
-	int fd;
+	int fd, r;
 
 	snprintf(path, sizeof(path), "%u/map_files/%llx-%llx", attach->pid, (unsigned long long)attach->start,
 		 (unsigned long long)attach->end);
@@ -115,10 +115,10 @@ int attach_open(int proc, uint32_t id, const struct attach *attach)
 	if (fd < 0)
 		return -errno;
 	/* The process may have mapped something else there since. */
-	internal_devices_read(&devices);
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_ino == id &&
+	r = internal_devices_read(&devices);
+	if (r == 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_ino == id &&
 	    internal_devices_has(&devices, st.st_dev))
 		return fd;
 	close_fd(&fd);
-	return -ESTALE;
+	return r < 0 ? r : -ESTALE;
 }

@@ -42,13 +42,13 @@ uint32_t task_inner_number(const struct scan_context *context, uint32_t pid, uin
 }
 
 /* One that has ended owns nothing any more, though its number may still be there: a leader's
- * stays until its threads are gone. */
-static bool is_alive(const struct scan_context *context, uint32_t pid, uint32_t tid)
+ * stays until its threads are gone. 1, 0, or -errno: nobody can tell. */
+static int is_alive(const struct scan_context *context, uint32_t pid, uint32_t tid)
 {
-	const struct task task = { .pid = pid, .tid = tid };
-	char state = task_state(context, &task);
+	char state;
+	int r = task_state(context, pid, tid, &state);
 
-	return state != 'Z' && state != 'X' && state != '?';
+	return r == -ENOENT ? 0 : r < 0 ? r : state != 'Z' && state != 'X';
 }
 
 const struct holding *memory_object_holding(const struct snapshot *s, const struct memory_object *object)
@@ -178,6 +178,7 @@ static void choose(struct futex *futex, const struct scan_context *context, cons
 {
 	struct futex_owner *owner = &futex->owner;
 	uint32_t number = futex->decoded.owner;
+	bool whole = c->whole;
 	unsigned found = 0;
 
 	if (number == 0)
@@ -187,12 +188,16 @@ static void choose(struct futex *futex, const struct scan_context *context, cons
 		*owner = (struct futex_owner){ OWNER_ALIVE, futex->holder_pid, futex->holder_tid };
 		return;
 	}
-	for (size_t i = find_number(c, number); i < c->count && c->items[i].number == number; i++)
-		if (is_alive(context, c->items[i].pid, c->items[i].tid)) {
+	for (size_t i = find_number(c, number); i < c->count && c->items[i].number == number; i++) {
+		int alive = is_alive(context, c->items[i].pid, c->items[i].tid);
+
+		whole &= alive >= 0;
+		if (alive > 0) {
 			*owner = (struct futex_owner){ OWNER_ALIVE, c->items[i].pid, c->items[i].tid };
 			found++;
 		}
-	if (found > 1 || (found == 0 && !c->whole))
+	}
+	if (found > 1 || (found == 0 && !whole))
 		*owner = (struct futex_owner){ .state = OWNER_UNKNOWN };
 	else if (found == 0)
 		owner->state = OWNER_DEAD;

@@ -107,7 +107,8 @@ static int prepare(struct walk *walk, int proc, const struct holders_request *re
 	read_own_link("ns/ipc", walk->ipc_namespace, sizeof(walk->ipc_namespace));
 	read_own_link("ns/mnt", walk->mount_namespace, sizeof(walk->mount_namespace));
 	read_own_link("ns/net", walk->net_namespace, sizeof(walk->net_namespace));
-	internal_devices_read(&walk->devices);
+	if (r == 0)
+		r = internal_devices_read(&walk->devices);
 	for (size_t t = 0; t < MOST_THREADS; t++)
 		walk->walkers[t] = (struct walker){
 			.request = request,
@@ -165,8 +166,8 @@ static void warn(const struct holders *h, int proc, const struct holders_request
 				.rights = request->classes & WALK_DESCRIPTORS ? RIGHTS_OF_DESCRIPTORS :
 										RIGHTS_OF_MAPPINGS });
 	if (h->hidden)
-		pids_warn_hidden(proc, "there may be holders among processes that are not shown here",
-				 warnings);
+		pids_warn_hidden(proc, h->hidden,
+				 "there may be holders among processes that are not shown here", warnings);
 	if (h->elsewhere)
 		warnings_add(
 			warnings,

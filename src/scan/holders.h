@@ -88,7 +88,7 @@ struct holders {
 	uint64_t unidentified;		 /* descriptors whose object this kernel does not tell */
 	uint64_t elsewhere; /* processes with sockets in another network namespace, if sockets were looked for
 			     */
-	bool hidden;	    /* processes may exist that /proc does not show */
+	int hidden;	    /* of pids_may_hide(): not 0 if processes may exist that /proc does not show */
 	bool walked;
 };
 

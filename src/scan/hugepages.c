@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "scan/hugepages.h"
 
-#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 
+#include "lib/file.h"
 #include "lib/parse.h"
 #include "lib/vec.h"
 
@@ -22,20 +24,25 @@ static bool parse_name(struct span name, uint64_t *bytes)
 	return true;
 }
 
-void huge_pages_read(struct huge_pages *h)
+int huge_pages_read(struct huge_pages *h)
 {
-	struct dirent *entry;
-	DIR *dir;
+	_cleanup_(close_fd) int fd = -1;
+	_cleanup_(dir_reader_free) struct dir_reader reader = { 0 };
+	const char *name;
+	int r = 1;
 
 	if (h->read)
-		return;
-	h->read = true;
-	dir = opendir("/sys/kernel/mm/hugepages");
-	if (!dir)
-		return;
-	while (h->count < MOST_HUGE_PAGE_SIZES && (entry = readdir(dir)) != NULL)
-		if (parse_name(span_of(entry->d_name), &h->sizes[h->count]))
+		return 0;
+	h->count = 0;
+	fd = reader.fd = open("/sys/kernel/mm/hugepages", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	while (h->count < MOST_HUGE_PAGE_SIZES && (r = dir_reader_next(&reader, &name)) > 0)
+		if (parse_name(span_of(name), &h->sizes[h->count]))
 			h->count++;
-	closedir(dir);
+	if (r < 0)
+		return r;
 	qsort(h->sizes, h->count, sizeof(h->sizes[0]), by_u64);
+	h->read = true;
+	return 0;
 }

@@ -12,5 +12,5 @@ struct huge_pages {
 	uint64_t sizes[MOST_HUGE_PAGE_SIZES]; /* bytes, ascending */
 };
 
-/* Reads them on the first call; none if the directory cannot be read. */
-void huge_pages_read(struct huge_pages *h);
+/* Reads them, until it succeeds; of a kernel that offers none, none. 0 or -errno. */
+int huge_pages_read(struct huge_pages *h) _must_check_;

@@ -15,6 +15,6 @@ struct internal_devices {
 	size_t count;
 };
 
-/* Asks by means of memfds of our own; none if the kernel has no memfd_create(2). */
-void internal_devices_read(struct internal_devices *devices);
+/* Asks by means of memfds of our own; none if the kernel has no memfd_create(2). 0 or -errno. */
+int internal_devices_read(struct internal_devices *devices) _must_check_;
 bool internal_devices_has(const struct internal_devices *devices, uint64_t dev);

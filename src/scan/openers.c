@@ -105,10 +105,10 @@ static int add(struct openers *o, const struct opening *t, const struct call *ca
 /* A zombie refuses everybody, but waits for nothing. */
 static bool is_dead(const struct opening *t)
 {
-	_cleanup_(buf_free) struct buf text = { 0 };
 	struct process_stat stat;
+	char text[STAT_MOST];
 
-	return read_file_at(t->dir, "stat", &text) == 0 && process_stat_parse(buf_span(&text), &stat) == 0 &&
+	return process_stat_read(t->dir, "stat", text, &stat) == 0 &&
 	       (stat.state == 'Z' || stat.state == 'X');
 }
 

@@ -77,10 +77,10 @@ static int note(struct owners *o, uint32_t uid, uint32_t pid, const struct proce
 static int look_at(struct owners *o, const struct scan_context *context, uint32_t pid, int64_t boot,
 		   uint64_t *threads)
 {
-	_cleanup_(buf_free) struct buf text = { 0 }, line = { 0 };
+	_cleanup_(buf_free) struct buf text = { 0 };
 	struct user_status status;
 	struct process_stat stat;
-	char path[24];
+	char path[24], line[STAT_MOST];
 	int r, e = 0;
 
 	snprintf(path, sizeof(path), "%u/status", pid);
@@ -93,10 +93,8 @@ static int look_at(struct owners *o, const struct scan_context *context, uint32_
 		if (!status.memory && status.threads <= 1)
 			return 0;
 		snprintf(path, sizeof(path), "%u/stat", pid);
-		r = read_file_at(context->proc, path, &line);
+		r = process_stat_read(context->proc, path, line, &stat);
 	}
-	if (r == 0)
-		r = process_stat_parse(buf_span(&line), &stat);
 	if (r == -ENOENT || r == -ESRCH)
 		return 0;
 	if (r == -ENOMEM)
@@ -128,7 +126,7 @@ int owners_read(struct owners *o, const struct scan_context *context)
 		if (!context->own_proc || pids[i] != (uint32_t)getpid())
 			r = look_at(o, context, pids[i], boot, &threads);
 	o->error = n < 0 ? (int)n : r;
-	if (o->error < 0 || pids_may_hide(context->proc, threads))
+	if (o->error < 0 || pids_may_hide(context->proc, threads) != 0)
 		o->complete = false;
 	return o->error == -ENOMEM ? -ENOMEM : 0;
 }

@@ -14,39 +14,39 @@
 
 int pid_start_ticks(const struct scan_context *context, uint32_t pid, uint64_t *ticks)
 {
-	_cleanup_(buf_free) struct buf text = { 0 };
+	char path[32], text[STAT_MOST];
 	struct process_stat stat;
-	char path[32];
 	int r;
 
 	snprintf(path, sizeof(path), "%u/stat", pid);
-	r = read_file_at(context->proc, path, &text);
-	if (r == 0)
-		r = process_stat_parse(buf_span(&text), &stat);
+	r = process_stat_read(context->proc, path, text, &stat);
 	if (r == 0)
 		*ticks = stat.start_ticks;
 	return r;
 }
 
-bool pids_may_hide(int proc, uint64_t seen)
+int pids_may_hide(int proc, uint64_t seen)
 {
-	_cleanup_(buf_free) struct buf text = { 0 };
 	struct span rest, word;
 	const char *slash;
+	char text[128];
 	uint64_t all;
+	ssize_t n;
 
 	if (!proc_is_initial(proc))
-		return true;
+		return 1;
 	/* "0.00 0.01 0.05 1/123 4567": of all threads of the kernel one runs. */
-	if (read_file_at(proc, "loadavg", &text) < 0)
-		return true;
-	rest = buf_span(&text);
+	n = read_small_at(proc, "loadavg", text, sizeof(text));
+	/* It may be left out: subset=pid. */
+	if (n < 0)
+		return n == -ENOENT || n == -EACCES || n == -EPERM ? 1 : (int)n;
+	rest = (struct span){ text, (size_t)n };
 	for (int i = 0; i < 4; i++)
 		if (!next_word(&rest, &word))
-			return true;
+			return 1;
 	slash = memchr(word.ptr, '/', word.len);
 	if (!slash || parse_u64(span_from(word, (size_t)(slash - word.ptr) + 1), &all) < 0)
-		return true;
+		return 1;
 	return all > seen + 16 + all / 32;
 }
 
@@ -111,8 +111,9 @@ static bool is_hidepid(int proc)
 	return false;
 }
 
-void pids_warn_hidden(int proc, const char *text, struct warnings *warnings)
+void pids_warn_hidden(int proc, int hidden, const char *text, struct warnings *warnings)
 {
+	const struct warning uncounted = { .subject = "/proc/loadavg", .error = -hidden, .text = text };
 	const struct warning by_mount = { .subject = "/proc",
 					  .error = EACCES,
 					  .text = text,
@@ -130,6 +131,10 @@ void pids_warn_hidden(int proc, const char *text, struct warnings *warnings)
 					     .unseen = "processes that /proc does not show" };
 	bool hidepid = is_hidepid(proc), inside = !proc_is_initial(proc);
 
+	if (hidden < 0) {
+		warnings_add(warnings, &uncounted);
+		return;
+	}
 	if (hidepid)
 		warnings_add(warnings, &by_mount);
 	if (inside)

@@ -19,9 +19,10 @@ int pid_start_ticks(const struct scan_context *context, uint32_t pid, uint64_t *
 /*
  * Whether processes may exist that the /proc of this descriptor does not show: it is that of a
  * PID namespace inside another, or it shows fewer threads (`seen`) than the kernel counts
- * (hidepid). Some may have come or gone since they were counted.
+ * (hidepid). Some may have come or gone since they were counted. 1, 0, or -errno: it cannot be told, and some
+ * may.
  */
-bool pids_may_hide(int proc, uint64_t seen);
-/* Warns that this is so, with what hides them as far as that can be told. text: what it means;
- * it must live for ever. */
-void pids_warn_hidden(int proc, const char *text, struct warnings *warnings);
+int pids_may_hide(int proc, uint64_t seen) _must_check_;
+/* Warns of what that returned if it is not 0, with what hides them as far as that can be told. text: what it
+ * means; it must live for ever. */
+void pids_warn_hidden(int proc, int hidden, const char *text, struct warnings *warnings);

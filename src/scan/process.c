@@ -78,6 +78,13 @@ int process_stat_parse(struct span text, struct process_stat *out)
 	return r < 0 ? r : field > start ? 0 : -EINVAL;
 }
 
+int process_stat_read(int dir, const char *path, char text[static STAT_MOST], struct process_stat *out)
+{
+	ssize_t n = read_small_at(dir, path, text, STAT_MOST);
+
+	return n < 0 ? (int)n : process_stat_parse((struct span){ text, (size_t)n }, out);
+}
+
 int64_t boot_time(void)
 {
 	const int64_t second = 1000000000;
@@ -124,21 +131,18 @@ static int missing(const struct scan_context *context, uint32_t pid)
 static void read_process(struct process *p, const struct scan_context *context, int64_t boot,
 			 struct arena *arena)
 {
-	_cleanup_(buf_free) struct buf text = { 0 };
+	char path[32], text[STAT_MOST];
 	struct process_stat stat;
 	struct stat st;
-	char path[32];
 
 	if (!context->own_pids) {
 		p->error = -ENOTSUP;
 		return;
 	}
 	snprintf(path, sizeof(path), "%u/stat", p->pid);
-	p->error = read_file_at(context->proc, path, &text);
+	p->error = process_stat_read(context->proc, path, text, &stat);
 	if (p->error == -ESRCH || p->error == -ENOENT)
 		p->error = missing(context, p->pid);
-	if (p->error == 0)
-		p->error = process_stat_parse(buf_span(&text), &stat);
 	if (p->error != 0)
 		return;
 	snprintf(path, sizeof(path), "%u", p->pid);
@@ -157,19 +161,21 @@ static void read_process(struct process *p, const struct scan_context *context, 
 const struct process *process_get(struct processes *p, const struct scan_context *context, uint32_t pid)
 {
 	const struct hash_slot *slot = hash_find(&p->index, pid, NULL);
-	struct process *process;
+	struct process *process = NULL;
 
 	if (slot)
 		return p->items[slot->value];
-	if (vec_reserve(&p->items, p->count, sizeof(*p->items)) < 0)
+	if (vec_reserve(&p->items, p->count, sizeof(*p->items)) == 0)
+		process = arena_calloc(&p->arena, 1, sizeof(*process));
+	if (!process || hash_add(&p->index, pid, (uint32_t)p->count) < 0) {
+		p->failed = true;
 		return NULL;
-	process = arena_calloc(&p->arena, 1, sizeof(*process));
-	if (!process || hash_add(&p->index, pid, (uint32_t)p->count) < 0)
-		return NULL;
+	}
 	process->pid = pid;
 	if (!p->boot)
 		p->boot = boot_time();
 	read_process(process, context, p->boot, &p->arena);
+	p->failed |= process->error == -ENOMEM;
 	p->items[p->count++] = process;
 	return process;
 }

@@ -24,6 +24,7 @@ struct processes {
 	size_t count;
 	struct arena arena;
 	int64_t boot; /* of boot_time(), once asked; so that all starts are told alike */
+	bool failed;  /* memory ran out for one */
 };
 
 /* The process as it was when first asked for; NULL only for lack of memory.
@@ -49,6 +50,11 @@ int64_t boot_time(void);
 int64_t process_start(uint64_t ticks, int64_t boot);
 /* 0 or -EINVAL. The command points into text. */
 int process_stat_parse(struct span text, struct process_stat *out) _must_check_;
+/* More bytes than the file has: 52 numbers, and a name. */
+#define STAT_MOST 2048
+/* The same of a file, into the text given. 0 or -errno. */
+int process_stat_read(int dir, const char *path, char text[static STAT_MOST],
+		      struct process_stat *out) _must_check_;
 /* Reads the numbers in a directory of /proc (processes, threads, descriptors)
  * into *numbers (the caller's to free). How many, or -errno; that of open(2), if dir is what it returned
  * on failure. */

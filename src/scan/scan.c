@@ -45,6 +45,7 @@ struct gathering {
 	size_t nfirst, nrest;
 	struct latch locks_read;
 	struct asking *asking; /* tasks, once they were asked */
+	bool starved;	       /* memory ran out for that */
 };
 
 static unsigned threads_of(const struct scan_request *request)
@@ -179,8 +180,10 @@ static const struct parallel_work *after_walk(void *context)
 {
 	struct gathering *g = context;
 
-	if (wants_tasks(g->snapshot))
-		g->asking = tasks_begin(g->snapshot->context);
+	if (!wants_tasks(g->snapshot))
+		return NULL;
+	g->asking = tasks_begin(g->snapshot->context);
+	g->starved = !g->asking;
 	return g->asking ? tasks_work(g->asking) : NULL;
 }
 
@@ -214,8 +217,8 @@ static int take_holders(struct gathering *g, const struct parallel_work *beside,
 	else
 		r = holders_walk(&s->holders, s->context->proc, &quest.request, &found);
 	quest_free(&quest);
-	if (r == -ENOMEM)
-		return r;
+	if (r == -ENOMEM || g->starved)
+		return -ENOMEM;
 	if (r < 0)
 		warnings_add(&found, &(struct warning){ .subject = "/proc", .error = -r });
 	if (found.incomplete)

@@ -166,6 +166,11 @@ struct projector {
 };
 
 void projector_free(struct projector *p);
+/* Whether memory ran out for something that it asked: what it told is wanting. */
+static inline bool projector_failed(const struct projector *p)
+{
+	return p->users.failed || p->processes.failed;
+}
 
 /*
  * Gathers what the request asks for. A source that cannot be read leaves a

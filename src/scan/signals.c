@@ -271,7 +271,7 @@ static void compact(struct reading *reading, struct process_signals *signals)
 	reading->items = NULL;
 }
 
-static void warn(const struct process_signals *signals, int proc, bool hidden, struct warnings *warnings)
+static void warn(const struct process_signals *signals, int proc, int hidden, struct warnings *warnings)
 {
 	if (signals->unreadable)
 		warnings_add(warnings,
@@ -286,7 +286,7 @@ static void warn(const struct process_signals *signals, int proc, bool hidden, s
 						.unseen = signals->unreadable == 1 ? "process" : "processes",
 						.rights = RIGHTS_OF_MAPPINGS });
 	if (hidden)
-		pids_warn_hidden(proc, "signals may be pending for processes that are not shown here",
+		pids_warn_hidden(proc, hidden, "signals may be pending for processes that are not shown here",
 				 warnings);
 }
 
@@ -311,7 +311,7 @@ static int read_all(struct reading *reading, struct process_signals *signals, un
 		e = e < 0 ? e : reading->readers[t].error;
 	}
 	compact(reading, signals);
-	warn(signals, proc, !reading->named && pids_may_hide(proc, seen), warnings);
+	warn(signals, proc, reading->named ? 0 : pids_may_hide(proc, seen), warnings);
 	return e;
 }
 

@@ -33,7 +33,8 @@ static void warn_of_tasks(const struct snapshot *s, struct warnings *warnings)
 						.unseen = s->tasks.unreadable == 1 ? "task" : "tasks",
 						.rights = RIGHTS_OF_DESCRIPTORS });
 	if (s->tasks.hidden && !s->holders.walked)
-		pids_warn_hidden(s->context->proc, "there may be tasks that are not shown here", warnings);
+		pids_warn_hidden(s->context->proc, s->tasks.hidden,
+				 "there may be tasks that are not shown here", warnings);
 }
 
 /* What the blocked tasks wait for. */
@@ -46,7 +47,8 @@ static int take_blocked(struct snapshot *s, const struct scan_request *request)
 	/* Locks and openers are looked at elsewhere; what a descriptor is open for does not matter. */
 	quest.request.classes &= ~(1U << OBJECT_LOCK);
 	quest.request.access = false;
-	internal_devices_read(&devices);
+	if (r == 0)
+		r = internal_devices_read(&devices);
 	if (r == 0)
 		r = blocked_find(&s->blocked, s->context, &s->tasks, &quest.request, &devices);
 	quest_free(&quest);

@@ -55,15 +55,6 @@ static bool is_gone(int error)
 	return error == -ENOENT || error == -ESRCH;
 }
 
-/* A small file of /proc in one go: bytes read, or -errno. */
-static ssize_t read_small(int dir, const char *path, char *text, size_t size)
-{
-	_cleanup_(close_fd) int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, size);
-
-	return n < 0 ? -errno : n;
-}
-
 /* Whether a task has no memory of a program: it has ended, or is one of the kernel's. Such a one
  * refuses all but root. */
 static bool is_bare(const struct subject *s, uint32_t tid)
@@ -72,7 +63,7 @@ static bool is_bare(const struct subject *s, uint32_t tid)
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "%u/statm", tid);
-	n = read_small(s->tasks, path, text, sizeof(text));
+	n = read_small_at(s->tasks, path, text, sizeof(text));
 	return is_gone((int)n) || (n > 1 && text[0] == '0' && text[1] == ' ');
 }
 
@@ -89,7 +80,7 @@ static bool is_native(struct subject *s, uint32_t tid)
 
 	if (s->class == CLASS_UNKNOWN) {
 		snprintf(path, sizeof(path), "%u/auxv", tid);
-		n = read_small(s->tasks, path, (char *)words, sizeof(words));
+		n = read_small_at(s->tasks, path, (char *)words, sizeof(words));
 		s->class = OTHER;
 		if (n == (ssize_t)sizeof(words)) {
 			bool wide = (words[0] == 0 && words[4] == 0) || (words[1] == 0 && words[5] == 0);
@@ -114,7 +105,7 @@ static enum task_wait ask_wchan(const struct subject *s, uint32_t tid)
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "%u/wchan", tid);
-	n = read_small(s->tasks, path, text, sizeof(text));
+	n = read_small_at(s->tasks, path, text, sizeof(text));
 	return n < 0 ? WAIT_UNKNOWN : wait_of_wchan((struct span){ text, (size_t)n });
 }
 
@@ -160,7 +151,7 @@ static bool ask_task(struct subject *s, uint32_t tid)
 	int r;
 
 	snprintf(path, sizeof(path), "%u/syscall", tid);
-	n = read_small(s->tasks, path, text, sizeof(text));
+	n = read_small_at(s->tasks, path, text, sizeof(text));
 	if (is_gone((int)n))
 		return false;
 	s->asker->seen++;
@@ -327,16 +318,17 @@ int tasks_read(struct tasks *t, const struct scan_context *context, unsigned thr
 	return r;
 }
 
-char task_state(const struct scan_context *context, const struct task *task)
+int task_state(const struct scan_context *context, uint32_t pid, uint32_t tid, char *state)
 {
-	_cleanup_(buf_free) struct buf text = { 0 };
+	char path[48], text[STAT_MOST];
 	struct process_stat stat;
-	char path[48];
+	int r;
 
-	snprintf(path, sizeof(path), "%u/task/%u/stat", task->pid, task->tid);
-	if (read_file_at(context->proc, path, &text) < 0 || process_stat_parse(buf_span(&text), &stat) < 0)
-		return '?';
-	return stat.state;
+	snprintf(path, sizeof(path), "%u/task/%u/stat", pid, tid);
+	r = process_stat_read(context->proc, path, text, &stat);
+	if (r == 0)
+		*state = stat.state;
+	return r == -ESRCH ? -ENOENT : r;
 }
 
 int task_runs(const struct scan_context *context, uint32_t pid, uint32_t tid, uint64_t *runs)
@@ -346,7 +338,7 @@ int task_runs(const struct scan_context *context, uint32_t pid, uint32_t tid, ui
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "%u/task/%u/schedstat", pid, tid);
-	n = read_small(context->proc, path, text, sizeof(text));
+	n = read_small_at(context->proc, path, text, sizeof(text));
 	if (n < 0)
 		return (int)n;
 	rest = (struct span){ text, (size_t)n };

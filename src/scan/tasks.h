@@ -64,7 +64,7 @@ struct tasks {
 	uint64_t unreadable; /* that refused to tell */
 	uint64_t foreign;    /* among the items: TASK_FOREIGN */
 	uint64_t restarted;  /* among the items: TASK_RESTARTED */
-	bool hidden;	     /* there may be tasks that /proc does not show */
+	int hidden;	     /* of pids_may_hide(): not 0 if there may be tasks that /proc does not show */
 	bool looked;	     /* /proc is that of this PID namespace: they were asked */
 	bool complete;	     /* and every one in sight answered; what it said may still be WAIT_UNKNOWN */
 };
@@ -112,6 +112,6 @@ int task_runs(const struct scan_context *context, uint32_t pid, uint32_t tid, ui
 int64_t task_count(const struct scan_context *context, uint32_t pid) _must_check_;
 /* The task among those that wait, or NULL. */
 const struct task *tasks_find(const struct tasks *t, uint32_t pid, uint32_t tid);
-/* R S D Z T t ... of one, as it is now; '?' if it cannot be told. */
-char task_state(const struct scan_context *context, const struct task *task);
+/* R S D Z T t ... of one, as it is now. 0, or -errno; -ENOENT: it has ended. */
+int task_state(const struct scan_context *context, uint32_t pid, uint32_t tid, char *state) _must_check_;
 void tasks_free(struct tasks *t);

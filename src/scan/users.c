@@ -46,18 +46,13 @@ static int ask(uint64_t key, struct buf *scratch, const char **name)
 	return -ENOENT;
 }
 
-static int lookup(struct users *u, uint64_t key, struct span *name)
+static int add(struct users *u, uint64_t key, struct span *name)
 {
-	const struct hash_slot *slot = hash_find(&u->index, key, NULL);
 	_cleanup_(buf_free) struct buf scratch = { 0 };
 	struct user_name *names, entry = { 0 };
 	const char *found = NULL;
 	char digits[20];
 
-	if (slot) {
-		*name = u->names[slot->value].name;
-		return u->names[slot->value].error;
-	}
 	entry.error = ask(key, &scratch, &found);
 	if (entry.error == 0 && found) {
 		entry.name = arena_span(&u->arena, span_of(found));
@@ -78,6 +73,17 @@ static int lookup(struct users *u, uint64_t key, struct span *name)
 	u->count++;
 	*name = entry.name;
 	return entry.error;
+}
+
+static int lookup(struct users *u, uint64_t key, struct span *name)
+{
+	const struct hash_slot *slot = hash_find(&u->index, key, NULL);
+	int e = slot ? u->names[slot->value].error : add(u, key, name);
+
+	if (slot)
+		*name = u->names[slot->value].name;
+	u->failed |= e == -ENOMEM;
+	return e;
 }
 
 int users_uid_name(struct users *u, uint32_t uid, struct span *name)

@@ -15,6 +15,7 @@ struct users {
 	struct user_name *names;
 	size_t count;
 	struct arena arena;
+	bool failed; /* memory ran out for one */
 };
 
 /* The name of a user or group, or its number as text where it has none. 0, or

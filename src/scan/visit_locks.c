@@ -77,8 +77,8 @@ static bool turns_out_locked(const struct visit *v, const struct seat *s)
 	return may_be_locked(v, s);
 }
 
-/* Whether its path leads to that file for us, too; no file system is waited for. */
-static bool leads_to(const struct visit *v, struct span text, uint64_t dev, uint64_t ino)
+/* Whether its path leads to that file for us, too; no file system is waited for. 1, 0 or -ENOMEM. */
+static int leads_to(const struct visit *v, struct span text, uint64_t dev, uint64_t ino)
 {
 	struct object_key found;
 	char path[PATH_MAX];
@@ -86,15 +86,17 @@ static bool leads_to(const struct visit *v, struct span text, uint64_t dev, uint
 	int r;
 
 	if (text.len == 0 || text.len >= sizeof(path) || text.ptr[0] != '/')
-		return false;
+		return 0;
 	r = lookup_in_place(&v->w->place, text, v->w->plain, v->w->nplain, &stx);
 	if (r == -EAGAIN) {
 		memcpy(path, text.ptr, text.len);
 		path[text.len] = '\0';
 		r = lookup_cached(AT_FDCWD, path, false, false, &stx);
 	}
+	if (r < 0)
+		return r == -ENOMEM ? r : 0;
 	found = file_key(OBJECT_LOCK, &stx);
-	return r == 0 && found.dev == dev && found.ino == ino;
+	return found.dev == dev && found.ino == ino;
 }
 
 /*
@@ -108,12 +110,11 @@ static int look_at_file(const struct visit *v, const struct seat *s, struct lock
 	struct object_key file = { .dev = line->dev, .ino = line->ino };
 	bool plain = device_is_among(v->w->plain, v->w->nplain, line->dev);
 	struct statx stx;
-	int r;
+	int r = plain ? leads_to(v, text, file.dev, file.ino) : 0;
 
 	lock->looked = true;
 	lock->path = text;
-	lock->leads = plain && leads_to(v, text, file.dev, file.ino);
-	if (!lock->leads) {
+	if (r == 0) {
 		r = look_behind(s->dir, s->name, STATX_BASIC_STATS, &stx);
 		if (r == 0)
 			r = seat_still_there(s);
@@ -124,8 +125,11 @@ static int look_at_file(const struct visit *v, const struct seat *s, struct lock
 		if (lock->deleted)
 			lock->path = without_deleted(text);
 		else
-			lock->leads = leads_to(v, text, file.dev, file.ino);
+			r = leads_to(v, text, file.dev, file.ino);
 	}
+	if (r < 0)
+		return r;
+	lock->leads = r > 0;
 	if (device_is_among(v->w->ambiguous, v->w->nambiguous, line->dev))
 		lock->subvolume = file.dev;
 	lock->file_dev = file.dev;

@@ -19,8 +19,8 @@ from program import Ipcctl, Factory
 
 # Where an mqueue file system is mounted for a test, in its own mount namespace.
 MQUEUE = "/dev/mqueue" if os.path.isdir("/dev/mqueue") else "/mnt"
-pytest.register_assert_rewrite("leftovers", "holdings", "monitoring", "stage", "scenes_readme", "scenes_manual",
-                               "scenes_pages")
+pytest.register_assert_rewrite("leftovers", "holdings", "monitoring", "comparing", "stage", "scenes_readme",
+                               "scenes_manual", "scenes_pages")
 import leftovers  # noqa: E402: only now are its assertions told in full
 
 # What looks paths up without waiting for a file system, or races with others.

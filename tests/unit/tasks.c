@@ -436,6 +436,7 @@ static void a_living_thread(void **state)
 	struct waiter w = { .word = 7 };
 	struct scan_context context;
 	const struct task *task = NULL;
+	char letter = 0;
 	struct tasks tasks = { 0 };
 	pthread_t thread;
 
@@ -456,7 +457,8 @@ static void a_living_thread(void **state)
 	assert_int_equal(task->args[0], (uintptr_t)&w.word);
 	assert_int_equal(task->args[1], FUTEX_WAIT);
 	assert_int_equal(task->args[2], 7);
-	assert_int_equal(task_state(&context, task), 'S');
+	assert_int_equal(task_state(&context, task->pid, task->tid, &letter), 0);
+	assert_int_equal(letter, 'S');
 	assert_null(find(&tasks, (uint32_t)syscall(SYS_gettid)));
 	syscall(SYS_futex, &w.word, FUTEX_WAKE, 1, NULL, NULL, 0);
 	pthread_join(thread, NULL);
