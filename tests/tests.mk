@@ -63,8 +63,8 @@ $(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/objects/tests/unit/%.o $(LIBRARY)
 .SECONDARY: $(UNIT_OBJECTS) $(FACTORY_OBJECTS) $(FACTORY_MUSL_OBJECTS)
 -include $(FACTORY_OBJECTS:.o=.d) $(FACTORY_MUSL_OBJECTS:.o=.d) $(UNIT_OBJECTS:.o=.d)
 
-.PHONY: check check-user check-valgrind check-compilers check-musl check-packaging check-bare sanitize \
-	sanitize-thread coverage test-programs deps-test
+.PHONY: check check-user check-valgrind check-compilers check-musl check-musl-run check-m32 check-32 \
+	check-packaging check-bare sanitize sanitize-thread coverage test-programs deps-test
 
 test-programs: $(PROGRAM) $(FACTORY) $(FACTORY_MUSL) $(FOREIGN) $(STORY) $(UNIT_TESTS)
 
@@ -137,6 +137,40 @@ $(BUILD)/musl/%.o: src/%.c Makefile tests/tests.mk
 check-musl: $(if $(shell command -v $(MUSL_CC)),$(MUSL_OBJECTS)) ## compile the program with musl, warnings being errors
 	@command -v $(MUSL_CC) >/dev/null || echo "skipped: no $(MUSL_CC)"
 
+# The whole of it, linked with musl, and the tests: with the factories of both libraries, as ever. Debian's cJSON and
+# cmocka are for its own library alone: they are built of their sources, with a mirror, and this is therefore not
+# part of anything else.
+MUSL_LIBRARIES := $(BUILD)/musl/libraries
+MUSL_BUILD := $(BUILD)/musl/run
+MUSL_MAKE = $(MAKE) CC=$(MUSL_CC) BUILD=$(MUSL_BUILD) PROGRAM=$(MUSL_BUILD)/ipcctl \
+	CPPFLAGS="-isystem $(MUSL_LIBRARIES)/include $(filter-out -std=% -O% -g -D%,$(MUSL_FLAGS))" \
+	CJSON_CFLAGS= CJSON_LIBS=-lcjson LDFLAGS=-L$(MUSL_LIBRARIES)/lib
+MUSL_UNIT_TESTS := $(UNIT_TESTS:$(BUILD)/%=$(MUSL_BUILD)/%)
+check-musl-run: test-programs ## run all tests on a build with musl (with musl-gcc, and the sources of what it links to)
+	$(Q)if ! { command -v $(MUSL_CC) && command -v apt-get && command -v dpkg-source; } >/dev/null; then \
+		echo "skipped: no $(MUSL_CC), or no sources by apt-get(8)"; \
+	else MUSL_CC=$(MUSL_CC) tests/musl $(MUSL_LIBRARIES) && $(MUSL_MAKE) $(MUSL_BUILD)/ipcctl $(MUSL_UNIT_TESTS) && \
+		IPCCTL=$(MUSL_BUILD)/ipcctl FACTORY=$(FACTORY) $(PYTHON) tests/run \
+			$(or $(TESTS),$(MUSL_UNIT_TESTS) $(CLI_TESTS)); fi
+
+# The same as check-musl with words of 32 bits, where the compiler and the headers know such; and all of it, in a root
+# of that architecture, whose programs this kernel runs.
+HAS_M32 = $(shell echo '\#include <stdio.h>' | $(CC) -m32 -E - >/dev/null 2>&1 && echo yes)
+M32_OBJECTS := $(SOURCES:src/%.c=$(BUILD)/m32/%.o)
+$(BUILD)/m32/%.o: src/%.c Makefile tests/tests.mk
+	@mkdir -p $(@D)
+	@echo "  CC      $< (-m32)"
+	$(Q)$(CC) -m32 $(need_CPPFLAGS) $(CPPFLAGS) $(need_CFLAGS) -O1 $(DEPFLAGS) -c -o $@ $<
+
+-include $(M32_OBJECTS:.o=.d)
+
+check-m32: $(if $(filter check-m32,$(MAKECMDGOALS)),$(if $(HAS_M32),$(M32_OBJECTS))) ## compile the program with words of 32 bits, warnings being errors
+	@$(if $(HAS_M32),:,echo "skipped: $(CC) has no -m32 here, or no headers for it")
+
+BARE_ARCH_32 ?= i386
+check-32: ## build and run all tests in a bare Debian of 32 bits (with debootstrap)
+	$(Q)BARE_ARCH=$(BARE_ARCH_32) tests/bare TEST
+
 # JOBS: how many processes its own builds may use.
 check-packaging: ## check the tarball, the build from it, and the Debian package
 	$(Q)JOBS=$(or $(JOBS),1) tests/packaging
@@ -152,7 +186,8 @@ lint: ## check scripts, manual pages and C with the linters that are there
 
 # Debian's package would make a cluster, and start its server, which no test needs.
 NO_CLUSTER := /etc/postgresql-common/createcluster.d/ipcctl-tests.conf
-# What clang's sanitizers and libFuzzer link to is a package of its own in newer releases only.
+# What clang's sanitizers and libFuzzer link to is a package of its own in newer releases only; words of other sizes
+# exist on some architectures only.
 deps-test: ## install what the tests need (as root, or a user with sudo)
 	@if command -v apt-get >/dev/null; then \
 		if [ ! -d /usr/lib/postgresql ]; then $(SUDO) mkdir -p $(dir $(NO_CLUSTER)) && \
@@ -161,7 +196,8 @@ deps-test: ## install what the tests need (as root, or a user with sudo)
 			python3 python3-pytest python3-jsonschema libcmocka-dev valgrind clang clang-tidy cppcheck mandoc \
 			shellcheck btrfs-progs util-linux bash bash-completion libc6-dbg musl-tools strace postgresql prometheus \
 			prometheus-node-exporter graphviz jq procps dpkg-dev lintian git \
-			$$(apt-cache show libclang-rt-dev >/dev/null 2>&1 && echo libclang-rt-dev); \
+			$$(for package in libclang-rt-dev gcc-multilib; do \
+				apt-cache show $$package >/dev/null 2>&1 && echo $$package; done); \
 		status=$$?; $(SUDO) rm -f $(NO_CLUSTER); exit $$status; \
 	elif command -v dnf >/dev/null; then $(SUDO) dnf install -y python3 python3-pytest python3-jsonschema \
 		libcmocka-devel valgrind clang clang-tools-extra cppcheck compiler-rt libasan libubsan mandoc ShellCheck \

@@ -38,7 +38,8 @@ static bool is_musl(const uint32_t *w, size_t words, struct semaphore *out)
 	/* The top bit is, since 1.2.4, a mark that somebody waits. */
 	out->value = w[0] == MUSL_WAITED_FOR ? 0 : w[0] & VALUE_MAX;
 	out->waiters = w[1];
-	return all_zero(w + 2, words - 2) && w[1] <= MOST_WAITERS;
+	/* What is behind these three words sem_open(3) takes from its stack as it is. */
+	return w[2] == 0 && w[1] <= MOST_WAITERS;
 }
 
 void semaphore_decode(struct span bytes, struct semaphore *out)

@@ -161,6 +161,14 @@ def factory(isolated):
 
 
 @pytest.fixture
+def own_factory(ipcctl, factory):
+    """The factory with the program's libc, where that is not the system's."""
+    with contextlib.ExitStack() as stack:
+        path = factory.path + "-musl"
+        yield Factory(path, stack) if ipcctl.musl and os.access(path, os.X_OK) else factory
+
+
+@pytest.fixture
 def foreign_program(top):
     """A program whose words are of the other size: tests/factory/foreign."""
     program = os.path.join(top, os.path.dirname(os.environ.get("FACTORY", "build/tests/factory")), "foreign")

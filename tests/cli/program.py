@@ -3,10 +3,12 @@
 that every output must keep."""
 
 import decimal
+import errno
 import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import tempfile
 import threading
@@ -41,6 +43,22 @@ ENVIRONMENT = {
 }
 
 PR_CAPBSET_DROP = 24
+
+
+def is_musls(path):
+    """Whether a program is linked with musl: another libc than the interpreter's may be."""
+    with open(path, "rb") as f:
+        return b"/ld-musl-" in f.read()
+
+
+# What the program's libc says: which file has a semaphore, which signal is the first that is free, what an error is.
+MUSL = is_musls(os.path.join(os.path.dirname(__file__), "../..", os.environ.get("IPCCTL", "ipcctl")))
+RTMIN = 35 if MUSL else signal.SIGRTMIN
+MUSLS_WORDS = {errno.EIO: "I/O error", errno.EMFILE: "No file descriptors available"}
+
+
+def words_of(error):
+    return MUSLS_WORDS[error] if MUSL else os.strerror(error)
 
 
 def strict_json(data):
@@ -125,6 +143,7 @@ class Ipcctl:
     def __init__(self, path, cwd):
         self.path, self.cwd = path, cwd
         self.wrapper = shlex.split(os.environ.get("IPCCTL_WRAPPER", ""))
+        self.musl = MUSL
         # Where a wrapper that reports to a file is to put it; every user may write there.
         self.logs = tempfile.TemporaryDirectory()
         os.chmod(self.logs.name, 0o1777)

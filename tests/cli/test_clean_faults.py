@@ -28,9 +28,9 @@ ERRORS = {
     "recvmsg": "EIO", "recvfrom": "EIO", "ioctl": "EINVAL", "kill": "EPERM", "process_vm_readv": "EPERM",
     "pidfd_open": "EMFILE", "pidfd_getfd": "EPERM", "memfd_create": "EMFILE", "capget": "EINVAL", "prctl": "EINVAL",
     "getsockopt": "EIO", "getsockname": "EIO", "uname": "EFAULT", "name_to_handle_at": "EOPNOTSUPP",
-    # Their names where words are narrow.
+    # Where words are narrow, and with musl.
     "fstatat64": "EACCES", "fstat64": "EIO", "_llseek": "EINVAL", "fcntl64": "EINVAL", "fstatfs64": "EIO",
-    "mmap2": "ENOMEM",
+    "mmap2": "ENOMEM", "open": "EACCES", "stat": "EACCES", "lstat": "EACCES",
 }
 AT_DIRECTORY = {"openat", "openat2", "newfstatat", "fstatat64", "statx", "readlinkat"}
 
@@ -250,7 +250,7 @@ PROBES = {
     "lease": ("fcntl,fcntl64:EINVAL,EACCES,ENOLCK", "", FILES, UNKNOWN),
     "file": ("openat:EACCES,EMFILE,ENXIO", "left", {"posix-shm", "posix-mq"}, UNKNOWN),
     "opened-file": ("newfstatat,fstat,fstatat64,fstat64,statx:EIO", "/dev/shm/left", {"posix-shm"}, UNKNOWN),
-    "mounts": ("openat:EACCES,EMFILE", "/proc/self/mountinfo", FILES | {"unix-socket"}, UNKNOWN),
+    "mounts": ("openat,open:EACCES,EMFILE", "/proc/self/mountinfo", FILES | {"unix-socket"}, UNKNOWN),
     "processes": ("getdents64:EIO,EACCES", "/proc", FILES | RECORDS, UNKNOWN | {"stale"}),
     "status": ("openat:EACCES,EMFILE", "1/status", FILES | RECORDS, IDLE | {"stale"}),
     "stat": ("openat:EACCES,EMFILE", "1/stat", FILES | RECORDS, IDLE | {"stale", "unknown"}),

@@ -15,7 +15,7 @@ import time
 import kernel
 import pytest
 from holdings import listed, not_there, only
-from program import ENVIRONMENT, drop_capabilities, unescape
+from program import ENVIRONMENT, RTMIN, drop_capabilities, unescape
 
 # What COMMAND finds: its environment, its descriptors and what they are.
 TELL = """
@@ -457,7 +457,7 @@ def test_kill(ipcctl, signals, factory, kind):
 
 
 @pytest.mark.parametrize("word, number", [("KILL", 9), ("SIGUSR1", 10), ("usr2", 12), ("15", 15), ("HUP", 1),
-                                          ("RTMIN+1", 35)])
+                                          ("RTMIN+1", RTMIN + 1)])
 def test_kill_with(ipcctl, signals, background, word, number):
     code = "import os, sys, time; r, w = os.pipe(); print(os.fstat(r).st_ino, flush=True); time.sleep(99)"
     process = background(sys.executable, "-c", code, stdout=subprocess.PIPE)

@@ -2,6 +2,7 @@
 """list: every field of every kind equals what the kernel says of the object."""
 
 import os
+import struct
 import subprocess
 import time
 
@@ -268,6 +269,12 @@ def test_posix_sem_of_musl_by_name(ipcctl, factory, layout):
     expect.matches(o, expect.posix_sem("musl:/lock", file="lock"))
     expect.matches(o, {"value": 3, "waiters": 1, "layout": layout, "name": "/lock"})
     assert ipcctl.describe("posix-sem:musl:/lock")["value"] == 3
+
+
+def test_posix_sem_of_musl_with_what_was_on_the_stack(ipcctl, factory):
+    """Its sem_open(3) sets three words, and writes the others as they are."""
+    factory("file", name="/dev/shm/lock", content=struct.pack("<8I", 3, 1, 0, 0x55d4, 7, 0xf7a0c040, 0x7fff, 1))
+    expect.matches(ipcctl.objects("posix")["posix-sem:musl:/lock"], {"value": 3, "waiters": 1, "layout": "musl-64"})
 
 
 def test_posix_sem_of_musl_waited_for(ipcctl, factory):

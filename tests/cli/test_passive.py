@@ -94,7 +94,7 @@ def test_dry_run_and_failed_requests_disturb_nothing(ipcctl, zoo):
         ["create", "posix-shm", "/dir"],
         ["create", "posix-mq", "/q", "--maxmsg", "1"],
         ["create", "posix-mq", "/q", "--maxmsg", "1", "--exist-ok"],
-        ["create", "posix-sem", "/s", "--value", "9", "--exist-ok"],
+        ["create", "posix-sem", "/musl" if ipcctl.musl else "/s", "--value", "9", "--exist-ok"],
         ["remove", "posix-shm:/dir", "posix-shm:/fifo"],
         ["remove", f"sysv-shm:key={key}"],
     ])

@@ -93,7 +93,7 @@ def test_describing(ipcctl, valid, zoo):
 
 
 def test_creating(ipcctl, valid):
-    for words in (["sysv-shm", "--size=1"], ["sysv-sem"], ["sysv-msg"], ["posix-shm", "/a"], ["posix-sem", "/a"],
+    for words in (["sysv-shm", "--size=1"], ["sysv-sem"], ["sysv-msg"], ["posix-shm", "/a"], ["posix-sem", "/b"],
                   ["posix-mq", "/a"]):
         valid(ipcctl.json("create", *words))
 

@@ -17,23 +17,20 @@ import jsonschema
 import kernel
 import pytest
 from holdings import left_out, listed, not_there, only, starts, views
-from program import ENVIRONMENT, Churn, become, drop_capabilities, unescape
+from program import ENVIRONMENT, RTMIN, Churn, become, drop_capabilities, unescape
 
-USR1, USR2, TERM, RT = signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM, signal.SIGRTMIN
+USR1, USR2, TERM, RT = signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM, RTMIN
 # How long something may take that happens at once but for a busy machine.
 PATIENCE = 60
 
 
 def name(number):
     """As the program is to call it, from what Python knows of signals."""
-    if number == signal.SIGRTMIN:
+    if number == RTMIN:
         return "SIGRTMIN"
-    if number > signal.SIGRTMIN:
-        return f"SIGRTMIN+{number - signal.SIGRTMIN}"
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"SIG{number}"
+    if number > RTMIN:
+        return f"SIGRTMIN+{number - RTMIN}"
+    return f"SIG{number}" if number >= 32 else signal.Signals(number).name  # those are its libc's own
 
 
 def names(numbers):

@@ -79,7 +79,7 @@ def test_what_else_sends(ipcctl, background):
     """A timer, a child, a descriptor; who sent it is told where that means something."""
     code = f"""
 import ctypes, fcntl, os, signal, sys, time
-rt = signal.SIGRTMIN
+rt = {int(RT)}
 signal.pthread_sigmask(signal.SIG_BLOCK, [rt, rt + 1, signal.SIGCHLD, signal.SIGIO])
 libc = ctypes.CDLL(None, use_errno=True)
 class Event(ctypes.Structure):

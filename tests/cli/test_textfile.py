@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """metrics --textfile: the file is replaced in one, or stays as it was, and nothing is left beside it."""
 
+import errno
 import os
 import pathlib
 import resource
@@ -10,7 +11,7 @@ import subprocess
 import kernel
 import pytest
 from monitoring import Exposition, traced
-from program import ENVIRONMENT, NOBODY, Churn, become
+from program import ENVIRONMENT, NOBODY, Churn, become, words_of
 
 OLD = b"# what was there\n"
 
@@ -243,5 +244,5 @@ def test_each_step_may_fail(ipcctl, path, call, when, whole):
         assert (result.status, result.errors) == (0, []) and Exposition(path.read_bytes())
         assert os.listdir(path.parent) == ["ipcctl.prom"]
     else:
-        assert result.status == 1 and result.errors == [f"ipcctl: metrics: {path}: Input/output error; it is as it was"]
+        assert result.status == 1 and result.errors == [f"ipcctl: metrics: {path}: {words_of(errno.EIO)}; it is as it was"]
         unchanged(path, before)
