@@ -6,6 +6,8 @@
 #include <sys/resource.h>
 
 #include "kind/common.h"
+#include "lib/file.h"
+#include "lib/parse.h"
 
 /* The largest of what the queues have, or their bytes as the kernel accounts them. */
 struct queue_totals {
@@ -13,12 +15,38 @@ struct queue_totals {
 	int error;
 };
 
-static struct queue_totals total_queues(const struct snapshot *s, uid_t user)
+/*
+ * Bytes of a word of the kernel, whatever those of ours are: with narrow ones it has no room for mappings of
+ * 4 GiB. Or -errno.
+ */
+static int kernel_word(const struct snapshot *s)
+{
+	const struct span key = SPAN("VmallocTotal:"); /* in kB */
+	_cleanup_(buf_free) struct buf text = { 0 };
+	struct span rest, line, word;
+	uint64_t room;
+	int r;
+
+	if (sizeof(long) == 8)
+		return 8;
+	r = read_file_at(s->context->proc, "meminfo", &text);
+	if (r < 0)
+		return r;
+	rest = buf_span(&text);
+	while (next_line(&rest, &line)) {
+		if (!span_starts(line, key.ptr))
+			continue;
+		line = span_from(line, key.len);
+		return next_word(&line, &word) && parse_u64(word, &room) == 0 ? room >> 22 ? 8 : 4 : -EBADMSG;
+	}
+	return -ENOENT;
+}
+
+static struct queue_totals total_queues(const struct snapshot *s, uid_t user, unsigned word)
 {
 	/* mqueue_get_inode() in ipc/mqueue.c: each slot costs a struct msg_msg, and
-	 * each of up to 32768 priorities a tree node; both are 48 bytes on 64 bits. */
-	const uint64_t slot = sizeof(void *) == 8 ? 48 : 24, node = sizeof(void *) == 8 ? 48 : 24;
-	const uint64_t priorities = 32768;
+	 * each of up to 32768 priorities a tree node; both are six words. */
+	const uint64_t slot = 6 * word, node = 6 * word, priorities = 32768;
 	struct queue_totals t = { 0 };
 
 	for (size_t i = 0; i < s->queues.count; i++) {
@@ -57,7 +85,7 @@ static void limit_queues_max(struct snapshot *s, struct limit_value *out)
 
 static void limit_msg_max(struct snapshot *s, struct limit_value *out)
 {
-	struct queue_totals t = total_queues(s, geteuid());
+	struct queue_totals t = total_queues(s, geteuid(), 0);
 
 	limit_sysctl(s, "sys/fs/mqueue/msg_max", 0, &out->limit);
 	out->used = total_value(&t, t.maxmsg);
@@ -65,7 +93,7 @@ static void limit_msg_max(struct snapshot *s, struct limit_value *out)
 
 static void limit_msgsize_max(struct snapshot *s, struct limit_value *out)
 {
-	struct queue_totals t = total_queues(s, geteuid());
+	struct queue_totals t = total_queues(s, geteuid(), 0);
 
 	limit_sysctl(s, "sys/fs/mqueue/msgsize_max", 0, &out->limit);
 	out->used = total_value(&t, t.msgsize);
@@ -83,13 +111,16 @@ static void limit_msgsize_default(struct snapshot *s, struct limit_value *out)
 
 static void limit_rlimit(struct snapshot *s, struct limit_value *out)
 {
-	struct queue_totals t = total_queues(s, geteuid());
+	int word = kernel_word(s);
+	struct queue_totals t = total_queues(s, geteuid(), word > 0 ? (unsigned)word : 0);
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_MSGQUEUE, &limit) < 0)
 		out->limit = (struct value){ .state = VALUE_UNKNOWN, .error = errno };
 	else if (limit.rlim_cur != RLIM_INFINITY)
 		out->limit = value_u64(limit.rlim_cur);
+	if (word < 0)
+		t.error = -word;
 	out->used = total_value(&t, t.bytes);
 }
 
