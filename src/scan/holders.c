@@ -58,6 +58,8 @@ static void visit_again(void *context, unsigned thread, size_t item)
 
 	if (!walk->slices[item].early)
 		return;
+	/* Its number may be another one's by now: whatever was learned of who it is goes, too. */
+	walk->processes[item] = (struct holder){ .pid = walk->processes[item].pid };
 	walk_process(w, &walk->processes[item], (uint32_t)item);
 	walk->slices[item] = (struct slice){ thread, before, w->nholdings - before, false };
 	w->unreadable = unreadable;

@@ -2,6 +2,8 @@
 """Thousands of processes a second start and end while everything is listed: no error, no
 crash, no hang, and nobody is taken for another."""
 
+import fcntl
+import socket
 import time
 
 import kernel
@@ -77,8 +79,19 @@ def judge(objects, stable, storm):
     return got
 
 
+@pytest.fixture
+def lock_in_flight(tmp_path):
+    """A lock that nobody is seen to have makes whoever was looked at early be looked at twice."""
+    ours, other = socket.socketpair()
+    with ours, other, open(tmp_path / "locked", "wb") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        socket.send_fds(ours, [b"x"], [f.fileno()])
+        f.close()
+        yield
+
+
 @pytest.mark.parametrize("reuse", [0, 1], ids=["new-numbers", "same-numbers"])
-def test_list_all(ipcctl, factory, stable, reuse):
+def test_list_all(ipcctl, factory, stable, lock_in_flight, reuse):
     """The numbers of processes that ended are given to others at once."""
     storm = factory("storm", hold=True, reuse=reuse)
     runs = 5 if ipcctl.slow else 100
