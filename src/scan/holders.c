@@ -17,6 +17,7 @@ static void visit(void *context, unsigned thread, size_t item)
 	struct walker *w = &walk->walkers[thread];
 	const struct parallel_work *beside = w->request->beside;
 	size_t before = w->nholdings;
+	uint64_t unreadable;
 	bool early;
 
 	if (beside && item < beside->count) {
@@ -24,9 +25,11 @@ static void visit(void *context, unsigned thread, size_t item)
 		return;
 	}
 	item -= beside ? beside->count : 0;
+	unreadable = w->unreadable;
 	early = !locks_are_known(w->request);
 	walk_process(w, &walk->processes[item], (uint32_t)item);
-	walk->slices[item] = (struct slice){ thread, before, w->nholdings - before, early };
+	walk->slices[item] =
+		(struct slice){ thread, before, w->nholdings - before, early, w->unreadable > unreadable };
 }
 
 /* Whether nobody has been seen to hold it. */
@@ -46,7 +49,8 @@ static bool misses_holders(const struct walk *walk, const struct proc_locks *loc
 	return false;
 }
 
-/* What the second look at a process finds stands for what the first found; it is counted once. */
+/* What the second look at a process finds stands for what the first found; it is counted once, even if but
+ * one of them could not read it whole. */
 static void visit_again(void *context, unsigned thread, size_t item)
 {
 	struct walk *walk = context;
@@ -58,8 +62,11 @@ static void visit_again(void *context, unsigned thread, size_t item)
 	if (!walk->slices[item].early)
 		return;
 	walk_process(w, &walk->processes[item], (uint32_t)item);
-	walk->slices[item] = (struct slice){ thread, before, w->nholdings - before, false };
-	w->unreadable = unreadable;
+	walk->slices[item].thread = thread;
+	walk->slices[item].first = before;
+	walk->slices[item].count = w->nholdings - before;
+	if (walk->slices[item].unreadable)
+		w->unreadable = unreadable;
 	w->elsewhere = elsewhere;
 	w->unidentified = unidentified;
 	w->threads = threads;
