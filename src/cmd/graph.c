@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
 #include "cmd/graphdraw.h"
 #include "cmd/graphlabel.h"
 #include "cmd/registry.h"
@@ -35,9 +37,10 @@ static int look(struct listing *l, struct wait_look *look, const struct kind_lis
 	struct context *c = l->context;
 	int status = wait_look_init(look, c, list);
 
-	request.sources = graph_sources(l) | wait_look_sources(look);
-	if (status < 0)
+	if (status < 0) {
+		request.sources = graph_sources(l) | wait_look_sources(look);
 		status = listing_take(l, &request);
+	}
 	scan_request_free(&request);
 	if (status >= 0)
 		return status;
@@ -60,7 +63,9 @@ static int build(struct graph *g, const struct wait_graph *waits)
 		e = graph_reach(g);
 	if (e == 0)
 		e = graph_fill(g);
-	return e == 0 ? graph_bundle(g) : e;
+	if (e == 0)
+		e = graph_bundle(g);
+	return e == 0 && g->arena.failed ? -ENOMEM : e;
 }
 
 /* People are told on standard error; the text has it as comments, too. */

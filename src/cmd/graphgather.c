@@ -303,8 +303,11 @@ int graph_gather(struct graph *g)
 	if (!g->left)
 		return -ENOMEM;
 	g->self = GRAPH_NOTHING;
-	if (l->context->scan.own_proc && l->context->scan.own_pids)
+	if (l->context->scan.own_proc && l->context->scan.own_pids) {
 		g->self = graph_process_of(g, (uint32_t)getpid());
+		if (g->self == GRAPH_NOTHING)
+			return -ENOMEM;
+	}
 	for (size_t i = 0; e == 0 && i < l->nkinds; i++) {
 		struct gathering a = { .g = g, .kind = i, .at = graph_columns_of(l->kinds[i]) };
 		struct fieldset all;

@@ -92,6 +92,8 @@ int graph_write_json(const struct graph *g, struct sheet *sheet)
 	}
 	sheet->renderer.view = before;
 	view_free(&w.view);
+	if (w.arena.failed)
+		e = -ENOMEM;
 	arena_free(&w.values);
 	arena_free(&w.arena);
 	return e < 0 ? -ENOMEM : 0;

@@ -255,7 +255,9 @@ static void project_roles(const struct graph *g, uint32_t roles, struct record *
 			buf_printf(&text, "%s%.*s", text.len ? ", " : "", (int)g->roles[i].len,
 				   g->roles[i].ptr);
 	all = arena_span(r->arena, buf_span(&text));
-	if (text.len > 0 && all.ptr)
+	if (text.failed)
+		record_unknown(r, EDGE_ROLES, ENOMEM);
+	else if (text.len > 0 && all.ptr)
 		record_str(r, EDGE_ROLES, all);
 }
 

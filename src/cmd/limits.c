@@ -5,6 +5,7 @@
 
 #include "cmd/registry.h"
 #include "cmd/select.h"
+#include "kind/whereabouts.h"
 
 static const char *const unit_values[] = { "bytes", "count", NULL };
 
@@ -78,9 +79,11 @@ static int limit_place(const struct kind *k, const struct snapshot *s, struct in
 	const int part = kind_part(k);
 	struct span text = { 0 };
 
-	if (part < 0 || s->place->parts[part].ino == 0)
+	if (part < 0)
 		return 0;
-	record_u64(r, LIMIT_NAMESPACE, s->place->parts[part].ino);
+	record_place(r, LIMIT_NAMESPACE, &s->place->parts[part]);
+	if (s->place->parts[part].ino == 0)
+		return 0;
 	if (s->place->pid == 0 && s->place->parts[part].empty)
 		return 0;
 	in = inhabitants_of(inhabitants, s->context, s->place->pid);

@@ -161,14 +161,17 @@ static void project_owner(struct projector *p, struct record *r, const struct fu
 		record_u64(r, FUTEX_OWNER_TID, owner->tid);
 		if (process && process->error == 0)
 			record_str(r, FUTEX_OWNER_COMMAND, process->command);
+		else if (process && process->error != -ENOENT)
+			record_unknown(r, FUTEX_OWNER_COMMAND, process->error);
 		record_bool(r, FUTEX_OWNER_DEAD, false);
 	} else if (owner->state == OWNER_DEAD) {
 		record_bool(r, FUTEX_OWNER_DEAD, true);
 	} else {
-		record_unknown_why(r, FUTEX_OWNER_PID, WHY_TOLD);
-		record_unknown_why(r, FUTEX_OWNER_TID, WHY_TOLD);
+		/* Of those out of sight the walk has told: WHY_TOLD. */
+		record_unknown(r, FUTEX_OWNER_PID, owner->error);
+		record_unknown(r, FUTEX_OWNER_TID, owner->error);
 		if (!d->owner_died)
-			record_unknown_why(r, FUTEX_OWNER_DEAD, WHY_TOLD);
+			record_unknown(r, FUTEX_OWNER_DEAD, owner->error);
 	}
 }
 

@@ -85,6 +85,15 @@ static int record_inhabitant(const struct kind *k, struct projector *p, const st
 	return 0;
 }
 
+void record_place(struct record *r, size_t field, const struct place_namespace *ns)
+{
+	/* A kernel may be made without namespaces of a sort. */
+	if (ns->ino)
+		record_u64(r, field, ns->ino);
+	else if (ns->error && ns->error != -ENOENT)
+		record_unknown(r, field, ns->error);
+}
+
 int record_whereabouts(const struct kind *k, struct projector *p, const struct snapshot *view, size_t index,
 		       struct record *r)
 {
@@ -96,8 +105,8 @@ int record_whereabouts(const struct kind *k, struct projector *p, const struct s
 
 	if (part >= 0 && view != p->snapshot)
 		e = place_refs(k, r, view->place->parts[part].ino);
-	if (part >= 0 && view->place->parts[part].ino)
-		record_u64(r, last - ARRAY_SIZE(names), view->place->parts[part].ino);
+	if (part >= 0)
+		record_place(r, last - ARRAY_SIZE(names), &view->place->parts[part]);
 	if (e < 0 || !wants_any(p->want, last - ARRAY_SIZE(names) + 1, last))
 		return e;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)

@@ -37,6 +37,8 @@
 #define WHEREABOUTS_NET                                                                                      \
 	{ .name = "netns", .type = FIELD_U64, .help = "network namespace that it belongs to" }, WHEREABOUTS
 
+/* The number of a namespace, or why it is not known; nothing where the kernel has none. */
+void record_place(struct record *r, size_t field, const struct place_namespace *ns);
 /* Fills those fields of a record that are wanted, and puts the number of the namespace into references of one
  * that is not this process's. view: what the record was made from, index: there. 0 or -ENOMEM. */
 int record_whereabouts(const struct kind *k, struct projector *p, const struct snapshot *view, size_t index,

@@ -25,6 +25,7 @@ struct finder {
 	struct walker walker; /* looks at descriptors; what it notes is taken from it at once */
 	int error;	      /* 0 or -ENOMEM */
 	bool incomplete;
+	int refused; /* -errno, or 0 */
 	APART;
 };
 
@@ -220,6 +221,18 @@ static bool is_asked_elsewhere(const struct task *task)
 	return task->wait >= WAIT_FUTEX && task->wait <= WAIT_OPEN && !(task->flags & TASK_FOREIGN);
 }
 
+/* What could not be looked at, unless it is gone. What comes of races is no failure of ours. */
+static void refuse(struct finder *f, int error)
+{
+	bool ours = error == -EMFILE || error == -ENFILE || error == -ENOMEM;
+
+	if (error == -ENOENT || error == -ESRCH)
+		return;
+	f->incomplete = true;
+	if (error != -ENOTSUP && (ours || !f->refused))
+		f->refused = ours ? error : -EACCES;
+}
+
 static void ask_task(struct asked *a)
 {
 	struct finder *f = a->finder;
@@ -231,10 +244,11 @@ static void ask_task(struct asked *a)
 	a->visit.tid = a->task->tid;
 	a->visit.refused = false;
 	r = ask(a);
-	if (a->visit.refused || (r < 0 && r != -ENOENT && r != -ESRCH && r != -ENOMEM))
-		f->incomplete = true;
-	if (r == -ENOMEM || f->walker.error)
+	if (r == -ENOMEM || f->walker.error == -ENOMEM)
 		f->error = -ENOMEM;
+	else if (f->walker.error || a->visit.refused || r < 0)
+		refuse(f, f->walker.error ? f->walker.error : a->visit.refused ? -EACCES : r);
+	f->walker.error = 0;
 }
 
 /* The tasks of one process. */
@@ -257,7 +271,8 @@ static void ask_process(void *context, unsigned thread, size_t item)
 		dir = openat(search->context->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0) {
 		/* Unless it has ended, its tasks may wait for anything. */
-		f->incomplete |= needed && errno != ENOENT && errno != ESRCH;
+		if (needed)
+			refuse(f, -errno);
 		return;
 	}
 	a.visit = (struct visit){ .w = &f->walker, .holder = &holder, .dir = dir };
@@ -316,6 +331,8 @@ static int merge(struct blocked_tasks *b, struct search *search)
 			return -ENOMEM;
 		total += search->finders[t].count;
 		b->complete &= !search->finders[t].incomplete;
+		if (search->finders[t].refused)
+			b->refused = search->finders[t].refused;
 	}
 	b->items = calloc(total + 1, sizeof(*b->items));
 	b->arenas = calloc(MOST_THREADS, sizeof(*b->arenas));

@@ -28,6 +28,7 @@ struct blocked_tasks {
 	struct arena *arenas; /* MOST_THREADS of them: of details */
 	bool looked;
 	bool complete; /* every task could be asked, and was understood */
+	int refused;   /* why one that was asked before could not be asked more: -errno, or 0 */
 };
 
 /* What is to be found: as of a walk; `beside` does not matter. 0 or -ENOMEM. */

@@ -26,7 +26,8 @@ struct finder {
 	uint32_t *unclear;
 	size_t nunclear;
 	bool incomplete, lists_incomplete;
-	int error; /* 0 or -ENOMEM */
+	int refused; /* for want of descriptors: -errno, or 0 */
+	int error;   /* 0 or -ENOMEM */
 	APART;
 };
 
@@ -60,6 +61,12 @@ static bool holds_any(const struct snapshot *s, const struct holder *holder)
 	return any || n == -ENOMEM;
 }
 
+/* Whether the want is ours, not another's right: -errno. */
+static int ours(int error)
+{
+	return error == -EMFILE || error == -ENFILE ? error : 0;
+}
+
 /* Robust lists of all threads of a process. */
 static int add_lists(const struct snapshot *s, struct finder *f, const struct regions *regions)
 {
@@ -71,7 +78,11 @@ static int add_lists(const struct snapshot *s, struct finder *f, const struct re
 
 	snprintf(path, sizeof(path), "%u/task", regions->pid);
 	dir = openat(s->context->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	n = dir < 0 ? 0 : read_numbers(dir, &tids);
+	n = read_numbers(dir, &tids);
+	if (n < 0 && n != -ENOENT && n != -ESRCH) {
+		f->lists_incomplete = true;
+		f->refused = ours((int)n);
+	}
 	for (int64_t i = 0; r == 0 && i < n; i++) {
 		r = futex_words_held(&f->words, s->context->proc, tids[i], regions);
 		if (r == -EPERM) {
@@ -136,8 +147,10 @@ static int answer(const struct search *search, struct finder *f, const struct qu
 	if (!q->waits && !lists)
 		return 0;
 	r = regions_read(&regions, &search->reader, q->pid, q->waits);
-	if (r == 0 && regions.error < 0 && regions.error != -ENOENT && regions.error != -ESRCH)
+	if (r == 0 && regions.error < 0 && regions.error != -ENOENT && regions.error != -ESRCH) {
 		f->incomplete = f->lists_incomplete = true;
+		f->refused = ours(regions.error);
+	}
 	if (r == 0 && regions.count > 0)
 		r = add_waits(s, f, &regions, q->first);
 	if (r == 0 && regions.count > 0 && lists)
@@ -225,6 +238,8 @@ static int merge(struct search *search, struct futex_words *words)
 			f->unclear[f->nunclear++] = from->unclear[i];
 		f->complete &= !from->incomplete;
 		f->lists_complete &= !from->lists_incomplete;
+		if (from->refused)
+			f->error = from->refused;
 		f->arenas[t] = from->arena;
 		from->arena = (struct arena){ 0 };
 	}

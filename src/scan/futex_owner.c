@@ -178,27 +178,28 @@ static void choose(struct futex *futex, const struct scan_context *context, cons
 {
 	struct futex_owner *owner = &futex->owner;
 	uint32_t number = futex->decoded.owner;
-	bool whole = c->whole;
 	unsigned found = 0;
+	int error = 0;
 
 	if (number == 0)
 		return;
 	if (futex->holder_pid) {
 		/* It said so to the kernel, too. */
-		*owner = (struct futex_owner){ OWNER_ALIVE, futex->holder_pid, futex->holder_tid };
+		*owner = (struct futex_owner){ OWNER_ALIVE, futex->holder_pid, futex->holder_tid, 0 };
 		return;
 	}
 	for (size_t i = find_number(c, number); i < c->count && c->items[i].number == number; i++) {
 		int alive = is_alive(context, c->items[i].pid, c->items[i].tid);
 
-		whole &= alive >= 0;
+		if (alive < 0)
+			error = alive;
 		if (alive > 0) {
-			*owner = (struct futex_owner){ OWNER_ALIVE, c->items[i].pid, c->items[i].tid };
+			*owner = (struct futex_owner){ OWNER_ALIVE, c->items[i].pid, c->items[i].tid, 0 };
 			found++;
 		}
 	}
-	if (found > 1 || (found == 0 && !whole))
-		*owner = (struct futex_owner){ .state = OWNER_UNKNOWN };
+	if (found > 1 || (found == 0 && (!c->whole || error)))
+		*owner = (struct futex_owner){ .state = OWNER_UNKNOWN, .error = error };
 	else if (found == 0)
 		owner->state = OWNER_DEAD;
 }

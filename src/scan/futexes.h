@@ -30,6 +30,7 @@ struct futex_owner {
 		OWNER_UNKNOWN, /* somebody out of sight, or of two the one, may be it */
 	} state;
 	uint32_t pid, tid; /* as /proc shows them */
+	int error;	   /* unknown: -errno of who could not be looked at, or 0 */
 };
 
 struct futex {
@@ -61,6 +62,7 @@ struct futexes {
 	bool looked;	     /* they were looked for */
 	bool complete;	     /* and every task in sight could be asked, but for those of `unclear` */
 	bool lists_complete; /* and all robust lists of those that share memory were read */
+	int error;	     /* if that failed for want of descriptors or so: -errno */
 };
 
 struct snapshot;

@@ -18,6 +18,7 @@ static void visit(void *context, unsigned thread, size_t item)
 	struct walker *w = &walk->walkers[thread];
 	const struct parallel_work *beside = w->request->beside;
 	size_t before = w->nholdings;
+	uint64_t unreadable;
 	bool early;
 
 	if (beside && item < beside->count) {
@@ -25,9 +26,11 @@ static void visit(void *context, unsigned thread, size_t item)
 		return;
 	}
 	item -= beside ? beside->count : 0;
+	unreadable = w->unreadable;
 	early = !locks_are_known(w->request);
 	walk_process(w, &walk->processes[item], (uint32_t)item);
-	walk->slices[item] = (struct slice){ thread, before, w->nholdings - before, early };
+	walk->slices[item] =
+		(struct slice){ thread, before, w->nholdings - before, early, w->unreadable > unreadable };
 }
 
 /* Whether nobody has been seen to hold it. */
@@ -47,7 +50,8 @@ static bool misses_holders(const struct walk *walk, const struct proc_locks *loc
 	return false;
 }
 
-/* What the second look at a process finds stands for what the first found; it is counted once. */
+/* What the second look at a process finds stands for what the first found; it is counted once, even if but
+ * one of them could not read it whole. */
 static void visit_again(void *context, unsigned thread, size_t item)
 {
 	struct walk *walk = context;
@@ -61,8 +65,11 @@ static void visit_again(void *context, unsigned thread, size_t item)
 	/* Its number may be another one's by now: whatever was learned of who it is goes, too. */
 	walk->processes[item] = (struct holder){ .pid = walk->processes[item].pid };
 	walk_process(w, &walk->processes[item], (uint32_t)item);
-	walk->slices[item] = (struct slice){ thread, before, w->nholdings - before, false };
-	w->unreadable = unreadable;
+	walk->slices[item].thread = thread;
+	walk->slices[item].first = before;
+	walk->slices[item].count = w->nholdings - before;
+	if (walk->slices[item].unreadable)
+		w->unreadable = unreadable;
 	w->elsewhere = elsewhere;
 	w->unidentified = unidentified;
 	w->threads = threads;

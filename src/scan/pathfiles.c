@@ -215,8 +215,11 @@ static int visit(struct descent *d, int dir, const char *name, unsigned char typ
 
 	if (type != DT_FIFO && type != DT_SOCK && type != DT_DIR && type != DT_UNKNOWN)
 		return 0;
-	if (type != DT_DIR && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
-		return 0; /* gone meanwhile */
+	if (type != DT_DIR && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0) {
+		if (errno != ENOENT) /* gone meanwhile */
+			tell(d->warnings, buf_span(&d->path), -errno);
+		return 0;
+	}
 	if (len == 0 || d->path.data[len - 1] != '/')
 		buf_putc(&d->path, '/');
 	buf_puts(&d->path, name);
@@ -240,6 +243,9 @@ static int descend(struct descent *d, int dir)
 	while (r == 0 && (n = dir_reader_next(&reader, &name)) > 0)
 		r = visit(d, dir, name, reader.type);
 	d->depth--;
+	/* It may be gone meanwhile. */
+	if (r == 0 && n < 0 && n != -ENOENT)
+		tell(d->warnings, buf_span(&d->path), n);
 	return r < 0 ? r : n == -ENOMEM ? n : 0;
 }
 
@@ -270,12 +276,18 @@ int path_files_read(struct path_files *p, const struct name_list *directories, c
 	for (size_t i = 0; r == 0 && i < directories->count; i++)
 		r = look_below(p, directories->items[i], warnings);
 	/* A reference that leads to nothing is "not found", and said there. */
-	for (size_t i = 0; r == 0 && i < files->count; i++)
-		if (lstat(files->items[i].ptr, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode))) {
+	for (size_t i = 0; r == 0 && i < files->count; i++) {
+		if (lstat(files->items[i].ptr, &st) < 0) {
+			if (errno != ENOENT && errno != ENOTDIR)
+				warnings_add(warnings, &(struct warning){ .subject = "path",
+									  .error = errno,
+									  .example = files->items[i] });
+		} else if (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)) {
 			r = add_file(p, files->items[i], &st);
 			if (r == 0)
 				r = add_name(p, files->items[i], &st);
 		}
+	}
 	return r;
 }
 

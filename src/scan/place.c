@@ -47,8 +47,12 @@ void place_of_self(struct place *place)
 	_cleanup_(close_fd) int self = open("/proc/self/ns", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	*place = (struct place){ .ipc = -1, .diag = -1, .queues.root = -1, .shm.root = -1 };
-	for (size_t i = 0; i < PLACE_PARTS; i++)
-		place->parts[i].ino = self < 0 ? 0 : namespace_number(self, place_part_names[i]);
+	for (size_t i = 0; i < PLACE_PARTS; i++) {
+		struct place_namespace *part = &place->parts[i];
+
+		part->ino = self < 0 ? 0 : namespace_number(self, place_part_names[i]);
+		part->error = part->ino ? 0 : -errno;
+	}
 }
 
 size_t place_prefix(struct span text, uint64_t *ino)

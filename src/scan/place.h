@@ -27,7 +27,7 @@ struct place_door {
 struct place_namespace {
 	uint64_t ino; /* 0: nothing of that sort is looked at here */
 	struct place_door door;
-	int error;  /* why it could not be looked at: 0 or -errno */
+	int error;  /* why it could not be looked at, or its number not be read: 0 or -errno */
 	bool empty; /* no task is in it */
 };
 

@@ -322,11 +322,10 @@ int shmtree_adopt(struct shmtree *t, int root)
 	struct stat st;
 
 	*t = (struct shmtree){ .root = root };
-	if (fstat(t->root, &st) < 0)
+	if (fstat(t->root, &st) < 0 || fstatfs(t->root, &fs) < 0)
 		return -errno;
 	t->dev = st.st_dev;
-	t->exact = fstatfs(t->root, &fs) == 0 &&
-		   ((unsigned)fs.f_type == TMPFS_MAGIC || (unsigned)fs.f_type == RAMFS_MAGIC);
+	t->exact = (unsigned)fs.f_type == TMPFS_MAGIC || (unsigned)fs.f_type == RAMFS_MAGIC;
 	return 0;
 }
 

@@ -32,7 +32,13 @@ static void warn_of_tasks(const struct snapshot *s, struct warnings *warnings)
 						.count = s->tasks.unreadable,
 						.unseen = s->tasks.unreadable == 1 ? "task" : "tasks",
 						.rights = RIGHTS_OF_DESCRIPTORS });
-	if (s->tasks.hidden && !s->holders.walked)
+	if (s->blocked.refused && s->tasks.complete)
+		warnings_add(warnings,
+			     &(struct warning){ .subject = "/proc",
+						.error = -s->blocked.refused,
+						.text = "what some task waits for could not be told",
+						.unseen = "what some task waits for" });
+	if (s->tasks.hidden && !s->holders.hidden)
 		pids_warn_hidden(s->context->proc, s->tasks.hidden,
 				 "there may be tasks that are not shown here", warnings);
 }
@@ -67,6 +73,8 @@ static void warn_of_futexes(const struct snapshot *s, struct warnings *warnings)
 					   .error = EPERM,
 					   .text = "what tasks of another system or PID namespace wait for "
 						   "cannot be understood" });
+	else if (f->error)
+		warnings_add(warnings, &(struct warning){ .subject = "futex", .error = -f->error });
 	else if (!f->complete || !f->lists_complete)
 		warnings_add(
 			warnings,

@@ -21,7 +21,8 @@ void walker_free(struct walker *w);
 struct slice {
 	unsigned thread;
 	size_t first, count;
-	bool early; /* the look began before /proc/locks was read */
+	bool early;	 /* the look began before /proc/locks was read */
+	bool unreadable; /* it could not be read whole */
 };
 
 struct walk {
