@@ -102,7 +102,7 @@ clean: ## remove what was built
 	rm -rf build ipcctl dist
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  \1\t/' | expand -t 20
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## */  \1\t/' | expand -t 20
 
 # What a bare machine needs to build, and to test. Runs as root, or with sudo.
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)

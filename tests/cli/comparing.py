@@ -6,7 +6,7 @@ import re
 
 # What follows from a verdict, and what goes on meanwhile.
 FOLLOWS, MOVES = {"reason", "evidence"}, {"age", "used", "headroom", "percent", "queue_used"}
-OURS = {"ipcctl", "python3", "pytest"}
+OURS = {"ipcctl", "memcheck-amd64-", "python3", "pytest"}  # valgrind runs it under a name of its own
 
 
 def is_same_file(got, wanted):
