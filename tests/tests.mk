@@ -164,7 +164,9 @@ $(BUILD)/m32/%.o: src/%.c Makefile tests/tests.mk
 
 -include $(M32_OBJECTS:.o=.d)
 
-check-m32: $(if $(filter check-m32,$(MAKECMDGOALS)),$(if $(HAS_M32),$(M32_OBJECTS))) ## compile the program with words of 32 bits, warnings being errors
+# The compiler is asked only if it matters.
+m32_wanted := $(if $(filter check-m32,$(MAKECMDGOALS)),$(if $(HAS_M32),$(M32_OBJECTS)))
+check-m32: $(m32_wanted) ## compile the program with words of 32 bits, warnings being errors
 	@$(if $(HAS_M32),:,echo "skipped: $(CC) has no -m32 here, or no headers for it")
 
 BARE_ARCH_32 ?= i386
@@ -195,7 +197,7 @@ deps-test: ## install what the tests need (as root, or a user with sudo)
 		$(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 			python3 python3-pytest python3-jsonschema libcmocka-dev valgrind clang clang-tidy cppcheck mandoc \
 			shellcheck btrfs-progs util-linux bash bash-completion libc6-dbg musl-tools strace postgresql prometheus \
-			prometheus-node-exporter graphviz jq procps dpkg-dev lintian git \
+			prometheus-node-exporter graphviz jq procps debootstrap dpkg-dev lintian git \
 			$$(for package in libclang-rt-dev gcc-multilib; do \
 				apt-cache show $$package >/dev/null 2>&1 && echo $$package; done); \
 		status=$$?; $(SUDO) rm -f $(NO_CLUSTER); exit $$status; \
