@@ -17,6 +17,10 @@ FACTORY_MUSL_OBJECTS := $(FACTORY_OBJECTS:%.o=%.musl.o)
 WAIT32 := $(BUILD)/tests/wait32
 WAIT32_FLAGS = -m32 -O1 -fno-pic -fno-stack-protector -nostdlib -static
 
+# What lets memory run out, and system calls fail, for the tests of that. The library has the sanitizers' own
+# allocator to replace, which it cannot.
+FAULTS := $(BUILD)/tests/faults/memory.so $(BUILD)/tests/faults/calls
+
 # Each tests/unit/NAME.c is a program of its own, linked to everything but main().
 UNIT_SOURCES := $(sort $(wildcard tests/unit/*.c))
 UNIT_OBJECTS := $(UNIT_SOURCES:%.c=$(BUILD)/objects/%.o)
@@ -46,6 +50,21 @@ $(WAIT32): tests/factory/narrow/wait32.c tests/tests.mk
 	@echo "  CC      $< (32 bit)"
 	$(Q)$(CC) $(WAIT32_FLAGS) -o $@ $< 2>/dev/null || echo "          cannot: its tests will be skipped"
 
+$(BUILD)/tests/faults/memory.so: tests/faults/memory.c Makefile tests/tests.mk
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	$(Q)$(CC) $(need_CPPFLAGS) $(CPPFLAGS) $(need_CFLAGS) -O2 -g -fno-builtin -fPIC -shared -o $@ $< -ldl
+
+# By what names the system's headers know its calls.
+$(BUILD)/tests/faults/names.h: tests/tests.mk
+	@mkdir -p $(@D)
+	$(Q)echo '#include <sys/syscall.h>' | $(CC) $(CPPFLAGS) -E -dM - | \
+		sed -n 's/^#define SYS_\([a-z0-9_]*\) .*/{ "\1", SYS_\1 },/p' | sort >$@
+
+$(BUILD)/tests/faults/calls: tests/faults/calls.c $(BUILD)/tests/faults/names.h Makefile
+	@echo "  LD      $@"
+	$(Q)$(CC) $(need_CPPFLAGS) $(CPPFLAGS) -I$(BUILD) $(need_CFLAGS) -O2 -g -o $@ $<
+
 $(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/objects/tests/unit/%.o $(LIBRARY)
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
@@ -57,7 +76,7 @@ $(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/objects/tests/unit/%.o $(LIBRARY)
 .PHONY: check check-user check-valgrind check-compilers check-musl check-packaging check-bare sanitize \
 	sanitize-thread coverage test-programs deps-test
 
-test-programs: $(PROGRAM) $(FACTORY) $(FACTORY_MUSL) $(WAIT32) $(UNIT_TESTS)
+test-programs: $(PROGRAM) $(FACTORY) $(FACTORY_MUSL) $(WAIT32) $(FAULTS) $(UNIT_TESTS)
 
 # TESTS="tests/cli/test_list.py build/tests/unit/parse" narrows any of these.
 RUN_TESTS = IPCCTL=$(PROGRAM) FACTORY=$(FACTORY) $(PYTHON) tests/run
