@@ -21,6 +21,10 @@ FOREIGN_FLAGS = $(FOREIGN_WIDTH) -O1 -fno-pic -fno-stack-protector -nostdlib -st
 # What is preloaded into the examples of README.md and the manual pages.
 STORY := $(BUILD)/tests/story.so
 
+# What lets memory run out, and system calls fail, for the tests of that. The library has the sanitizers' own
+# allocator to replace, which it cannot.
+FAULTS := $(BUILD)/tests/faults/memory.so $(BUILD)/tests/faults/calls
+
 # Each tests/unit/NAME.c is a program of its own, linked to everything but main().
 UNIT_SOURCES := $(sort $(wildcard tests/unit/*.c))
 UNIT_OBJECTS := $(UNIT_SOURCES:%.c=$(BUILD)/objects/%.o)
@@ -55,6 +59,21 @@ $(STORY): tests/factory/preload/story.c Makefile tests/tests.mk
 	@echo "  CC      $@"
 	$(Q)$(CC) $(need_CPPFLAGS) -std=gnu11 $(WARNINGS) -O2 -shared -fPIC -o $@ $<
 
+$(BUILD)/tests/faults/memory.so: tests/faults/memory.c Makefile tests/tests.mk
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	$(Q)$(CC) $(need_CPPFLAGS) $(CPPFLAGS) $(need_CFLAGS) -O2 -g -fno-builtin -fPIC -shared -o $@ $< -ldl
+
+# By what names the system's headers know its calls.
+$(BUILD)/tests/faults/names.h: tests/tests.mk
+	@mkdir -p $(@D)
+	$(Q)echo '#include <sys/syscall.h>' | $(CC) $(CPPFLAGS) -E -dM - | \
+		sed -n 's/^#define SYS_\([a-z0-9_]*\) .*/{ "\1", SYS_\1 },/p' | sort >$@
+
+$(BUILD)/tests/faults/calls: tests/faults/calls.c $(BUILD)/tests/faults/names.h Makefile
+	@echo "  LD      $@"
+	$(Q)$(CC) $(need_CPPFLAGS) $(CPPFLAGS) -I$(BUILD) $(need_CFLAGS) -O2 -g -o $@ $<
+
 $(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/objects/tests/unit/%.o $(LIBRARY)
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
@@ -66,7 +85,7 @@ $(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/objects/tests/unit/%.o $(LIBRARY)
 .PHONY: check check-user check-valgrind check-compilers check-musl check-musl-run check-m32 check-32 \
 	check-packaging check-bare sanitize sanitize-thread coverage test-programs deps-test
 
-test-programs: $(PROGRAM) $(FACTORY) $(FACTORY_MUSL) $(FOREIGN) $(STORY) $(UNIT_TESTS)
+test-programs: $(PROGRAM) $(FACTORY) $(FACTORY_MUSL) $(FOREIGN) $(STORY) $(FAULTS) $(UNIT_TESTS)
 
 # TESTS="tests/cli/test_list.py build/tests/unit/parse" narrows any of these.
 RUN_TESTS = IPCCTL=$(PROGRAM) FACTORY=$(FACTORY) $(PYTHON) tests/run

@@ -101,6 +101,8 @@ static int carry_out(struct context *c, struct cleaning *clean)
 	bool quiet = is_for_machines(&c->options);
 
 	hold_signals();
+	if (out_reserve(&c->out) < 0)
+		return out_of_memory(c);
 	return cleaning_carry_out(clean, quiet ? say_nothing : say_outcome, c) < 0 ? out_of_memory(c) : -1;
 }
 

@@ -123,14 +123,20 @@ static int make(struct context *c, const struct kind *k, const struct create_arg
 
 	if (status < 0 && c->options.ipcns.count > 0)
 		status = find_place(c, k, &elsewhere, &place);
+	if (status < 0 && (out_reserve(&c->out) < 0 || report_begin(&report) < 0))
+		status = out_of_memory(c);
 	if (status < 0)
 		r = place ? kind_create(k, place, args, &report) : k->create(args, &report);
 	if (r < 0)
 		status = say_failure(c, k, args, r, &report);
 	else if (status < 0 && report.existed)
 		diag_note(&c->diag, "%s exists already; it was not changed", report.ref.ptr);
-	if (status < 0)
+	if (status < 0) {
 		status = show(&l, &report);
+		if (status != EXIT_DONE)
+			diag_error(&c->diag, "create %s: %s was made, but cannot be shown", k->name,
+				   report.ref.ptr);
+	}
 	listing_free(&l);
 	snapshot_free(&elsewhere);
 	report_free(&report);
@@ -149,6 +155,8 @@ static int make_and_hold(struct context *c, const struct kind *k, const struct c
 	int status = command ? -1 : listing_init(&l, c, &list, "objects", true);
 	int r = 0;
 
+	if (status < 0 && (out_reserve(&c->out) < 0 || report_begin(&report) < 0))
+		status = out_of_memory(c);
 	if (status < 0) {
 		if (!k->waits)
 			hold_begin(&hold, k);

@@ -188,6 +188,8 @@ static int run(struct context *c, int argc, char **argv)
 		diag_error(&c->diag, "nothing was removed");
 		status = EXIT_FAILED;
 	}
+	if (status < 0 && out_reserve(&c->out) < 0)
+		status = out_of_memory(c);
 	if (status < 0) {
 		carry_out(&p);
 		status = c->diag.errors ? EXIT_FAILED : EXIT_DONE;

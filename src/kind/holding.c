@@ -74,6 +74,14 @@ void record_found_number(struct record *r, size_t field, uint64_t n, const struc
 		record_unknown_why(r, field, WHY_TOLD);
 }
 
+void record_known_number(struct record *r, size_t field, uint64_t n, const struct holding_count *count)
+{
+	if (count->known)
+		record_u64(r, field, n);
+	else
+		record_unknown_why(r, field, WHY_TOLD);
+}
+
 struct holding_count holding_count(struct projector *p, const struct object_key *key)
 {
 	return holding_count_from(p, holders_find(&p->snapshot->holders, key));

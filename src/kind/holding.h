@@ -52,6 +52,8 @@ struct holding_count holding_count(struct projector *p, const struct object_key 
 const struct holder *holding_paths_only(struct projector *p, const struct object_key *key);
 /* A number of descriptors that were found. None is unknown where somebody may be out of sight. */
 void record_found_number(struct record *r, size_t field, uint64_t n, const struct holding_count *count);
+/* Something that was summed up over all holders: unknown where one of those in sight could not be read. */
+void record_known_number(struct record *r, size_t field, uint64_t n, const struct holding_count *count);
 /* State and reason as far as holders tell: in-use, or unknown. */
 void record_held_state(struct projector *p, struct record *r, size_t state, size_t reason, bool deleted,
 		       const struct holding_count *found);

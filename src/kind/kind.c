@@ -40,6 +40,11 @@ void report_text(struct report *report, const char *fmt, ...)
 	va_end(ap);
 }
 
+int report_begin(struct report *report)
+{
+	return arena_alloc(&report->arena, 0) ? 0 : -ENOMEM;
+}
+
 int report_ref(struct report *report, const char *fmt, ...)
 {
 	va_list ap;

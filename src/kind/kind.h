@@ -80,6 +80,9 @@ struct report {
 	bool usage;	      /* the fault is in what the user typed: exit 2 */
 };
 
+/* Takes the memory that references and texts of usual length need, so that what is done then can be told. 0 or
+ * -ENOMEM. */
+int report_begin(struct report *report) _must_check_;
 /* Sets report->text. */
 void report_text(struct report *report, const char *fmt, ...) _printf_(2, 3);
 /* The same of what the user typed wrong; returns -EINVAL. */

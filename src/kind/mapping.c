@@ -90,7 +90,8 @@ static int add_process(struct projector *p, struct record *r, struct sums *sums,
 	return 0;
 }
 
-static int project_memory(struct projector *p, struct record *r, const struct holding *first)
+static int project_memory(struct projector *p, struct record *r, const struct holding *first,
+			  const struct holding_count *found)
 {
 	struct sums sums = { 0 };
 
@@ -104,13 +105,14 @@ static int project_memory(struct projector *p, struct record *r, const struct ho
 			return -ENOMEM;
 	if (sums.error)
 		return held_unreadable(p, r, MAP_RSS, MAP_SWAP, sums.error);
-	record_u64(r, MAP_RSS, sums.rss);
-	record_u64(r, MAP_PSS, sums.pss);
-	record_u64(r, MAP_SWAP, sums.swap);
+	record_known_number(r, MAP_RSS, sums.rss, found);
+	record_known_number(r, MAP_PSS, sums.pss, found);
+	record_known_number(r, MAP_SWAP, sums.swap, found);
 	return 0;
 }
 
-static void project_ranges(struct projector *p, struct record *r, const struct holding *first)
+static void project_ranges(struct projector *p, struct record *r, const struct holding *first,
+			   const struct holding_count *found)
 {
 	const struct holders *h = &p->snapshot->holders;
 	uint64_t mappings = 0, writable = 0, from = UINT64_MAX, to = 0;
@@ -124,9 +126,9 @@ static void project_ranges(struct projector *p, struct record *r, const struct h
 		from = range->offset < from ? range->offset : from;
 		to = end > to ? end : to;
 	}
-	record_u64(r, MAP_MAPPINGS, mappings);
-	record_u64(r, MAP_WRITABLE, writable);
-	record_u64(r, MAP_MAPPED, to - from);
+	record_known_number(r, MAP_MAPPINGS, mappings, found);
+	record_known_number(r, MAP_WRITABLE, writable, found);
+	record_known_number(r, MAP_MAPPED, to - from, found);
 }
 
 static int project_file(struct projector *p, struct record *r, const struct holding *first)
@@ -154,8 +156,8 @@ int mapping_project(struct projector *p, struct record *r, const struct holding 
 		record_device(r, MAP_DEVICE, key.dev);
 	record_u64(r, MAP_INODE, key.ino);
 	if (wants_any(p->want, MAP_MAPPINGS, MAP_MAPPED))
-		project_ranges(p, r, first);
-	if (wants_any(p->want, MAP_RSS, MAP_MEMORY) && project_memory(p, r, first) < 0)
+		project_ranges(p, r, first, &found);
+	if (wants_any(p->want, MAP_RSS, MAP_MEMORY) && project_memory(p, r, first, &found) < 0)
 		return -ENOMEM;
 	return wants_any(p->want, MAP_SIZE, MAP_AGE) ? project_file(p, r, first) : 0;
 }

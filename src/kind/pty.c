@@ -241,8 +241,8 @@ static int project(struct projector *p, size_t i, struct record *r)
 	project_names(r, &key);
 	for (const struct holding *g = first; g; g = holding_next(&s->holders, g))
 		*(g->access & ACCESS_MASTER ? &masters : &slaves) += 1;
-	record_u64(r, PTY_MASTERS, masters);
-	record_u64(r, PTY_SLAVES, slaves);
+	record_known_number(r, PTY_MASTERS, masters, &found);
+	record_known_number(r, PTY_SLAVES, slaves, &found);
 	if (wants(p->want, PTY_REASON) && found.known && masters == 0)
 		record_state(p, r, PTY_STATE, "in-use", PTY_REASON, "no master was found: it is hung up");
 	else if (wants(p->want, PTY_REASON) && found.known && slaves == 0)

@@ -37,6 +37,11 @@ struct buf *out_buf(struct out *o)
 	return &o->buf;
 }
 
+int out_reserve(struct out *o)
+{
+	return buf_reserve(&o->buf, 2 * FLUSH_AT) ? 0 : -ENOMEM;
+}
+
 int out_flush(struct out *o)
 {
 	if (!o->error && o->buf.failed)

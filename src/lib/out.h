@@ -16,6 +16,9 @@ struct out {
 void out_init(struct out *o, int fd);
 /* The buffer that takes the text; out_flush_if_full() sends it on. */
 struct buf *out_buf(struct out *o);
+/* Makes room for all that may gather, and a line of some length more: what is done then can be told, too, if memory
+ * runs out. 0 or -ENOMEM. */
+int out_reserve(struct out *o) _must_check_;
 /* Writes when enough has gathered to be worth a system call. Returns o->error. */
 int out_flush_if_full(struct out *o);
 /* Writes text after all that is buffered, without copying it. */

@@ -4,18 +4,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/sem.h>
 
 #include "lib/parallel.h"
 #include "lib/vec.h"
 #include "scan/memory.h"
 #include "scan/multiplex.h"
 #include "scan/pollset.h"
+#include "scan/sysvwait.h"
 #include "scan/visit.h"
 #include "scan/walk.h"
-
-/* Operations of one semop(2) that are told. */
-#define MOST_OPERATIONS 32
 
 /* What one thread has found. */
 struct finder {
@@ -94,61 +91,10 @@ static int add_polled(void *data, int fd)
 	return add_descriptor(data, fd, true);
 }
 
-/*
- * Who changed the semaphore last that stops an array of operations: the first that cannot be done
- * now. 0: none stops it any more, or it cannot be told.
- */
-static uint32_t last_changer(int id, const struct sembuf *operations, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		int value = semctl(id, operations[i].sem_num, GETVAL);
-		bool passes = operations[i].sem_op == 0 ? value == 0 : value + operations[i].sem_op >= 0;
-		int pid;
-
-		if (value < 0)
-			return 0;
-		if (passes)
-			continue;
-		pid = semctl(id, operations[i].sem_num, GETPID);
-		return pid > 0 ? (uint32_t)pid : 0;
-	}
-	return 0;
-}
-
-/* "semaphore 3: -1", "semaphores 3: -1, 4: 0"; and, of a set in our IPC namespace, who changed the one
- * last that it waits for. */
-static int tell_operations(struct asked *a, bool here, struct buf *text, uint32_t *blocker)
-{
-	struct sembuf operations[MOST_OPERATIONS];
-	uint64_t count = a->task->args[2];
-	size_t n = count < MOST_OPERATIONS ? (size_t)count : MOST_OPERATIONS;
-	int r;
-
-	if (a->memory.pagemap < 0)
-		memory_open(&a->memory, a->context->proc, a->task->tid);
-	r = memory_read_from(&a->memory, a->task->args[1], operations, n * sizeof(operations[0]));
-	/* The thread that showed the memory first may have ended. */
-	if (r < 0 && a->memory.tid != a->task->tid)
-		r = memory_read(a->context->proc, a->task->tid, a->task->args[1], operations,
-				n * sizeof(operations[0]));
-
-	for (size_t i = 0; r == 0 && i < n; i++)
-		buf_printf(text, "%s%u: %d",
-			   i	     ? ", " :
-			   count > 1 ? "semaphores " :
-				       "semaphore ",
-			   operations[i].sem_num, operations[i].sem_op);
-	if (r == 0 && count > n)
-		buf_puts(text, ", ...");
-	if (r == 0 && here)
-		*blocker = last_changer((int)a->task->args[0], operations, n);
-	return r;
-}
-
 static int add_sysv(struct asked *a, enum object_class class)
 {
 	/* The numbers of System V objects mean something in their own IPC namespace only. */
-	int64_t space = visit_ipc_space(&a->visit), type;
+	int64_t space = visit_ipc_space(&a->visit);
 	struct object_key key = { class, 0, sysv_number((uint64_t)space, (uint32_t)a->task->args[0]) };
 	_cleanup_(buf_free) struct buf text = { 0 };
 	struct span detail = { 0 };
@@ -157,12 +103,7 @@ static int add_sysv(struct asked *a, enum object_class class)
 
 	if (space < 0)
 		return space == -ENOENT ? 0 : (int)space;
-	if (a->task->wait == WAIT_SEMOP && tell_operations(a, space == 0, &text, &blocker) < 0)
-		buf_reset(&text);
-	if (a->task->wait == WAIT_MSGRCV && task_message_type(a->context, a->task, &type) == 0 && type != 0)
-		buf_printf(&text, "type %lld", (long long)type);
-	if (a->task->wait == WAIT_MSGSND)
-		buf_printf(&text, "%llu bytes", (unsigned long long)a->task->args[2]);
+	sysv_wait_tell(a->context, a->task, &a->memory, space == 0, &text, &blocker);
 	if (text.len > 0)
 		detail = arena_span(&a->finder->arena, buf_span(&text));
 	if (text.failed || (text.len > 0 && !detail.ptr))

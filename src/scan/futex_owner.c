@@ -66,6 +66,7 @@ struct candidates {
 	struct candidate *items;
 	size_t count;
 	bool whole; /* no process in sight is missing */
+	int error;  /* why one is: -errno, or 0 */
 };
 
 static int add(struct candidates *c, uint32_t number, uint32_t pid, uint32_t tid)
@@ -121,8 +122,10 @@ static int add_process(struct candidates *c, const struct scan_context *context,
 		n = add_wanted(c, dir, pid, wanted);
 	else
 		n = read_numbers(dir, &tids);
-	if (n < 0 && n != -ENOENT && n != -ESRCH)
+	if (n < 0 && n != -ENOENT && n != -ESRCH) {
 		c->whole = false;
+		c->error = (int)n;
+	}
 	for (int64_t i = 0; tids && r == 0 && i < n; i++)
 		r = add(c, same ? tids[i] : task_inner_number(context, pid, tids[i]), pid, tids[i]);
 	return n == -ENOMEM ? -ENOMEM : r;
@@ -179,7 +182,7 @@ static void choose(struct futex *futex, const struct scan_context *context, cons
 	struct futex_owner *owner = &futex->owner;
 	uint32_t number = futex->decoded.owner;
 	unsigned found = 0;
-	int error = 0;
+	int error = c->error;
 
 	if (number == 0)
 		return;

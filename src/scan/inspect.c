@@ -82,6 +82,8 @@ static int leads_to(int dir, const char *path, const struct object_key *key, str
 	case OBJECT_SOCKET:
 		/* Their file systems cannot be mounted: the text is the kernel's. */
 		n = readlinkat(dir, path, link, sizeof(link));
+		if (n < 0 && errno != ESRCH)
+			return -errno;
 		if (n < 0 || link[0] == '/' || !(S_ISFIFO(stx->stx_mode) || S_ISSOCK(stx->stx_mode)))
 			return -ENOENT;
 		return found.ino == key->ino ? 0 : -ENOENT;
@@ -170,12 +172,13 @@ int descriptor_copy(const struct snapshot *s, const struct holding *g)
 	if (fd < 0)
 		return fd;
 	snprintf(path, sizeof(path), "self/fd/%d", fd);
-	if (leads_to(s->context->proc, path, &key, &stx) == 0)
+	r = leads_to(s->context->proc, path, &key, &stx);
+	if (r == 0)
 		return fd;
-	/* Its number was given to another file just now. */
+	/* Its number was given to another file just now, or it cannot be told. */
 	if (closes_at_once(s, path))
 		close_fd(&fd);
-	return -ENOENT;
+	return r;
 }
 
 int object_copy(const struct snapshot *s, const struct holding *first, uint8_t access)

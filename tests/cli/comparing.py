@@ -6,7 +6,8 @@ import re
 
 # What follows from a verdict, and what goes on meanwhile.
 FOLLOWS, MOVES = {"reason", "evidence"}, {"age", "used", "headroom", "percent", "queue_used"}
-OURS = {"ipcctl", "memcheck-amd64-", "python3", "pytest"}  # valgrind runs it under a name of its own
+# valgrind runs the program under a name of its own.
+OURS = {"ipcctl", "memcheck-amd64-", "python3", "pytest", "strace", "calls"}
 
 
 def is_same_file(got, wanted):
@@ -42,10 +43,15 @@ def differences(got, wanted, once_more):
             and (known or name not in FOLLOWS) and (name != "state" or stated)]
 
 
+def number(row):
+    """Its reference; of a terminal, which is known by its number where its path is not, that."""
+    return int(row["ref"].rpartition("/")[2]) if row["kind"] == "pty" and "ref" in row else row.get("ref")
+
+
 def rows(document):
     """By what names them."""
     found = next(rows for name, rows in document.items() if isinstance(rows, list) and name != "warnings")
-    return {(row["kind"], row.get("tid") or row.get("inode") or row.get("ref") or row.get("name"), row.get("type")): row
+    return {(row["kind"], row.get("tid") or row.get("inode") or number(row) or row.get("name"), row.get("type")): row
             for row in found}
 
 

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: MIT
 """clean, when the kernel refuses an answer on the way to a verdict: doubt spares. strace(1) refuses in its stead."""
 
-import collections
 import json
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -12,27 +10,13 @@ import sys
 
 import kernel
 import pytest
+from faulting import ERRORS, calls_in, some
 from leftovers import ALL, NOW, wait_for
 from program import ENVIRONMENT, FINDINGS, become
 
 pytestmark = pytest.mark.real_root
 GONE = 4711  # a user without processes
 STRACE = ["strace", "-f", "-qq", "-o"]
-# What it may say no to, other than "there is none", which would be an answer.
-ERRORS = {
-    "openat": "EACCES", "openat2": "EACCES", "newfstatat": "EACCES", "fstat": "EIO", "statx": "EACCES", "read": "EIO",
-    "pread64": "EIO", "getdents64": "EIO", "readlink": "EACCES", "readlinkat": "EACCES", "lseek": "EINVAL",
-    "fcntl": "EINVAL", "fstatfs": "EIO", "mmap": "ENOMEM", "shmctl": "EACCES", "semctl": "EACCES", "msgctl": "EACCES",
-    "mq_getsetattr": "EBADF", "fsopen": "EPERM", "fsconfig": "EPERM", "fsmount": "EPERM", "unlinkat": "EACCES",
-    "socket": "EMFILE", "socketpair": "EMFILE", "connect": "EACCES", "sendmsg": "EPERM", "sendto": "EPERM",
-    "recvmsg": "EIO", "recvfrom": "EIO", "ioctl": "EINVAL", "kill": "EPERM", "process_vm_readv": "EPERM",
-    "pidfd_open": "EMFILE", "pidfd_getfd": "EPERM", "memfd_create": "EMFILE", "capget": "EINVAL", "prctl": "EINVAL",
-    "getsockopt": "EIO", "getsockname": "EIO", "uname": "EFAULT", "name_to_handle_at": "EOPNOTSUPP",
-    # Where words are narrow, and with musl.
-    "fstatat64": "EACCES", "fstat64": "EIO", "_llseek": "EINVAL", "fcntl64": "EINVAL", "fstatfs64": "EIO",
-    "mmap2": "ENOMEM", "open": "EACCES", "stat": "EACCES", "lstat": "EACCES",
-}
-AT_DIRECTORY = {"openat", "openat2", "newfstatat", "fstatat64", "statx", "readlinkat"}
 
 
 def as_gone(body):
@@ -175,38 +159,12 @@ def test_no_fault(world):
     assert world.there() == world.held
 
 
-# Where names of users and libraries come from: none of that tells who has an object.
-ELSEWHERE = re.compile(r"(/var)?(/run)?/(etc|lib\w*|usr|run|nscd|sys)?(/.*)?")
-QUOTED = re.compile(r'<(/[^>]*)>|"((?:[^"\\]|\\.)*)"')
-
-
 def calls_of(world, path, *words):
     """Of one run: which calls of each system call there were, by what they were about."""
     world.run(["-y"], words, where=str(path))
-    with open(world.program.path, "rb") as f:
-        # The sanitizers themselves do not bear that.
-        program = f.read()
-        errors = ERRORS.keys() - ({"mmap", "mmap2"} if b"__asan_init" in program or b"__tsan_init" in program else set())
-    seen, found, loaded = collections.Counter(), collections.defaultdict(list), False
-    with open(path, encoding="utf-8", errors="replace") as f:
-        for line in f:
-            name, _, rest = line.split(maxsplit=1)[1].partition("(")
-            loaded |= rest.endswith("</proc>\n")  # it is what the program opens first
-            if name not in errors:
-                continue
-            seen[name] += 1
-            about = ["".join(pair) for pair in QUOTED.findall(rest)]
-            # What is read is no name.
-            about = about[:2 if name in AT_DIRECTORY else 1]
-            if loaded and not any(ELSEWHERE.fullmatch(word) for word in about[-1:]):
-                found[name, re.sub(r"\d+", "N", " ".join(about))].append(seen[name])
+    found, seen = calls_in(path, world.program)
     assert len(seen) > 10 and len(found) > 50
     return found, seen
-
-
-def some(numbers, most):
-    """That many of them at most, the first and the last included."""
-    return sorted({numbers[i * (len(numbers) - 1) // max(most - 1, 1)] for i in range(most)})
 
 
 def refusing(names, error, when=""):

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""Commands that look, when the kernel refuses one of their system calls: unknown is not none, and no verdict is wrong.
+
+Of calls that are about the like one is refused; with IPCCTL_FAULTS=all in the environment, each, in several ways."""
+
+import errno
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+from faulting import ERRORS, LOOKS, WORSE, Truth, calls_in, some, words_of
+from program import ENVIRONMENT, Result
+from test_faults import one_processor, scene  # noqa: F401: fixtures
+
+pytestmark = pytest.mark.real_root
+ALL = os.environ.get("IPCCTL_FAULTS") == "all"
+# What asks the kernel, and in every way; formats have nothing to do with it.
+NAMES = ["list", "list-fields", "list-prove", "list-no-holders", "describe", "summary", "limits-json",
+         "waits-json", "graph-json", "check", "metrics", "watch"]
+
+
+class Refused:
+    """The program with one system call that fails."""
+
+    def __init__(self, program, helper):
+        self.program, self.helper = program, helper
+
+    def run(self, words, *refusal):
+        prefix = [self.helper, *map(str, refusal)] if refusal else []
+        run = subprocess.run([*prefix, *self.program.command(*words)], capture_output=True, env=ENVIRONMENT)
+        result = Result(words, run.returncode, run.stdout, run.stderr)
+        self.program.judge(result)
+        return result
+
+    def calls(self, words, path):
+        subprocess.run(["strace", "-f", "-qq", "-y", "-o", path, *self.program.command(*words)], capture_output=True,
+                       env=ENVIRONMENT)
+        return calls_in(path, self.program)[0]
+
+
+@pytest.fixture
+def refused(first, top, one_processor):  # noqa: F811
+    helper = os.path.join(top, os.path.dirname(os.environ.get("FACTORY", "build/tests/factory")), "faults/calls")
+    if first.wrapper or not shutil.which("strace") or not os.path.exists(helper):
+        pytest.skip("a wrapper is the one that would be refused, or there is no strace(1)")
+    probe = subprocess.run([helper, "write", "1", str(errno.ENOSPC), "echo", "x"], capture_output=True)
+    if probe.returncode != 1:
+        pytest.skip(f"no calls can be refused here: {probe.stderr.decode(errors='replace').strip()}")
+    return Refused(first, helper)
+
+
+def chosen(found):
+    """Which calls to refuse, and how: of those about the like one, in one way or the other."""
+    for i, ((call, about), numbers) in enumerate(found.items()):
+        errors = [ERRORS[call], WORSE.get(call, ERRORS[call])]
+        for number in numbers if ALL else some(numbers, 1):
+            for error in set(errors) if ALL else {errors[i % 2]}:
+                # What a task waits for stands in its memory: that this cannot be had fails nothing.
+                yield call, number, error, error in ("EMFILE", "ENOMEM") and not re.search("/(pagemap|maps)", about)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_looking(refused, scene, tmp_path, name):  # noqa: F811
+    words = words_of(name, scene)
+    before, found, answers = refused.run(words), refused.calls(words, tmp_path / "trace"), []
+    assert len(found) > 20
+    for call, number, error, hard in chosen(found):
+        answers.append((refused.run(words, call, number, getattr(errno, error)), hard))
+    truth = Truth(scene, before, refused.run(words))
+    for answer, hard in answers:
+        truth.is_honest(answer, hard)
+    assert scene.there() == scene.made
+    assert len({answer.status for answer, _ in answers}) > 1
