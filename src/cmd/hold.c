@@ -131,14 +131,31 @@ static int hand_over(struct creation *made, struct span ref, int *errors)
 	return r;
 }
 
-/* The child's way to COMMAND. What failed goes into `errors`, which closes by itself if
- * nothing did. */
+/* Between us and the child that becomes COMMAND: pipes, the end that is read first. */
+struct ties {
+	int errors[2]; /* what keeps it from that; closed without a word if nothing does */
+	int alone[2];  /* closed when nobody but the child has what is handed over */
+};
+
+static void wait_until_closed(int fd)
+{
+	char nothing;
+
+	while (read(fd, &nothing, 1) < 0 && errno == EINTR)
+		;
+}
+
+/* The child's way to COMMAND. */
 __attribute__((noreturn)) static void become(struct context *c, const struct hold *h, struct report *report,
-					     char **command, int errors)
+					     char **command, struct ties *ties)
 {
 	const struct sigaction pipe = { .sa_handler = c->sigpipe };
-	int e = hand_over(&report->made, report->ref, &errors);
+	int errors = ties->errors[1], e;
 
+	close_fd(&ties->alone[1]);
+	wait_until_closed(ties->alone[0]);
+	close_fd(&ties->alone[0]);
+	e = hand_over(&report->made, report->ref, &errors);
 	sigaction(SIGCHLD, &h->child, NULL);
 	sigaction(SIGPIPE, &pipe, NULL);
 	sigprocmask(SIG_SETMASK, &h->mask, NULL);
@@ -182,22 +199,24 @@ static int wait_for(pid_t pid, const sigset_t *watched, const struct creation *m
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-/* Starts COMMAND; *errors tells what keeps it from running. Its pid or -errno. */
+/* Starts COMMAND, which has the only copies of what is handed to it when it begins; *errors tells what keeps
+ * it from running. Its pid or -errno. */
 static pid_t start(struct context *c, const struct hold *h, struct report *report, char **command,
 		   int *errors)
 {
-	int ends[2];
-	pid_t pid;
+	struct ties ties = { .errors = { -1, -1 }, .alone = { -1, -1 } };
+	pid_t pid = pipe2(ties.errors, O_CLOEXEC) < 0 || pipe2(ties.alone, O_CLOEXEC) < 0 ? -1 : fork();
 
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return -errno;
-	pid = fork();
 	if (pid == 0)
-		become(c, h, report, command, ends[1]);
+		become(c, h, report, command, &ties);
 	if (pid < 0)
 		pid = -errno;
-	close_fd(&ends[1]);
-	*errors = ends[0];
+	for (size_t i = 0; i < report->made.nfds && !report->made.stays; i++)
+		close_fd(&report->made.fds[i].fd);
+	close_fd(&ties.alone[0]);
+	close_fd(&ties.alone[1]);
+	close_fd(&ties.errors[1]);
+	*errors = ties.errors[0];
 	return pid;
 }
 
@@ -213,8 +232,6 @@ int hold_run(struct context *c, const struct hold *h, const struct kind *k, stru
 	signal_add_unless_ignored(&watched, SIGQUIT);
 	sigprocmask(SIG_BLOCK, &watched, NULL);
 	pid = start(c, h, report, command, &errors);
-	for (size_t i = 0; i < report->made.nfds && !report->made.stays; i++)
-		close_fd(&report->made.fds[i].fd);
 	if (pid > 0) {
 		e = exec_error(errors);
 		status = wait_for(pid, &watched, &report->made);
