@@ -166,11 +166,12 @@ static bool glibc_cond_at(const struct place *p, const struct futex_hint *hint, 
 	enum { SHARED = 1, SHIFT = 3 };
 	bool ok = true;
 	uint32_t refs = word_at(p, signals - 4, &ok), size = word_at(p, signals - 16, &ok);
-	uint32_t other_size = word_at(p, signals - 12, &ok);
+	uint32_t other_size = word_at(p, signals - 12, &ok), first_size = word_at(p, signals - 8, &ok);
 	uint32_t now = word_at(p, 0, &ok), start = word_at(p, 8, &ok), passed = (now >> 1) - (start >> 1);
 
+	/* The size that the first group had is above the two bits of a lock. */
 	if (!ok || !(refs & SHARED) || refs >> SHIFT > MOST_TASKS || size > MOST_TASKS ||
-	    other_size > MOST_TASKS || passed > VALUE_MAX)
+	    other_size > MOST_TASKS || first_size >> 2 > MOST_TASKS || passed > VALUE_MAX)
 		return false;
 	out->size = 48;
 	/* Whoever a group counts holds a reference: a pointer's halves in a mutex's list seldom fit so. */

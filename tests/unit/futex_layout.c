@@ -500,6 +500,10 @@ static void dead_owners(void **state)
 	/* Its list still points to that of its owner, to wherever that was. */
 	static const uint32_t linked[16] = { 0x40000000, 0,	 4711,	 1,	     0x90,
 					     0,		 0x2f40, 0x7fb1, 0x80f02f40, 0x7fb1 };
+	/* The halves of pointers are no sizes of a recent glibc's condition variable. */
+	static const uint32_t as_recent[16] = { 0x40000000, 0,		4711,	1,	    0x90,
+						0,	    0x80f02f40, 0x7fb1, 0x80f02f40, 0x7fb1 };
+	static const struct futex_hint recent_nobody = { .operation = FUTEX_OP_NONE, .recent = true };
 	/* Of a program with words of 32 bits, on the list that has but one link. */
 	static const uint32_t narrow[12] = { 0x40000000, 0, 4711, 0x90, 1, 0xf7c02f40 };
 	static const struct futex_hint wide_nobody = { .operation = FUTEX_OP_NONE };
@@ -513,6 +517,8 @@ static void dead_owners(void **state)
 	d = decode(waited, sizeof(waited), 0, &(struct futex_hint){ .libc = LIBC_GLIBC });
 	assert_true(d.type == FUTEX_MUTEX && d.owner_died && d.owner == 0);
 	d = decode(linked, sizeof(linked), 0, &wide_nobody);
+	assert_true(d.type == FUTEX_MUTEX && d.owner_died && d.owner == 0);
+	d = decode(as_recent, sizeof(as_recent), 0, &recent_nobody);
 	assert_true(d.type == FUTEX_MUTEX && d.owner_died && d.owner == 0);
 	d = decode(narrow, sizeof(narrow), 0, &narrow_nobody);
 	assert_true(d.type == FUTEX_MUTEX && d.owner_died && d.owner == 0);
