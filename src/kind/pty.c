@@ -211,12 +211,13 @@ static void project_file(struct projector *p, struct record *r, const struct obj
 static void project_queue(struct projector *p, struct record *r, size_t field, const struct holding *side)
 {
 	_cleanup_(close_fd) int fd = side ? descriptor_copy(p->snapshot, side) : -ENOENT;
-	int queued;
+	int queued, error = fd < 0 ? fd : 0;
 
-	int error = fd < 0 ? fd : ioctl(fd, FIONREAD, &queued) < 0 ? -errno : 0;
-
-	/* Without a descriptor of that side nobody reads there; what is hung up has no queue. */
-	if (error == -ENOENT || error == -EIO)
+	/* What is hung up has no queue. */
+	if (fd >= 0 && ioctl(fd, FIONREAD, &queued) < 0)
+		error = errno == EIO ? -ENOENT : -errno;
+	/* Without a descriptor of that side nobody reads there. */
+	if (error == -ENOENT)
 		return;
 	if (error < 0)
 		held_unreadable(p, r, field, field, error);

@@ -37,6 +37,7 @@ struct asking {
 	struct piece *pieces; /* of each process */
 	size_t count;
 	bool looked; /* there is a /proc */
+	int error;   /* why it could not be listed: -errno, or 0 */
 	struct parallel_work work;
 	struct asker askers[MOST_THREADS];
 };
@@ -266,6 +267,7 @@ struct asking *tasks_begin(const struct scan_context *context)
 	/* Without a /proc nobody can be asked. */
 	n = sorted_numbers(dir, &asking->pids);
 	asking->looked = n >= 0;
+	asking->error = n < 0 && n != -EBADF ? (int)n : 0;
 	asking->count = n < 0 ? 0 : (size_t)n;
 	asking->work = (struct parallel_work){ ask_process, asking, asking->count };
 	asking->pieces = n == -ENOMEM ? NULL : calloc(asking->count + 1, sizeof(*asking->pieces));
@@ -287,7 +289,7 @@ int tasks_end(struct tasks *t, const struct asking *asking)
 
 	*t = (struct tasks){ .looked = asking->looked, .complete = asking->looked };
 	if (!asking->looked)
-		return 0;
+		return asking->error;
 	r = merge(t, asking);
 	t->hidden = pids_may_hide(asking->context->proc, t->seen);
 	return r;
