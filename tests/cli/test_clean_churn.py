@@ -146,7 +146,8 @@ def test_nobody_loses_what_he_holds(ipcctl, factory, mounted, tmp_path):
     assert not any(removed[kind] for kind in UNPROVED)
     # There was something to do, for both.
     assert killed > 10 and not {kind: n for kind, n in numbers.items() if n["held"] < 100}
-    # When it is slow most have changed meanwhile.
-    least = 0 if ipcctl.slow else 50 if seconds(ipcctl) == 60 else 1
+    # In a short time, or if it is slow, most may have changed before their turn comes.
+    least = 50 if seconds(ipcctl) == 60 else 0
     assert not {kind: n for kind, n in removed.items() if kind not in UNPROVED and n < least}
+    assert sum(removed.values()) > 0
     check_that_nothing_is_left(ipcctl, churn, mounted)
