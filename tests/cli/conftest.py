@@ -161,11 +161,11 @@ def factory(isolated):
 
 
 @pytest.fixture
-def own_factory(ipcctl, factory):
-    """The factory with the program's libc, where that is not the system's."""
+def own_factory(isolated, ipcctl, top):
+    """The factory with the program's libc, which need not be the system's."""
+    path = os.path.join(top, os.environ.get("FACTORY", "build/tests/factory"))
     with contextlib.ExitStack() as stack:
-        path = factory.path + "-musl"
-        yield Factory(path, stack) if ipcctl.musl and os.access(path, os.X_OK) else factory
+        yield Factory(path + "-musl" if ipcctl.musl and os.access(path + "-musl", os.X_OK) else path, stack)
 
 
 @pytest.fixture
