@@ -111,6 +111,7 @@ static void add_text(struct tree *t, cJSON *parent, const char *key, int type, s
 	cJSON *item = add_with_room(t, parent, key, type, text.len + 1);
 	char *copy;
 
+	t->failed |= t->text.failed; /* where most of it comes from */
 	if (!item)
 		return;
 	copy = (char *)(item + 1);
@@ -179,7 +180,6 @@ static void add_string(struct tree *t, cJSON *parent, const char *key, struct sp
 	if (!p) {
 		buf_reset(&t->text);
 		escape_into(&t->text, s);
-		t->failed |= t->text.failed;
 		add_text(t, parent, key, cJSON_String, buf_span(&t->text));
 		return;
 	}
@@ -251,7 +251,6 @@ static void add_time(struct tree *t, cJSON *object, const char *key, int64_t sec
 		t->failed = true;
 	else if (format_rfc3339(&t->text, seconds))
 		add_text(t, object, name.ptr, cJSON_String, buf_span(&t->text));
-	t->failed |= t->text.failed;
 }
 
 static void add_value(struct tree *t, cJSON *object, const struct field *f, const struct value *v)
@@ -276,7 +275,6 @@ static void add_value(struct tree *t, cJSON *object, const struct field *f, cons
 		buf_reset(&t->text);
 		format_value(&t->text, f, v, FORMAT_MACHINE);
 		add_text(t, object, f->name, cJSON_Raw, buf_span(&t->text));
-		t->failed |= t->text.failed;
 		break;
 	case FIELD_TIME:
 		add_time(t, object, f->name, v->i64);
@@ -373,7 +371,6 @@ static void end(struct renderer *r _unused_, const struct document *d, struct bu
 		buf_reset(&t.text);
 		warning_text(&d->warnings->items[i], &t.text);
 		add_text(&t, array, NULL, cJSON_String, buf_span(&t.text));
-		t.failed |= t.text.failed;
 	}
 	buf_puts(out, d->records ? "\n]," : "],");
 	start = out->len;

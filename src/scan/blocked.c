@@ -10,6 +10,7 @@
 #include "lib/vec.h"
 #include "scan/memory.h"
 #include "scan/pollset.h"
+#include "scan/sysvipc.h"
 #include "scan/visit.h"
 #include "scan/walk.h"
 
@@ -93,27 +94,6 @@ static int add_polled(void *data, int fd)
 	return add_descriptor(data, fd, true);
 }
 
-/*
- * Who changed the semaphore last that stops an array of operations: the first that cannot be done
- * now. 0: none stops it any more, or it cannot be told.
- */
-static uint32_t last_changer(int id, const struct sembuf *operations, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		int value = semctl(id, operations[i].sem_num, GETVAL);
-		bool passes = operations[i].sem_op == 0 ? value == 0 : value + operations[i].sem_op >= 0;
-		int pid;
-
-		if (value < 0)
-			return 0;
-		if (passes)
-			continue;
-		pid = semctl(id, operations[i].sem_num, GETPID);
-		return pid > 0 ? (uint32_t)pid : 0;
-	}
-	return 0;
-}
-
 /* "semaphore 3: -1", "semaphores 3: -1, 4: 0"; and, of a set in our IPC namespace, who changed the one
  * last that it waits for. */
 static int tell_operations(struct asked *a, bool here, struct buf *text, uint32_t *blocker)
@@ -140,7 +120,7 @@ static int tell_operations(struct asked *a, bool here, struct buf *text, uint32_
 	if (r == 0 && count > n)
 		buf_puts(text, ", ...");
 	if (r == 0 && here)
-		*blocker = last_changer((int)a->task->args[0], operations, n);
+		*blocker = sysv_sem_changer((int)a->task->args[0], operations, n);
 	return r;
 }
 

@@ -113,3 +113,11 @@ int64_t sysv_table_find_key(struct sysv_table *t, uint32_t key);
  */
 uint64_t sysv_shm_rss(const struct sysv_shm_row *row, uint64_t page_size, const uint64_t *huge_page_sizes,
 		      size_t count, uint64_t *huge_page_size);
+
+struct sembuf;
+
+/*
+ * Who changed the semaphore last that stops an array of operations on a set of this IPC namespace: the first that
+ * cannot be done now. 0: none stops it any more, or it cannot be told.
+ */
+uint32_t sysv_sem_changer(int id, const struct sembuf *operations, size_t n);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* System V tables from semctl(2) and msgctl(2): see sysv_table_stat(). */
 #include <errno.h>
+#include <sys/sem.h>
 
 #include "scan/sysv_abi.h"
 #include "scan/sysvipc.h"
@@ -136,5 +137,22 @@ int sysv_table_stat(struct sysv_table *t, bool sparse_too)
 		return -EOPNOTSUPP;
 	}
 	t->from_stat = true;
+	return 0;
+}
+
+uint32_t sysv_sem_changer(int id, const struct sembuf *operations, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		int value = semctl(id, operations[i].sem_num, GETVAL);
+		bool passes = operations[i].sem_op == 0 ? value == 0 : value + operations[i].sem_op >= 0;
+		int pid;
+
+		if (value < 0)
+			return 0;
+		if (passes)
+			continue;
+		pid = semctl(id, operations[i].sem_num, GETPID);
+		return pid > 0 ? (uint32_t)pid : 0;
+	}
 	return 0;
 }
