@@ -344,11 +344,9 @@ static void tell(struct context *c, struct buf *text, bool fails, bool mute)
 {
 	if (!buf_cstr(text))
 		out_of_memory(c);
-	else if (text->len == 0)
-		return;
-	else if (fails)
+	else if (text->len > 0 && fails)
 		diag_error_escaped(&c->diag, text->data);
-	else if (!mute)
+	else if (text->len > 0 && !mute)
 		diag_note_escaped(&c->diag, text->data);
 }
 

@@ -185,7 +185,8 @@ class Truth:
         mine, first, second = rows(got), rows(document(self.first)), rows(document(self.second))
         first = {key: row for key, row in first.items() if key in second and not is_ours(row)}
         for key in first.keys() & mine.keys():
-            wrong = set(differences(mine[key], first[key], second[key])) - UNLIKE - ({"ref"} if key[0] == "pty" else set())
+            wrong = set(differences(mine[key], first[key], second[key])) - UNLIKE
+            wrong -= {"ref"} if key[0] == "pty" else set()
             assert not wrong, (key, {name: (mine[key].get(name), first[key].get(name)) for name in wrong})
         return [key for key, row in first.items() if key not in mine or losses(mine[key], row)] + [
             key for key, row in mine.items() if key not in first and key not in second and not is_ours(row)
