@@ -59,7 +59,7 @@ def is_ours(row):
     """What the program itself and the tests' runner have, and wait for, changes; and so do OFD locks of other PID
     namespaces, which the kernel tells everybody, without a path."""
     return (row.get("ref", "").startswith("record-lock:") and "/" not in row["ref"] or row.get("command") in OURS
-            or any(other["command"] in OURS for name in ("holders", "releasers") for other in row.get(name) or []))
+            or any(other.get("command") in OURS for name in ("holders", "releasers") for other in row.get(name) or []))
 
 
 def losses(got, wanted):

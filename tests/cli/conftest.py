@@ -3,7 +3,8 @@
 PID and network namespaces that die with the test run.
 
 Environment: IPCCTL, the program (./ipcctl); FACTORY (build/tests/factory);
-IPCCTL_WRAPPER, a command prefix such as valgrind; IPCCTL_SAMPLE, if set, of many similar cases a few.
+IPCCTL_WRAPPER, a command prefix such as valgrind; IPCCTL_SAMPLE, if set, of many similar cases a few;
+IPCCTL_FAULTS=all, every allocation and system call fails in turn, not some.
 """
 
 import contextlib
