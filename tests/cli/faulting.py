@@ -172,7 +172,7 @@ class Truth:
             return
         less = self.less(got)
         said = not got["complete"] or set(got["warnings"]) - set(document(self.first)["warnings"])
-        told = (less, result.status, result.errors, got["complete"], got["warnings"])
+        told = (result.args, less, result.status, result.errors, got["complete"], got["warnings"])
         assert not less or said, told
         assert not less or result.status != 0 or not hard, told
 
@@ -188,7 +188,8 @@ class Truth:
             wrong = set(differences(mine[key], first[key], second[key])) - UNLIKE
             wrong -= {"ref"} if key[0] == "pty" else set()
             assert not wrong, (key, {name: (mine[key].get(name), first[key].get(name)) for name in wrong})
-        return [key for key, row in first.items() if key not in mine or losses(mine[key], row)] + [
+        return [(key, [name for name in row if losses(mine.get(key, {}).get(name), row[name])])
+                for key, row in first.items() if key not in mine or losses(mine[key], row)] + [
             key for key, row in mine.items() if key not in first and key not in second and not is_ours(row)
             # It says itself that nothing is known of it.
             and row.get("state") != "unknown"]

@@ -32,7 +32,7 @@ class Refused:
     def run(self, words, *refusal):
         prefix = [self.helper, *map(str, refusal)] if refusal else []
         run = subprocess.run([*prefix, *self.program.command(*words)], capture_output=True, env=CALM)
-        result = Result(words, run.returncode, run.stdout, run.stderr)
+        result = Result([*words, *refusal], run.returncode, run.stdout, run.stderr)
         self.program.judge(result)
         return result
 
