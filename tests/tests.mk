@@ -10,7 +10,6 @@ FACTORY_OBJECTS := $(patsubst %.c,$(BUILD)/objects/%.o,$(sort $(wildcard tests/f
 MUSL_CC ?= musl-gcc
 MUSL_MACHINE = $(shell $(MUSL_CC) -print-multiarch)
 MUSL_FLAGS = -std=gnu11 -D_GNU_SOURCE -O1 -g -idirafter /usr/include/$(MUSL_MACHINE) -idirafter /usr/include
-FACTORY_MUSL := $(if $(shell command -v $(MUSL_CC)),$(FACTORY)-musl)
 FACTORY_MUSL_OBJECTS := $(FACTORY_OBJECTS:%.o=%.musl.o)
 
 # A program with words of the other size, where the compiler and the kernel know such (x86).
@@ -85,7 +84,9 @@ $(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/objects/tests/unit/%.o $(LIBRARY)
 .PHONY: check check-user check-valgrind check-compilers check-musl check-musl-run check-m32 check-32 \
 	check-packaging check-bare sanitize sanitize-thread coverage test-programs deps-test
 
-test-programs: $(PROGRAM) $(FACTORY) $(FACTORY_MUSL) $(FOREIGN) $(STORY) $(FAULTS) $(UNIT_TESTS)
+# Whether there is such a compiler is asked when all else is built: `make deps-test check` installs it first.
+test-programs: $(PROGRAM) $(FACTORY) $(FOREIGN) $(STORY) $(FAULTS) $(UNIT_TESTS)
+	$(Q)if command -v $(MUSL_CC) >/dev/null; then $(MAKE) --no-print-directory $(FACTORY)-musl; fi
 
 # TESTS="tests/cli/test_list.py build/tests/unit/parse" narrows any of these.
 RUN_TESTS = IPCCTL=$(PROGRAM) FACTORY=$(FACTORY) $(PYTHON) tests/run

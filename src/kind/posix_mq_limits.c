@@ -42,7 +42,7 @@ static int kernel_word(const struct snapshot *s)
 	return -ENOENT;
 }
 
-static struct queue_totals total_queues(const struct snapshot *s, uid_t user, unsigned word)
+static struct queue_totals total_queues(const struct snapshot *s, uid_t user, uint64_t word)
 {
 	/* mqueue_get_inode() in ipc/mqueue.c: each slot costs a struct msg_msg, and
 	 * each of up to 32768 priorities a tree node; both are six words. */
@@ -112,7 +112,7 @@ static void limit_msgsize_default(struct snapshot *s, struct limit_value *out)
 static void limit_rlimit(struct snapshot *s, struct limit_value *out)
 {
 	int word = kernel_word(s);
-	struct queue_totals t = total_queues(s, geteuid(), word > 0 ? (unsigned)word : 0);
+	struct queue_totals t = total_queues(s, geteuid(), word > 0 ? (uint64_t)word : 0);
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_MSGQUEUE, &limit) < 0)
