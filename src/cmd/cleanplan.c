@@ -148,7 +148,7 @@ static const char *somebody_left(struct cleaning *clean, const struct candidate 
 	struct owners *owners = &clean->owners;
 
 	if (owners_read(owners, clean->l.snapshot.context) < 0)
-		return "no memory to look at processes";
+		return "its owner's processes could not be looked at"; /* for want of memory: see decide() */
 	for (size_t i = 0; i < ARRAY_SIZE(users); i++)
 		if (users[i]->state == VALUE_UNKNOWN ||
 		    (is_set(users[i]) && owners_oldest(owners, (uint32_t)users[i]->u64)))
@@ -214,6 +214,8 @@ static int decide(struct round *round, size_t count, struct warnings *warnings)
 			c = &clean->items[clean->count++];
 			*c = b->items[k];
 			why = objection(round, c);
+			if (clean->owners.error == -ENOMEM)
+				return -ENOMEM;
 			c->action = why ? CLEAN_SPARE : CLEAN_REMOVE;
 			c->why = why ? span_of(why) : SPAN("");
 			clean->planned += !why;
