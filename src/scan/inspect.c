@@ -238,9 +238,9 @@ int object_open_mapped(const struct snapshot *s, const struct holding *first)
 	return asking.error;
 }
 
-/* Whether fdinfo is that of the object: the number of the descriptor may have been given to
- * another file. Before Linux 5.14 it does not tell the inode, but the link does. */
-static bool is_info_of(const struct snapshot *s, const struct holding *g, const struct fdinfo *info)
+/* Whether fdinfo is that of the object (0, -ENOENT, or -errno): the number of the descriptor may have been
+ * given to another file. Before Linux 5.14 it does not tell the inode, but the link does. */
+static int check_info(const struct snapshot *s, const struct holding *g, const struct fdinfo *info)
 {
 	struct object_key key = holding_key(g);
 	struct statx stx;
@@ -248,11 +248,11 @@ static bool is_info_of(const struct snapshot *s, const struct holding *g, const 
 	uint64_t number;
 
 	if (key.class == OBJECT_EVENTFD)
-		return fdinfo_number(info, "eventfd-id:", &number) == 0 && number == key.ino;
+		return fdinfo_number(info, "eventfd-id:", &number) == 0 && number == key.ino ? 0 : -ENOENT;
 	if (fdinfo_number(info, "ino:", &number) == 0 && number != key.ino)
-		return false;
+		return -ENOENT;
 	link_path(s, g, path, sizeof(path));
-	return leads_to(s->context->proc, path, &key, &stx) == 0;
+	return leads_to(s->context->proc, path, &key, &stx);
 }
 
 /* fdinfo of one descriptor. 0 or -errno. */
@@ -268,8 +268,8 @@ static int read_info(const struct snapshot *s, const struct holding *g, struct f
 		snprintf(table, sizeof(table), "%u", pid);
 	snprintf(name, sizeof(name), "%d", g->fd);
 	r = fdinfo_read(info, s->context->proc, table, name);
-	if (r == 0 && !is_info_of(s, g, info))
-		r = -ENOENT;
+	if (r == 0)
+		r = check_info(s, g, info);
 	return r == -ESRCH ? -ENOENT : r;
 }
 
