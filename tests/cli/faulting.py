@@ -48,6 +48,8 @@ WORSE = {"openat": "EMFILE", "openat2": "EMFILE", "newfstatat": "EIO", "statx": 
          "process_vm_readv": "ENOMEM", "pidfd_getfd": "EMFILE"}
 # What goes on by itself, as JSON has it.
 MOVING = re.compile(rb'"(time|age|used|headroom|percent|full|queue_used)":[^,}\n]*')
+# What is of the whole system, where other tests have theirs: terminals, a user's signals, OFD locks.
+SHARED = re.compile(rb'pty-max|rlimit-sigpending|queue_used\{kind="signal"|record-lock')
 # What is another thing if less is in sight: those who wait unseen, names of what no path leads to, who is to blame.
 UNLIKE = FOLLOWS | {"unseen_waiters", "memory"}
 # What stands in the memory of others: that it cannot be had, for whatever reason, fails nothing.
@@ -97,7 +99,7 @@ def calls_in(path, program):
 
 
 def lines(result):
-    return [MOVING.sub(b"", line) for line in re.split(b"[\n\0]", result.out)]
+    return [MOVING.sub(b"", line) for line in re.split(b"[\n\0]", result.out) if not SHARED.search(line)]
 
 
 def document(result):
