@@ -35,6 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct input in = { data, size };
 	struct scan_context context = { .own_pids = true };
 	struct tasks tasks;
+	char state;
 	uint64_t number;
 
 	if (tree.dir < 0)
@@ -53,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < tasks.count; i++) {
 		EXPECT(tasks.items[i].wait != WAIT_NOTHING && tasks.items[i].wait <= WAIT_EPOLL);
 		EXPECT(tasks_find(&tasks, 7, 7) == &tasks.items[i]);
-		(void)task_state(&context, &tasks.items[i]);
+		(void)!task_state(&context, 7, 7, &state);
 	}
 	(void)!task_runs(&context, 7, 7, &number);
 	tasks_free(&tasks);
