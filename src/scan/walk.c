@@ -155,14 +155,12 @@ static void visit_threads(struct visit *v)
 	free(tables.tids);
 }
 
-static int read_stat(struct visit *v, struct buf *text)
+static int read_stat(struct visit *v, char text[static STAT_MOST])
 {
 	struct holder *h = v->holder;
 	struct stat st;
-	int r = read_file_at(v->dir, "stat", text);
+	int r = process_stat_read(v->dir, "stat", text, &v->stat);
 
-	if (r == 0)
-		r = process_stat_parse(buf_span(text), &v->stat);
 	if (r < 0)
 		return r;
 	/* The number was that of a process when /proc was listed; by now a thread may have it, one of our own
@@ -206,14 +204,14 @@ static bool is_empty(const struct visit *v)
 
 void walk_process(struct walker *w, struct holder *holder, uint32_t index)
 {
-	_cleanup_(buf_free) struct buf stat = { 0 };
+	char stat[STAT_MOST]; /* the command in v.stat points there */
 	struct visit v = { .w = w, .holder = holder, .index = index, .dir = -1 };
 	char name[12];
 	int r;
 
 	snprintf(name, sizeof(name), "%u", holder->pid);
 	v.dir = openat(w->proc, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	r = v.dir < 0 ? -errno : read_stat(&v, &stat);
+	r = v.dir < 0 ? -errno : read_stat(&v, stat);
 	if (r < 0) {
 		visit_failed(&v, r);
 		w->unreadable += v.refused;
