@@ -6,7 +6,7 @@
 
 #include "lib/vec.h"
 #include "scan/pids.h"
-#include "scan/regions.h"
+#include "scan/proclink.h"
 
 static uint64_t namespace_of(const struct graph *g, const struct graph_process *p, const char *which)
 {

@@ -10,6 +10,7 @@
 #include "lib/parse.h"
 #include "lib/vec.h"
 #include "scan/process.h"
+#include "scan/proclink.h"
 #include "scan/scan.h"
 
 /* The last number of "NSpid:\t4711\t12\t1": those of the namespaces from ours inwards. */

@@ -7,6 +7,7 @@
 #include "lib/vec.h"
 #include "scan/futex_owner.h"
 #include "scan/futex_window.h"
+#include "scan/proclink.h"
 #include "scan/scan.h"
 
 void region_reader_init(struct region_reader *reader, const struct snapshot *s)

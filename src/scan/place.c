@@ -17,7 +17,7 @@
 #include "lib/out.h"
 #include "lib/parse.h"
 #include "scan/beneath.h"
-#include "scan/regions.h"
+#include "scan/proclink.h"
 
 #define NSFS_MAGIC 0x6e736673u /* linux/magic.h */
 #define NAMESPACE_TYPE 0xb703  /* NS_GET_NSTYPE of linux/nsfs.h */
@@ -96,7 +96,7 @@ static int open_mounted(const struct scan_context *context, const struct place_d
 	snprintf(text, sizeof(text), "%u/task/%u/root", door->pid, door->tid);
 	root = openat(context->proc, text, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
-		return -errno;
+		return proc_link_error(context->proc, text, -errno);
 	path = beneath_open(root, door->path.ptr, O_PATH | O_CLOEXEC);
 	return path < 0 ? path : open_behind(path);
 }
@@ -114,7 +114,7 @@ static int open_door(const struct scan_context *context, const struct place_door
 		snprintf(text, sizeof(text), "%u/task/%u/ns/%s", door->pid, door->tid,
 			 place_part_names[part]);
 	path = openat(context->proc, text, O_PATH | O_CLOEXEC);
-	return path < 0 ? -errno : open_behind(path);
+	return path < 0 ? proc_link_error(context->proc, text, -errno) : open_behind(path);
 }
 
 int place_open(const struct scan_context *context, const struct place_namespace *ns, enum place_part part)

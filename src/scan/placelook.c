@@ -10,6 +10,7 @@
 #include "lib/out.h"
 #include "scan/beneath.h"
 #include "scan/mqueuemount.h"
+#include "scan/proclink.h"
 #include "scan/sockdiag.h"
 
 /* What is asked for. */
@@ -45,7 +46,7 @@ static int open_root(const struct looking *t, const struct place_namespace *ns)
 
 	snprintf(path, sizeof(path), "%u/task/%u/root", ns->door.pid, ns->door.tid);
 	root = openat(t->context->proc, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return root < 0 ? -errno : root;
+	return root < 0 ? proc_link_error(t->context->proc, path, -errno) : root;
 }
 
 /* The root of the namespace itself: nobody is in it, or who is has another. */

@@ -12,7 +12,7 @@
 #include "lib/vec.h"
 #include "scan/mountinfo.h"
 #include "scan/process.h"
-#include "scan/regions.h"
+#include "scan/proclink.h"
 
 #define KCMP_FILES 2 /* linux/kcmp.h */
 

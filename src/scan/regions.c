@@ -11,19 +11,7 @@
 #include "lib/vec.h"
 #include "scan/attach.h"
 #include "scan/process.h"
-
-uint64_t namespace_number(int dir, const char *path)
-{
-	char link[64];
-	ssize_t n = readlinkat(dir, path, link, sizeof(link));
-	const char *open = n > 0 ? memchr(link, '[', (size_t)n) : NULL;
-	uint64_t number;
-
-	if (!open || link[n - 1] != ']' ||
-	    parse_u64((struct span){ open + 1, (size_t)(link + n - 1 - (open + 1)) }, &number) < 0)
-		return 0;
-	return number;
-}
+#include "scan/proclink.h"
 
 /* Which C library the process has mapped; a static program tells none. */
 static enum futex_libc libc_of(struct span path)

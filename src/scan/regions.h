@@ -52,5 +52,3 @@ int regions_read(struct regions *regions, const struct region_reader *reader, ui
 const struct region *regions_find(const struct regions *regions, uint64_t address);
 void regions_free(struct regions *regions);
 bool memory_object_same(const struct memory_object *a, const struct memory_object *b);
-/* The inode number of "ipc:[4026531839]", or 0 with errno if that cannot be read. */
-uint64_t namespace_number(int dir, const char *path);

@@ -9,7 +9,7 @@
 
 #include "lib/vec.h"
 #include "scan/cached.h"
-#include "scan/regions.h"
+#include "scan/proclink.h"
 #include "scan/terminals.h"
 
 /* Whether an error means that the process, thread or descriptor is gone. */
@@ -20,10 +20,14 @@ static bool is_gone(int error)
 
 void visit_failed(struct visit *v, int error)
 {
-	if (error == -ENOMEM || error == -EMFILE || error == -ENFILE)
+	char task[24];
+
+	if (error == -ENOMEM || error == -EMFILE || error == -ENFILE) {
 		v->w->error = error; /* it would go on so: the walk fails */
-	else if (error < 0 && !is_gone(error))
-		v->refused = true;
+	} else if (error < 0 && !v->refused) {
+		snprintf(task, sizeof(task), "task/%u", v->tid ? v->tid : v->holder->pid);
+		v->refused = !is_gone(proc_link_error(v->dir, task, error));
+	}
 }
 
 void visit_free(struct visit *v)
@@ -112,8 +116,8 @@ int visit_shares(const struct visit *v, const char *namespace, const char *ours)
 	if (!*ours)
 		return -EACCES;
 	snprintf(path, sizeof(path), "task/%u/ns/%s", v->tid ? v->tid : v->holder->pid, namespace);
-	n = readlinkat(v->dir, path, link, sizeof(link));
-	return n < 0 ? -errno : span_is((struct span){ link, (size_t)n }, ours);
+	n = proc_link_read(v->dir, path, link, sizeof(link));
+	return n < 0 ? (int)n : span_is((struct span){ link, (size_t)n }, ours);
 }
 
 int64_t visit_ipc_space(const struct visit *v)

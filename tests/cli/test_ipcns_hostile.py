@@ -62,7 +62,7 @@ def test_ends_meanwhile(ipcctl, place):
         for _ in range(20):
             result = ipcctl("list", "--no-holders", "-N", "all", "-o", "ref,uid", "--json")
             document = result.json()
-            assert ref in {o["ref"] for o in document["objects"]} and document["complete"] is True, document
+            assert ref in {o["ref"] for o in document["objects"]} and document["complete"] is True, document["warnings"]
 
 
 def test_descriptor_opened_anew(ipcctl, place):
