@@ -17,8 +17,8 @@ FOREIGN := $(BUILD)/tests/foreign
 FOREIGN_WIDTH = $(if $(findstring __LP64__,$(shell $(CC) $(CFLAGS) -dM -E - </dev/null)),-m32,-m64)
 FOREIGN_FLAGS = $(FOREIGN_WIDTH) -O1 -fno-pic -fno-stack-protector -nostdlib -static
 
-# What is preloaded into the examples of README.md and the manual pages.
-STORY := $(BUILD)/tests/story.so
+# What is preloaded: into the examples of README.md and the manual pages, and where the clock is set.
+PRELOADED := $(BUILD)/tests/story.so $(BUILD)/tests/clock.so
 
 # What lets memory run out, and system calls fail, for the tests of that. The library has the sanitizers' own
 # allocator to replace, which it cannot.
@@ -53,7 +53,7 @@ $(FOREIGN): tests/factory/foreign/foreign.c tests/tests.mk
 	@echo "  CC      $< ($(FOREIGN_WIDTH))"
 	$(Q)$(CC) $(FOREIGN_FLAGS) -o $@ $< 2>/dev/null || echo "          cannot: its tests will be skipped"
 
-$(STORY): tests/factory/preload/story.c Makefile tests/tests.mk
+$(PRELOADED): $(BUILD)/tests/%.so: tests/factory/preload/%.c Makefile tests/tests.mk
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
 	$(Q)$(CC) $(need_CPPFLAGS) -std=gnu11 $(WARNINGS) -O2 -shared -fPIC -o $@ $<
@@ -85,7 +85,7 @@ $(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/objects/tests/unit/%.o $(LIBRARY)
 	check-packaging check-bare sanitize sanitize-thread coverage test-programs deps-test
 
 # Whether there is such a compiler is asked when all else is built: `make deps-test check` installs it first.
-test-programs: $(PROGRAM) $(FACTORY) $(FOREIGN) $(STORY) $(FAULTS) $(UNIT_TESTS)
+test-programs: $(PROGRAM) $(FACTORY) $(FOREIGN) $(PRELOADED) $(FAULTS) $(UNIT_TESTS)
 	$(Q)if command -v $(MUSL_CC) >/dev/null; then $(MAKE) --no-print-directory $(FACTORY)-musl; fi
 
 # TESTS="tests/cli/test_list.py build/tests/unit/parse" narrows any of these.

@@ -77,6 +77,29 @@ void record_time(struct record *r, size_t field, int64_t t)
 		record_i64(r, field, t);
 }
 
+enum clock_order process_order(struct projector *p, uint32_t pid, int64_t start, int64_t recorded)
+{
+	return clock_order(&p->processes.clock,
+			   &(struct clock_question){ p->snapshot->context->proc, pid, start, recorded,
+						     p->snapshot->taken });
+}
+
+/* Of who has that number, if it is who was meant. */
+static void record_command(struct projector *p, struct record *r, size_t field, const struct process *process,
+			   int64_t before)
+{
+	switch (process_order(p, process->pid, process->start, before)) {
+	case CLOCK_BEFORE:
+		record_str(r, field, process->command);
+		break;
+	case CLOCK_CANNOT_TELL:
+		record_unknown_why(r, field, WHY_CLOCK_SET);
+		break;
+	default:
+		break;
+	}
+}
+
 void record_pid(struct projector *p, struct record *r, size_t field, uint32_t pid, int64_t before)
 {
 	const struct process *process;
@@ -89,8 +112,8 @@ void record_pid(struct projector *p, struct record *r, size_t field, uint32_t pi
 	process = process_get(&p->processes, p->snapshot->context, pid);
 	if (!process)
 		record_unknown(r, field + 1, ENOMEM);
-	else if (process->error == 0 && process->start <= before)
-		record_str(r, field + 1, process->command);
+	else if (process->error == 0)
+		record_command(p, r, field + 1, process, before);
 	else if (process->error == -ENOTSUP)
 		record_unknown_why(r, field + 1, WHY_OTHER_PIDS);
 	else if (process->error == -EACCES)

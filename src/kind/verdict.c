@@ -24,14 +24,15 @@ enum recorded recorded_process(struct projector *p, uint32_t pid, int64_t until,
 	/* A zombie comes back to nothing, unless threads outlive its leader. */
 	if (found->state == 'Z' && found->threads <= 1)
 		return PROCESS_GONE;
-	/* What was recorded before this boot, as the clock is set now, was recorded by a
-	 * clock that was set since: start times cannot be compared with it. */
-	if (until < p->processes.boot / 1000000000)
-		return PROCESS_CANNOT_TELL;
-	if (found->start > until)
+	switch (process_order(p, pid, found->start, until)) {
+	case CLOCK_BEFORE:
+		*process = found;
+		return PROCESS_ALIVE;
+	case CLOCK_AFTER:
 		return PROCESS_GONE;
-	*process = found;
-	return PROCESS_ALIVE;
+	default:
+		return PROCESS_CANNOT_TELL;
+	}
 }
 
 bool wants_verdict(const struct projector *p, const struct verdict_fields *at)
@@ -39,15 +40,18 @@ bool wants_verdict(const struct projector *p, const struct verdict_fields *at)
 	return wants_any(p->want, at->state, at->reason) || wants_evidence(p, at->evidence);
 }
 
-/* Who of the owner's processes could come back. */
+/* Who of the owner's processes could come back; order: that of the oldest. */
 static void put_oldest(struct projector *p, struct record *r, const struct verdict_fields *at,
-		       const struct user_process *oldest, int64_t created)
+		       const struct user_process *oldest, enum clock_order order)
 {
 	const char *source = "older process of owner";
 
-	if (oldest && oldest->start <= created)
+	if (order == CLOCK_BEFORE)
 		record_evidence(p, r, at->evidence, source, SHOWS_RETURN, "%u (%.*s)", oldest->pid,
 				(int)oldest->command.len, oldest->command.ptr);
+	else if (order == CLOCK_CANNOT_TELL)
+		record_evidence(p, r, at->evidence, source, SHOWS_NOTHING, "%u (%.*s), or not: clock was set",
+				oldest->pid, (int)oldest->command.len, oldest->command.ptr);
 	else if (p->owners.error < 0 || !p->owners.complete)
 		record_evidence(p, r, at->evidence, source, SHOWS_NOTHING, "none in sight");
 	else
@@ -57,6 +61,7 @@ static void put_oldest(struct projector *p, struct record *r, const struct verdi
 int judge_unheld(struct projector *p, struct record *r, const struct verdict_fields *at, uint32_t uid,
 		 int64_t created, const char *proof)
 {
+	enum clock_order order = CLOCK_AFTER;
 	const struct user_process *oldest;
 
 	if (p->snapshot->depth.no_processes) {
@@ -67,12 +72,18 @@ int judge_unheld(struct projector *p, struct record *r, const struct verdict_fie
 	if (owners_read(&p->owners, p->snapshot->context) < 0)
 		return -ENOMEM;
 	oldest = owners_oldest(&p->owners, uid);
-	put_oldest(p, r, at, oldest, created);
+	if (oldest)
+		order = process_order(p, oldest->pid, oldest->start, created);
+	put_oldest(p, r, at, oldest, order);
 	/* Who was started in the same second may be older. */
-	if (oldest && oldest->start <= created)
+	if (order == CLOCK_BEFORE)
 		record_state(p, r, at->state, "idle", at->reason,
 			     "%s; process %u (%.*s) of its owner is older, and could come back", proof,
 			     oldest->pid, (int)oldest->command.len, oldest->command.ptr);
+	else if (order == CLOCK_CANNOT_TELL)
+		record_state(p, r, at->state, "unknown", at->reason,
+			     "%s; process %u (%.*s) of its owner may be older: the clock was set since",
+			     proof, oldest->pid, (int)oldest->command.len, oldest->command.ptr);
 	else if (p->owners.error < 0)
 		record_state(p, r, at->state, "unknown", at->reason, "%s; processes could not be looked at",
 			     proof);

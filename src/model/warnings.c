@@ -171,6 +171,8 @@ static const char *cause(int error)
 		return "it lies in another mount namespace";
 	case WHY_PROC_HIDES:
 		return "/proc does not show the process (hidepid)";
+	case WHY_CLOCK_SET:
+		return "whether that process is still the one that it records cannot be told: the clock was set";
 	case WHY_NO_WRITER:
 		return "only a descriptor that writes could tell, and none was found";
 	case WHY_NOT_LOOKED:

@@ -33,7 +33,7 @@ static void add_time(struct tree *t, cJSON *object, const char *key, int64_t sec
 {
 	struct span name;
 
-	tree_number(t, object, key, seconds < 0 ? 0 - (uint64_t)seconds : (uint64_t)seconds, seconds < 0);
+	tree_signed(t, object, key, seconds);
 	if (!t->twins)
 		return;
 	name = arena_printf(t->arena, "%s_rfc3339", key);
@@ -71,8 +71,7 @@ static void add_value(struct tree *t, cJSON *object, const struct field *f, cons
 		add_time(t, object, f->name, v->i64);
 		break;
 	case FIELD_I64:
-		tree_number(t, object, f->name, v->i64 < 0 ? 0 - (uint64_t)v->i64 : (uint64_t)v->i64,
-			    v->i64 < 0);
+		tree_signed(t, object, f->name, v->i64);
 		break;
 	case FIELD_BOOL:
 		tree_word(t, object, f->name, v->flag ? "true" : "false");
@@ -81,7 +80,7 @@ static void add_value(struct tree *t, cJSON *object, const struct field *f, cons
 		add_list(t, object, f->name, v->list);
 		break;
 	default:
-		tree_number(t, object, f->name, v->u64, false);
+		tree_number(t, object, f->name, v->u64);
 	}
 }
 
@@ -116,8 +115,8 @@ static void begin(struct renderer *r _unused_, const struct document *d, struct 
 	tree_init(&t, &arena, false);
 	head = tree_add(&t, NULL, NULL, cJSON_Object);
 	if (head) {
-		tree_number(&t, head, "schema", 1, false);
-		tree_number(&t, head, "time", (uint64_t)d->time, false);
+		tree_number(&t, head, "schema", 1);
+		tree_signed(&t, head, "time", d->time);
 		tree_string(&t, head, "host", span_of(d->host));
 	}
 	if (tree_print(&t, head, out) < 0)
@@ -140,7 +139,7 @@ static void end(struct renderer *r _unused_, const struct document *d, struct bu
 	tail = tree_add(&t, NULL, NULL, cJSON_Object);
 	if (tail) {
 		tree_word(&t, tail, "complete", d->complete ? "true" : "false");
-		tree_number(&t, tail, "unreadable_processes", d->unreadable_processes, false);
+		tree_number(&t, tail, "unreadable_processes", d->unreadable_processes);
 		array = tree_add(&t, tail, "warnings", cJSON_Array);
 	}
 	for (size_t i = 0; array && i < d->warnings->count; i++) {

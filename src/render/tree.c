@@ -166,7 +166,7 @@ void tree_string(struct tree *t, cJSON *parent, const char *key, struct span s)
 	t->run_length += s.len + 2;
 }
 
-void tree_number(struct tree *t, cJSON *parent, const char *key, uint64_t magnitude, bool negative)
+static void add_number(struct tree *t, cJSON *parent, const char *key, uint64_t magnitude, bool negative)
 {
 	char *p = add_to_run(t, parent, key, 21);
 
@@ -175,6 +175,16 @@ void tree_number(struct tree *t, cJSON *parent, const char *key, uint64_t magnit
 	if (negative)
 		*p++ = '-';
 	t->run_length += negative + format_u64(p, magnitude);
+}
+
+void tree_number(struct tree *t, cJSON *parent, const char *key, uint64_t number)
+{
+	add_number(t, parent, key, number, false);
+}
+
+void tree_signed(struct tree *t, cJSON *parent, const char *key, int64_t number)
+{
+	add_number(t, parent, key, number < 0 ? 0 - (uint64_t)number : (uint64_t)number, number < 0);
 }
 
 void tree_word(struct tree *t, cJSON *parent, const char *key, const char *word)

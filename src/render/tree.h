@@ -43,7 +43,8 @@ cJSON *tree_add(struct tree *t, cJSON *parent, const char *key, int type);
 void tree_string(struct tree *t, cJSON *parent, const char *key, struct span s);
 /* The text that was written to t->text, as a cJSON_String or cJSON_Raw. */
 void tree_scratch(struct tree *t, cJSON *parent, const char *key, int type);
-void tree_number(struct tree *t, cJSON *parent, const char *key, uint64_t magnitude, bool negative);
+void tree_number(struct tree *t, cJSON *parent, const char *key, uint64_t number);
+void tree_signed(struct tree *t, cJSON *parent, const char *key, int64_t number);
 /* null, true, false. */
 void tree_word(struct tree *t, cJSON *parent, const char *key, const char *word);
 /* Appends the text of the whole tree. 0 or -ENOMEM. */

@@ -58,7 +58,7 @@ static unsigned flags_of(struct span fstype)
 	} known[] = {
 		{ "tmpfs", MOUNT_LOCAL },
 		{ "ramfs", MOUNT_LOCAL },
-		{ "devtmpfs", MOUNT_LOCAL },
+		{ "devtmpfs", MOUNT_LOCAL | MOUNT_DEVICES },
 		{ "rootfs", MOUNT_LOCAL },
 		{ "ext2", MOUNT_LOCAL },
 		{ "ext3", MOUNT_LOCAL },

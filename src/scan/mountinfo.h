@@ -27,6 +27,7 @@ enum mount_flag {
 	MOUNT_SUBVOLUMES = 1 << 2,
 	MOUNT_REPEATS = 1 << 3, /* inode numbers repeat under one st_dev, too */
 	MOUNT_KERNELS = 1 << 4, /* files that the kernel alone makes up, or keeps; nothing can hang */
+	MOUNT_DEVICES = 1 << 5, /* the kernel's own devices, the first of which it makes at boot */
 };
 
 struct mount {

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "lib/file.h"
 #include "lib/parse.h"
@@ -85,40 +84,6 @@ int process_stat_read(int dir, const char *path, char text[static STAT_MOST], st
 	return n < 0 ? (int)n : process_stat_parse((struct span){ text, (size_t)n }, out);
 }
 
-int64_t boot_time(void)
-{
-	const int64_t second = 1000000000;
-	int64_t best = INT64_MAX;
-	struct timespec real, boot;
-
-	/* Whoever is interrupted between the two clocks gets too late a time. */
-	for (int i = 0; i < 5; i++) {
-		int64_t t;
-
-		clock_gettime(CLOCK_BOOTTIME, &boot);
-		clock_gettime(CLOCK_REALTIME, &real);
-		t = (int64_t)(real.tv_sec - boot.tv_sec) * second + (real.tv_nsec - boot.tv_nsec);
-		if (t < best)
-			best = t;
-	}
-	return best;
-}
-
-int64_t process_start(uint64_t ticks, int64_t boot)
-{
-	const int64_t second = 1000000000;
-	long hz = sysconf(_SC_CLK_TCK);
-	uint64_t per_second = hz > 0 ? (uint64_t)hz : 100;
-	int64_t seconds = boot / second, rest = boot % second;
-
-	rest += (int64_t)(ticks % per_second) * (second / (int64_t)per_second);
-	if (rest < 0) {
-		rest += second;
-		seconds--;
-	}
-	return seconds + (int64_t)(ticks / per_second) + rest / second;
-}
-
 /* What is not in /proc may be hidden from us (hidepid); the kernel still says
  * whether it is there. */
 static int missing(const struct scan_context *context, uint32_t pid)
@@ -172,9 +137,9 @@ const struct process *process_get(struct processes *p, const struct scan_context
 		return NULL;
 	}
 	process->pid = pid;
-	if (!p->boot)
-		p->boot = boot_time();
-	read_process(process, context, p->boot, &p->arena);
+	if (!p->clock.boot)
+		p->clock.boot = boot_time();
+	read_process(process, context, p->clock.boot, &p->arena);
 	p->failed |= process->error == -ENOMEM;
 	p->items[p->count++] = process;
 	return process;

@@ -4,6 +4,7 @@
 
 #include "lib/arena.h"
 #include "lib/hash.h"
+#include "scan/clock.h"
 #include "scan/context.h"
 
 struct process {
@@ -23,8 +24,8 @@ struct processes {
 	struct process **items;
 	size_t count;
 	struct arena arena;
-	int64_t boot; /* of boot_time(), once asked; so that all starts are told alike */
-	bool failed;  /* memory ran out for one */
+	struct clock_history clock; /* its boot is asked once, so that all starts are told alike */
+	bool failed;		    /* memory ran out for one */
 };
 
 /* The process as it was when first asked for; NULL only for lack of memory.
@@ -44,10 +45,6 @@ struct process_stat {
 	bool is_thread;	      /* it is one of a process's threads, and not the first */
 };
 
-/* When the system was booted, in nanoseconds since the epoch as the clock is set now. */
-int64_t boot_time(void);
-/* Ticks since boot as seconds since the epoch. */
-int64_t process_start(uint64_t ticks, int64_t boot);
 /* 0 or -EINVAL. The command points into text. */
 int process_stat_parse(struct span text, struct process_stat *out) _must_check_;
 /* More bytes than the file has: 52 numbers, and a name. */

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a process is given by whoever starts it: limits, arguments, a directory, signals, a terminal, a locale, a clock.
+"""What a process is given by whoever starts it: limits, arguments, a directory, signals, a terminal, a locale.
 None of it makes an answer wrong, or half an answer a success."""
 
 import ctypes
@@ -163,14 +163,3 @@ def test_times_of_files(ipcctl, held, seconds):
     assert 0 <= o["age"] < 2**63
     for words in (["list"], ["describe", "posix-shm:/held"], ["list", "--raw", "-o", "all"], ["metrics"]):
         ipcctl(*words)
-
-
-def test_a_clock_that_was_set(ipcctl, held, background):
-    """By a time namespace the time since boot may be another: the clock that ages are told by is as it was."""
-    inside = subprocess.run(["unshare", "--time", "--boottime=1000000000", "--monotonic=1000000000",
-                             *ipcctl.command("list", "--json")], capture_output=True, env=ENVIRONMENT)
-    if b"unshare" in inside.stderr:
-        pytest.skip(f"no time namespaces: {inside.stderr.decode(errors='replace').strip()}")
-    usual = {o["ref"]: o for o in ipcctl.json("list")["objects"]}
-    for o in strict_json(inside.stdout)["objects"]:
-        assert abs(o["age"] - usual[o["ref"]]["age"]) < 60 and o["state"] in (usual[o["ref"]]["state"], "unknown"), o

@@ -27,6 +27,7 @@ static int set_up(void **state)
 	struct scene *s = calloc(1, sizeof(*s));
 
 	assert_non_null(s);
+	s->context.proc = -1;
 	s->snapshot.context = &s->context;
 	s->p.snapshot = &s->snapshot;
 	s->p.want.bits = UINT64_MAX;
@@ -36,6 +37,7 @@ static int set_up(void **state)
 	s->p.owners.count = 1;
 	assert_int_equal(hash_add(&s->p.owners.index, 1000, 0), 0);
 	s->p.owners.read = s->p.owners.complete = true;
+	s->p.processes.clock = (struct clock_history){ .boot = 100000000000, .read = true };
 	assert_int_equal(record_init(&s->r, &schema, &s->arena), 0);
 	*state = s;
 	return 0;
@@ -71,6 +73,19 @@ static void test_nobody_comes_back(void **state)
 {
 	expect(*state, 1000, 499, "orphaned", "no process of its owner is older");
 	expect(*state, 1001, 9999, "orphaned", "no process of its owner is older");
+}
+
+static void test_a_clock_that_was_set(void **state)
+{
+	struct scene *s = *state;
+
+	expect(s, 1000, 99, "unknown",
+	       "process 77 (worker) of its owner may be older: the clock was set since");
+	expect(s, 1001, 99, "orphaned", "no process of its owner is older");
+	s->snapshot.taken = 10000;
+	s->p.processes.clock.forward = 200;
+	expect(s, 1000, 300, "unknown", "may be older");
+	expect(s, 1000, 299, "orphaned", "no process of its owner is older");
 }
 
 static void test_somebody_may_be_hidden(void **state)
@@ -121,6 +136,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_older_process, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_nobody_comes_back, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_clock_that_was_set, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_somebody_may_be_hidden, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_failures, set_up, tear_down),
 		cmocka_unit_test(test_status_files),
