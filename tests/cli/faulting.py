@@ -36,6 +36,10 @@ ERRORS = {
     "recvmsg": "EIO", "recvfrom": "EIO", "ioctl": "EINVAL", "kill": "EPERM", "process_vm_readv": "EPERM",
     "pidfd_open": "EMFILE", "pidfd_getfd": "EPERM", "memfd_create": "EMFILE", "capget": "EINVAL", "prctl": "EINVAL",
     "getsockopt": "EIO", "getsockname": "EIO", "uname": "EFAULT", "name_to_handle_at": "EOPNOTSUPP",
+    # What makes and removes.
+    "shmget": "ENOSPC", "semget": "ENOSPC", "msgget": "ENOSPC", "mq_open": "ENOSPC", "mq_unlink": "EACCES",
+    "ftruncate": "EFBIG", "fallocate": "ENOSPC", "linkat": "EPERM", "unlink": "EACCES", "fchmod": "EPERM",
+    "fchown": "EPERM", "link": "EPERM", "mknodat": "EACCES", "bind": "EADDRINUSE", "listen": "EADDRINUSE",
     # Where words are narrow, and with musl.
     "fstatat64": "EACCES", "fstat64": "EIO", "_llseek": "EINVAL", "fcntl64": "EINVAL", "fstatfs64": "EIO",
     "mmap2": "ENOMEM", "open": "EACCES", "stat": "EACCES", "lstat": "EACCES",

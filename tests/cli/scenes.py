@@ -96,6 +96,9 @@ class Small:
         """Leaves behind what nobody has, as far as it is not there any more."""
         there = self.there()
         if not any(name.startswith("msg ") for name in there):
+            # The same number again: to find one takes more calls the higher it is.
+            with open("/proc/sys/kernel/msg_next_id", "w", encoding="ascii") as f:
+                f.write("0")
             self.factory("sysv-msg", messages="1:5")
         for kind, name, more in ("posix-shm", "/dev/shm/left", {"size": 100}), \
                 ("posix-sem", "/dev/shm/sem.left", {"value": 3}), ("posix-mq", "queue left", {"messages": "1:5"}):
@@ -113,6 +116,17 @@ class Small:
         return found | {f"{table} {row[column]}" for table, column in (("shm", "shmid"), ("sem", "semid"),
                                                                        ("msg", "msqid"))
                         for row in kernel.sysvipc(table)}
+
+    def undo(self):
+        """Removes what was made since, with the kernel's own calls."""
+        for name in self.there() - self.made:
+            sort, _, rest = name.partition(" ")
+            if sort == "queue":
+                kernel.call("mq_unlink", f"/{rest}".encode())
+            elif rest:
+                kernel.REMOVERS[f"sysv-{sort}"](int(rest))
+            else:
+                os.unlink(name)
 
     def close(self):
         places.reap(self.keeper)

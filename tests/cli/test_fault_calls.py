@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Commands that look, when the kernel refuses one of their system calls: unknown is not none, and no verdict is wrong.
+"""Commands, when the kernel refuses one of their system calls: unknown is not none, no verdict is wrong, and what is
+said to be made or removed is.
 
 Of calls that are about the like one is refused; with IPCCTL_FAULTS=all in the environment, each, in several ways."""
 
@@ -11,11 +12,12 @@ import subprocess
 import pytest
 from faulting import ERRORS, LOOKS, WORSE, Truth, calls_in, some, words_of
 from program import ENVIRONMENT, Result
-from test_faults import one_processor, scene  # noqa: F401: fixtures
+from test_faults import MAKES, one_processor, scene  # noqa: F401: fixtures
 
 pytestmark = pytest.mark.real_root
 # Who looks for leaks makes calls of its own, and does not bear that they fail.
 CALM = {**ENVIRONMENT, "ASAN_OPTIONS": ENVIRONMENT["ASAN_OPTIONS"] + ":detect_leaks=0"}
+MOST = 6  # of the like calls of what makes or removes one thing: they look at it, and then act
 ALL = os.environ.get("IPCCTL_FAULTS") == "all"
 # What asks the kernel, and in every way; formats have nothing to do with it.
 NAMES = ["list", "list-fields", "list-prove", "list-no-holders", "describe", "summary", "limits-json",
@@ -52,11 +54,11 @@ def refused(first, top, one_processor):  # noqa: F811
     return Refused(first, helper)
 
 
-def chosen(found):
-    """Which calls to refuse, and how: of those about the like one, in one way or the other."""
+def chosen(found, most=1):
+    """Which calls to refuse, and how: of those about the like so many, in one way or the other."""
     for i, ((call, _), numbers) in enumerate(found.items()):
         errors = [ERRORS[call], WORSE.get(call, ERRORS[call])]
-        for number in numbers if ALL else some(numbers, 1):
+        for number in numbers if ALL else some(numbers, most):
             for error in set(errors) if ALL else {errors[i % 2]}:
                 yield call, number, error, error in ("EMFILE", "ENOMEM")
 
@@ -73,3 +75,40 @@ def test_looking(refused, scene, tmp_path, name):  # noqa: F811
         truth.is_honest(answer, hard)
     assert scene.there() == scene.made
     assert len({answer.status for answer, _ in answers}) > 1
+
+
+@pytest.mark.parametrize("kind", ["posix-shm", "posix-sem", "posix-mq", "sysv-msg"])
+def test_removing(refused, scene, tmp_path, kind):  # noqa: F811
+    """It is gone and that is said, or it is there and the reason is said; nothing else goes."""
+    def words():
+        scene.leave()
+        return ["remove", next(ref for ref in scene.left if ref.startswith(kind))]
+
+    found, statuses = refused.calls(words(), tmp_path / "trace"), set()
+    assert len(found) > 5
+    for call, number, error, _ in chosen(found, MOST):
+        command, refusal = words(), (call, number, getattr(errno, error))
+        name = scene.left[command[1]]
+        result = refused.run(command, *refusal)
+        gone = name not in scene.there()
+        assert scene.made - scene.there() == ({name} if gone else set()), result
+        assert gone if result.status == 0 else result.status == 1 and result.errors, result
+        assert result.text.startswith(f"removed {command[1]}") is gone, result
+        statuses.add(result.status)
+    assert statuses == {0, 1}
+
+
+@pytest.mark.parametrize("kind", MAKES)
+def test_creating(refused, scene, tmp_path, kind):  # noqa: F811
+    """It is there and its reference is said, or nothing is left of it."""
+    words = ["create", kind, *MAKES[kind]]
+    found, statuses = refused.calls(words, tmp_path / "trace"), set()
+    assert len(found) > 5
+    for call, number, error, _ in chosen(found, MOST):
+        scene.undo()
+        result = refused.run(words, call, number, getattr(errno, error))
+        made = scene.there() - scene.made
+        assert len(made) == (result.status == 0), result
+        assert result.text.strip() if result.status == 0 else result.status == 1 and result.errors, result
+        statuses.add(result.status)
+    assert statuses == {0, 1}

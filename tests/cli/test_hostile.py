@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: MIT
 """Names and contents that any local user may choose: exact, escaped, taken back."""
 
+import fcntl
+import mmap
 import os
+import socket
+import stat
 import subprocess
+import time
 
 import kernel
+import places
 import pytest
 from program import ENVIRONMENT, unescape
+from silentfs import SilentFs
 
 # Every byte that a name can have, and the combinations that fool programs.
 NAMES = [
@@ -111,7 +118,7 @@ def test_nested_hostile_directories(ipcctl, factory):
 def test_deep_directories(ipcctl):
     """Deeper than any path may be long: no crash, no endless run, and what is left out is said."""
     base = os.open("/dev/shm", os.O_PATH)
-    for _ in range(300):
+    for _ in range(3000):
         os.mkdir("d" * 20, dir_fd=base)
         inner = os.open("d" * 20, os.O_PATH, dir_fd=base)
         os.close(base)
@@ -171,3 +178,77 @@ def test_another_mount_inside(ipcctl, factory):
         assert [o["ref"] for o in objects] == ["posix-shm:/m"]
     finally:
         kernel.unmount("/dev/shm/m")
+
+
+def test_whatever_lies_there(ipcctl, factory):
+    """In /dev/shm anybody may leave anything: it is shown as what the kernel says it is, and nothing of it is opened
+    that could wait, nor read that is not there."""
+    left = {"fifo": lambda path: os.mkfifo(path, 0o600), "socket": lambda path: socket.socket(socket.AF_UNIX).bind(path),
+            "dangling": lambda path: os.symlink("nowhere", path), "shadow": lambda path: os.symlink("/etc/shadow", path),
+            "sparse": lambda path: sparse(path, 2**63 - 1), "sem.sparse": lambda path: sparse(path, 2**63 - 1),
+            "sem.d": os.mkdir, "sem.fifo": os.mkfifo, "sem.link": lambda path: os.symlink("sparse", path),
+            "sem.": lambda path: sparse(path, 32)}
+    left |= {f"sem.{size}": lambda path, size=size: sparse(path, size) for size in (0, 1, 15, 16, 31, 33, 4096)}
+    for name, make_it in left.items():
+        make_it(f"/dev/shm/{name}")
+    before = kernel.files()
+    objects = {("sem." if o["kind"] == "posix-sem" else "") + o["name"].removeprefix("/"): o
+               for o in ipcctl.json("list", "posix", "--prove", status=None)["objects"]}
+    assert set(objects) == set(left)
+    for name, o in objects.items():
+        st = os.lstat(f"/dev/shm/{name}")
+        assert o["inode"] == st.st_ino and (stat.S_ISDIR(st.st_mode) or o["size"] == st.st_size), o
+        assert o["state"] == "unknown" or stat.S_ISREG(st.st_mode), o
+        for words in (["describe", "--content", o["ref"]], ["describe", "--json", "--status", o["ref"]]):
+            ipcctl(*words, status=None, timeout=60)
+    for words in (["summary"], ["metrics"], ["waits"], ["graph"], ["list", "all", "-o", "all"]):
+        ipcctl(*words, timeout=60)
+    ipcctl("clean", "--remove", "--yes", "--prove", "--idle", "--older-than=0", "--all-users", status=None)
+    for name in before:
+        assert name in kernel.files() or stat.S_ISREG(before[name].st_mode), name
+
+
+def sparse(path, size):
+    with open(path, "xb") as f:
+        f.truncate(size)
+
+
+def test_a_file_system_that_fell_silent(ipcctl, tmp_path):
+    """Somebody has its files open, mapped and locked; whoever asks it now waits for ever. All else is told."""
+    mounted = tmp_path / "silent"
+    mounted.mkdir()
+
+    def hold():
+        served.enter("mnt")
+        file, fifo = os.open(mounted / "file", os.O_RDWR), os.open(mounted / "fifo", os.O_RDWR)
+        kept.extend([mmap.mmap(file, 4096), fifo])
+        fcntl.flock(file, fcntl.LOCK_EX)
+        fcntl.lockf(os.open(mounted / "file", os.O_RDWR), fcntl.LOCK_EX)
+        os.chdir(mounted)
+        assert not os.path.exists(mounted / "silence")
+
+    kept = []
+    try:
+        served = places.Place("mnt", setup=lambda: kept.append(SilentFs(str(mounted))))
+    except AssertionError as error:
+        pytest.skip(f"no FUSE here: {error}")
+    pid, _ = places.forked(hold)
+    try:
+        make(b"beside")
+        begun = time.monotonic()
+        for words in (["list", "all", "-o", "all"], ["list", "all", "--json"], ["list", "--pid", str(pid), "--json"],
+                      ["summary"], ["waits"], ["graph"], ["metrics"], ["check"], ["limits"], ["clean", "--prove"],
+                      ["list", "posix-shm", "-N", "all", "--json"],
+                      ["list", "fifo", "unix-socket", "--json", "--path", str(tmp_path)]):
+            result = ipcctl(*words, status=None, timeout=60)
+            assert result.status == 0 or result.errors or words == ["check"], result
+            if "all" in words and "--json" in words:
+                assert "posix-shm:/beside" in {o["ref"] for o in result.json()["objects"]}
+        theirs = ipcctl.json("list", "--pid", str(pid))["objects"]
+        assert {"file-mapping", "flock", "record-lock"} <= {o["kind"] for o in theirs}, theirs
+        for o in theirs:
+            ipcctl("describe", o["ref"], status=None, timeout=60)
+        assert time.monotonic() - begun < 60
+    finally:
+        served.close()  # then nobody waits any more
+        places.reap(pid)
