@@ -21,7 +21,6 @@ struct queue_totals {
  */
 static int kernel_word(const struct snapshot *s)
 {
-	const struct span key = SPAN("VmallocTotal:"); /* in kB */
 	_cleanup_(buf_free) struct buf text = { 0 };
 	struct span rest, line, word;
 	uint64_t room;
@@ -34,9 +33,8 @@ static int kernel_word(const struct snapshot *s)
 		return r;
 	rest = buf_span(&text);
 	while (next_line(&rest, &line)) {
-		if (!span_starts(line, key.ptr))
+		if (!next_word(&line, &word) || !span_is(word, "VmallocTotal:")) /* in kB */
 			continue;
-		line = span_from(line, key.len);
 		return next_word(&line, &word) && parse_u64(word, &room) == 0 ? room >> 22 ? 8 : 4 : -EBADMSG;
 	}
 	return -ENOENT;

@@ -40,16 +40,16 @@ bool wants_verdict(const struct projector *p, const struct verdict_fields *at)
 	return wants_any(p->want, at->state, at->reason) || wants_evidence(p, at->evidence);
 }
 
-/* Who of the owner's processes could come back; order: that of the oldest. */
+/* Who of the owner's processes could come back; order: that of the oldest, if there is one. */
 static void put_oldest(struct projector *p, struct record *r, const struct verdict_fields *at,
 		       const struct user_process *oldest, enum clock_order order)
 {
 	const char *source = "older process of owner";
 
-	if (order == CLOCK_BEFORE)
+	if (oldest && order == CLOCK_BEFORE)
 		record_evidence(p, r, at->evidence, source, SHOWS_RETURN, "%u (%.*s)", oldest->pid,
 				(int)oldest->command.len, oldest->command.ptr);
-	else if (order == CLOCK_CANNOT_TELL)
+	else if (oldest && order == CLOCK_CANNOT_TELL)
 		record_evidence(p, r, at->evidence, source, SHOWS_NOTHING, "%u (%.*s), or not: clock was set",
 				oldest->pid, (int)oldest->command.len, oldest->command.ptr);
 	else if (p->owners.error < 0 || !p->owners.complete)
@@ -76,11 +76,11 @@ int judge_unheld(struct projector *p, struct record *r, const struct verdict_fie
 		order = process_order(p, oldest->pid, oldest->start, created);
 	put_oldest(p, r, at, oldest, order);
 	/* Who was started in the same second may be older. */
-	if (order == CLOCK_BEFORE)
+	if (oldest && order == CLOCK_BEFORE)
 		record_state(p, r, at->state, "idle", at->reason,
 			     "%s; process %u (%.*s) of its owner is older, and could come back", proof,
 			     oldest->pid, (int)oldest->command.len, oldest->command.ptr);
-	else if (order == CLOCK_CANNOT_TELL)
+	else if (oldest && order == CLOCK_CANNOT_TELL)
 		record_state(p, r, at->state, "unknown", at->reason,
 			     "%s; process %u (%.*s) of its owner may be older: the clock was set since",
 			     proof, oldest->pid, (int)oldest->command.len, oldest->command.ptr);
