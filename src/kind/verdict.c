@@ -50,8 +50,9 @@ static void put_oldest(struct projector *p, struct record *r, const struct verdi
 		record_evidence(p, r, at->evidence, source, SHOWS_RETURN, "%u (%.*s)", oldest->pid,
 				(int)oldest->command.len, oldest->command.ptr);
 	else if (oldest && order == CLOCK_CANNOT_TELL)
-		record_evidence(p, r, at->evidence, source, SHOWS_NOTHING, "%u (%.*s), or not: clock was set",
-				oldest->pid, (int)oldest->command.len, oldest->command.ptr);
+		record_evidence(p, r, at->evidence, source, SHOWS_NOTHING,
+				"%u (%.*s) perhaps: the clock was set since", oldest->pid,
+				(int)oldest->command.len, oldest->command.ptr);
 	else if (p->owners.error < 0 || !p->owners.complete)
 		record_evidence(p, r, at->evidence, source, SHOWS_NOTHING, "none in sight");
 	else
