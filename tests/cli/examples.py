@@ -70,14 +70,15 @@ def read(*path):
 
 
 def of_readme(text):
-    """Each fenced block and each command within the text. A fence without a language is no example."""
+    """Each fenced block and each command within the text. One of `text` is no example."""
     inside = None
     for number, line in enumerate(text.splitlines(), 1):
         if inside is not None:
             if line == "```":
                 language, start, block = inside
-                assert language in ("console", "sh"), f"README.md:{start}: a block of which language?"
-                yield Example("README.md", start, "".join(block), commands=language == "sh")
+                assert language in ("console", "sh", "text"), f"README.md:{start}: a block of which language?"
+                if language != "text":
+                    yield Example("README.md", start, "".join(block), commands=language == "sh")
                 inside = None
             else:
                 inside[2].append(line + "\n")

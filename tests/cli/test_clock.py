@@ -9,19 +9,13 @@ import time
 import kernel
 import pytest
 from program import ENVIRONMENT, Churn, strict_json
+from test_surroundings import held  # noqa: F401: a fixture
 from watching import Watch
 
 YEARS = 365 * 86400
 JUMPS = [10 * YEARS, -20 * YEARS, 3600, -3600, 200 * YEARS, -2**32, 0]
 # What says more or less of processes as the clock was set; the verdict itself is judged apart.
 FOLLOWS = {"age", "evidence", "reason", "state", "cpid_command", "lpid_command", "lspid_command", "lrpid_command"}
-
-
-@pytest.fixture
-def held(factory):
-    factory("held-file", name="/dev/shm/held", hold=True, size=4096, holders="rw")
-    factory("sysv-shm", hold=True, attach=1)
-    factory("posix-mq", name="/q")
 
 
 class Clock:
@@ -81,7 +75,7 @@ class Answer:
 
 
 @pytest.mark.parametrize("ahead", JUMPS, ids=str)
-def test_set_before(ipcctl, held, clock, ahead):
+def test_set_before(ipcctl, held, clock, ahead):  # noqa: F811
     """Objects and processes of the future, and those that are older than the machine."""
     usual = Answer(ipcctl, clock)
     clock.set(ahead)
@@ -99,7 +93,7 @@ def test_set_before(ipcctl, held, clock, ahead):
         ipcctl(*words, env=clock.environment)
 
 
-def test_nothing_is_old_before_its_time(ipcctl, held, clock):
+def test_nothing_is_old_before_its_time(ipcctl, held, clock):  # noqa: F811
     """With a clock that was set back, what is there is of the future: none of it is called left long ago."""
     clock.set(-20 * YEARS)
     before = kernel.files()
@@ -108,7 +102,7 @@ def test_nothing_is_old_before_its_time(ipcctl, held, clock):
     assert kernel.files().keys() == before.keys() and kernel.mq_exists("/q"), result
 
 
-def test_set_all_the_time(ipcctl, held, clock):
+def test_set_all_the_time(ipcctl, held, clock):  # noqa: F811
     """Between two looks of one command, too."""
     usual, jumps = Answer(ipcctl, clock), itertools.cycle(JUMPS)
     with Churn(lambda: clock.set(next(jumps))):
@@ -134,7 +128,7 @@ def test_set_forward_since(ipcctl, factory, clock):
     assert kernel.exists("sysv-shm", maker["id"])
 
 
-def test_watch(ipcctl, held, clock):
+def test_watch(ipcctl, held, clock):  # noqa: F811
     """Each event is told once, in its time, with the time that the clock shows; none is that nothing happened to."""
     w = Watch(ipcctl.command("watch", "--jsonl", "--interval=200ms", "--for=10m"), {**ENVIRONMENT, **clock.environment},
               cwd=ipcctl.cwd)
@@ -155,7 +149,7 @@ def test_watch(ipcctl, held, clock):
         w.kill()
 
 
-def test_since_boot(ipcctl, held):
+def test_since_boot(ipcctl, held):  # noqa: F811
     """By a time namespace the time since boot may be another: the clock that ages are told by is as it was."""
     inside = subprocess.run(["unshare", "--time", "--boottime=1000000000", "--monotonic=1000000000",
                              *ipcctl.command("list", "--json")], capture_output=True, env=ENVIRONMENT)
