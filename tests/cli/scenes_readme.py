@@ -222,8 +222,8 @@ def holders(s):
 def cat_never_ends(s):
     with s.running() as until:
         until(lambda lines: lines == ["done"])
-        sleep, = pids("sleep")
-        cat, = pids("cat")
+        leftovers.wait_for(lambda: pids("sleep") and pids("cat"))  # they bear the shell's name for a moment
+        (cat,), (sleep,) = pids("cat"), pids("sleep")
         asleep_in(cat, "pipe_read")
         os.kill(sleep, signal.SIGTERM)  # else it lasts ten minutes
     assert s.last.status == 0
