@@ -60,7 +60,8 @@ def documents(ipcctl, place, refs, drop=None):
     path = ["--path", str(place)]
     runs = {"list": ["list", *KINDS, *path], "all fields": ["list", *KINDS, "-o", "all", *path],
             "proof": ["list", "persistent", "--prove"], "describe": ["describe", "--content", *refs],
-            "waits": ["waits"], "limits": ["limits"], "plan": ["clean", "--stale", "--idle", "-v", "-o", "all"]}
+            "waits": ["waits"], "limits": ["limits"],
+            "plan": ["clean", "--older-than=1d", "--stale", "--idle", "-v", "-o", "all"]}
     results = {name: ipcctl(*words, "--json", status=None, drop=drop) for name, words in runs.items()}
     for result in results.values():
         assert result.out, result
