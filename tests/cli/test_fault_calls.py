@@ -17,6 +17,7 @@ from test_faults import MAKES, one_processor, scene  # noqa: F401: fixtures
 pytestmark = pytest.mark.real_root
 # Who looks for leaks makes calls of its own, and does not bear that they fail.
 CALM = {**ENVIRONMENT, "ASAN_OPTIONS": ENVIRONMENT["ASAN_OPTIONS"] + ":detect_leaks=0"}
+FEW = 4 if os.environ.get("IPCCTL_SAMPLE") else 1  # of the calls every so many
 MOST = 6  # of the like calls of what makes or removes one thing: they look at it, and then act
 ALL = os.environ.get("IPCCTL_FAULTS") == "all"
 # What asks the kernel, and in every way; formats have nothing to do with it.
@@ -56,7 +57,7 @@ def refused(first, top, one_processor):  # noqa: F811
 
 def chosen(found, most=1):
     """Which calls to refuse, and how: of those about the like so many, in one way or the other."""
-    for i, ((call, _), numbers) in enumerate(found.items()):
+    for i, ((call, _), numbers) in enumerate(list(found.items())[::FEW]):
         errors = [ERRORS[call], WORSE.get(call, ERRORS[call])]
         for number in numbers if ALL else some(numbers, most):
             for error in set(errors) if ALL else {errors[i % 2]}:
@@ -74,7 +75,7 @@ def test_looking(refused, scene, tmp_path, name):  # noqa: F811
     for answer, hard in answers:
         truth.is_honest(answer, hard)
     assert scene.there() == scene.made
-    assert len({answer.status for answer, _ in answers}) > 1
+    assert len({answer.status for answer, _ in answers}) > 1 or FEW > 1
 
 
 @pytest.mark.parametrize("kind", ["posix-shm", "posix-sem", "posix-mq", "sysv-msg"])
@@ -95,7 +96,7 @@ def test_removing(refused, scene, tmp_path, kind):  # noqa: F811
         assert gone if result.status == 0 else result.status == 1 and result.errors, result
         assert result.text.startswith(f"removed {command[1]}") is gone, result
         statuses.add(result.status)
-    assert statuses == {0, 1}
+    assert statuses == {0, 1} or FEW > 1
 
 
 @pytest.mark.parametrize("kind", MAKES)
@@ -111,4 +112,4 @@ def test_creating(refused, scene, tmp_path, kind):  # noqa: F811
         assert len(made) == (result.status == 0), result
         assert result.text.strip() if result.status == 0 else result.status == 1 and result.errors, result
         statuses.add(result.status)
-    assert statuses == {0, 1}
+    assert statuses == {0, 1} or FEW > 1
