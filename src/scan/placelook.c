@@ -50,13 +50,10 @@ static int open_root(const struct looking *t, const struct place_namespace *ns)
 }
 
 /* The root of the namespace itself: nobody is in it, or who is has another. */
-static int enter_root(const struct looking *t, const struct place_namespace *ns)
+static int enter_root(int mounts)
 {
-	_cleanup_(close_fd) int mounts = place_open(t->context, ns, PLACE_SHM);
 	int root;
 
-	if (mounts < 0)
-		return mounts;
 	/* A root that is shared may not be moved: a sanitizer, for one, has a thread in every child. */
 	root = unshare(CLONE_FS) < 0 || setns(mounts, CLONE_NEWNS) < 0 ?
 		       -1 :
@@ -70,16 +67,22 @@ static int open_shm(const struct looking *t, const struct place_namespace *ns)
 	const char *const shm = "dev/shm";
 	const int flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
 	bool inhabited = ns->door.fd < 0 && !ns->door.path.ptr;
-	_cleanup_(close_fd) int root = inhabited ? open_root(t, ns) : enter_root(t, ns);
+	/* As long as this is open the namespace stays, whoever ends: what is left of one is taken apart, and
+	 * below its root another /dev/shm may appear, on which one was mounted. */
+	_cleanup_(close_fd) int mounts = place_open(t->context, ns, PLACE_SHM);
+	_cleanup_(close_fd) int root = -1;
 	struct shmtree tree;
 	int fd;
 
+	if (mounts < 0)
+		return mounts;
+	root = inhabited ? open_root(t, ns) : enter_root(mounts);
 	if (root < 0)
 		return root;
 	fd = beneath_open(root, shm, flags);
 	/* The first process in it may have changed its root, as services do. */
 	if (fd == -ENOENT && inhabited) {
-		_cleanup_(close_fd) int own = enter_root(t, ns);
+		_cleanup_(close_fd) int own = enter_root(mounts);
 
 		fd = own < 0 ? fd : beneath_open(own, shm, flags);
 	}

@@ -2,6 +2,7 @@
 """--ipcns where it leads nowhere, and in places that were made to mislead or to keep whoever looks waiting."""
 
 import os
+import shutil
 import struct
 import subprocess
 import threading
@@ -11,7 +12,7 @@ import kernel
 import places
 import pytest
 from monitoring import traced
-from program import Churn, become, drop_capabilities, unescape
+from program import ENVIRONMENT, Churn, become, drop_capabilities, strict_json, unescape
 
 FUSE_INIT = 26
 LONGEST = 45  # seconds that a look may take in all
@@ -63,6 +64,29 @@ def test_ends_meanwhile(ipcctl, place):
             result = ipcctl("list", "--no-holders", "-N", "all", "-o", "ref,uid", "--json")
             document = result.json()
             assert ref in {o["ref"] for o in document["objects"]} and document["complete"] is True, document["warnings"]
+
+
+def test_taken_apart_meanwhile(ipcctl):
+    """Whoever was alone in a mount namespace ends between the look at its root and the one at its /dev/shm: below,
+    another directory of that name may come to light."""
+    if ipcctl.slow or not shutil.which("strace"):
+        pytest.skip("no strace(1), or a wrapper in its way")
+
+    def live_for_a_moment():
+        pid = os.fork()
+        if pid == 0:
+            kernel.unshare(kernel.CLONE_NEWNS)
+            time.sleep(0.002 * (os.getpid() % 5))
+            os._exit(0)
+        os.waitpid(pid, 0)
+
+    slow = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=openat2", "-e", "inject=openat2:delay_enter=3000"]
+    with Churn(live_for_a_moment), Churn(live_for_a_moment), Churn(live_for_a_moment):
+        for _ in range(20):
+            run = subprocess.run([*slow, *ipcctl.command("list", "posix-shm", "--no-holders", "-N", "all", "--json")],
+                                 capture_output=True, env={**ENVIRONMENT, "ASAN_OPTIONS": "detect_leaks=0"})
+            document = strict_json(run.stdout)
+            assert run.returncode == 0 and document["complete"] is True, document["warnings"]
 
 
 def test_descriptor_opened_anew(ipcctl, place):
