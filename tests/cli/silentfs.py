@@ -24,8 +24,9 @@ class SilentFs:
     `silence`. It has files, of which nothing may be remembered; whoever has one open had better not be this
     process, which when it ends would wait for its own answer."""
 
-    def __init__(self, path):
-        self.fd, self.silent = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC), False
+    def __init__(self, path, silent=False):
+        """silent: from the start, but for the greeting."""
+        self.fd, self.silent = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC), silent
         kernel.mount("silent", path, "fuse", 0, f"fd={self.fd},rootmode=40000,user_id=0,group_id=0,allow_other")
         threading.Thread(target=self.serve, daemon=True).start()
 
@@ -36,7 +37,7 @@ class SilentFs:
             except OSError:
                 return
             _, opcode, unique, node = struct.unpack_from("<IIQQ", request)
-            if self.silent or opcode in (FORGET, INTERRUPT, BATCH_FORGET):
+            if self.silent and opcode != INIT or opcode in (FORGET, INTERRUPT, BATCH_FORGET):
                 continue
             error, body = self.answer(opcode, node, request[40:])
             os.write(self.fd, struct.pack("<IiQ", 16 + len(body), -error, unique) + body)

@@ -203,7 +203,8 @@ def test_whatever_lies_there(ipcctl, factory):
             ipcctl(*words, status=None, timeout=60)
     for words in (["summary"], ["metrics"], ["waits"], ["graph"], ["list", "all", "-o", "all"]):
         ipcctl(*words, timeout=60)
-    ipcctl("clean", "--remove", "--yes", "--prove", "--idle", "--older-than=0", "--all-users", status=None)
+    result = ipcctl("clean", "--remove", "--yes", "--idle", "--older-than=0", status=None)
+    assert result.status in (0, 1), result
     for name in before:
         assert name in kernel.files() or stat.S_ISREG(before[name].st_mode), name
 
@@ -237,11 +238,11 @@ def test_a_file_system_that_fell_silent(ipcctl, tmp_path):
         make(b"beside")
         begun = time.monotonic()
         for words in (["list", "all", "-o", "all"], ["list", "all", "--json"], ["list", "--pid", str(pid), "--json"],
-                      ["summary"], ["waits"], ["graph"], ["metrics"], ["check"], ["limits"], ["clean", "--prove"],
+                      ["summary"], ["waits"], ["graph"], ["metrics"], ["check"], ["limits"], ["clean"],
                       ["list", "posix-shm", "-N", "all", "--json"],
                       ["list", "fifo", "unix-socket", "--json", "--path", str(tmp_path)]):
             result = ipcctl(*words, status=None, timeout=60)
-            assert result.status == 0 or result.errors or words == ["check"], result
+            assert result.status == 0 or result.status == 1 and result.errors or words == ["check"], result
             if "all" in words and "--json" in words:
                 assert "posix-shm:/beside" in {o["ref"] for o in result.json()["objects"]}
         theirs = ipcctl.json("list", "--pid", str(pid))["objects"]

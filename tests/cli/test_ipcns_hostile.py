@@ -3,7 +3,6 @@
 
 import os
 import shutil
-import struct
 import subprocess
 import threading
 import time
@@ -13,8 +12,8 @@ import places
 import pytest
 from monitoring import traced
 from program import ENVIRONMENT, Churn, become, drop_capabilities, strict_json, unescape
+from silentfs import SilentFs
 
-FUSE_INIT = 26
 LONGEST = 45  # seconds that a look may take in all
 
 
@@ -176,22 +175,7 @@ def test_names(ipcctl, place):
 
 
 def silent_mount(path):
-    """A FUSE file system whose server takes what it is asked, and answers nothing but the greeting."""
-    fd = os.open("/dev/fuse", os.O_RDWR)
-    kernel.mount("silent", path, "fuse", 0, f"fd={fd},rootmode=40000,user_id=0,group_id=0,allow_other")
-
-    def serve():
-        while True:
-            try:
-                request = os.read(fd, 1 << 18)
-            except OSError:
-                return
-            _, opcode, unique = struct.unpack_from("IIQ", request)
-            if opcode == FUSE_INIT:
-                body = struct.pack("IIIIHHII", 7, 31, 0, 0, 0, 0, 4096, 0).ljust(64, b"\0")
-                os.write(fd, struct.pack("IiQ", 16 + len(body), 0, unique) + body)
-
-    threading.Thread(target=serve, daemon=True).start()
+    SilentFs(path, silent=True)
     time.sleep(0.1)
 
 
