@@ -46,14 +46,6 @@ int64_t process_start(uint64_t ticks, int64_t boot)
 	return seconds + (int64_t)(ticks / per_second) + rest / SECOND;
 }
 
-static bool is_devtmpfs(const struct mounts *m, uint64_t dev)
-{
-	for (size_t i = 0; i < m->count; i++)
-		if (m->items[i].dev == dev && m->items[i].flags & MOUNT_DEVICES)
-			return true;
-	return false;
-}
-
 /* When the kernel made the oldest of its devices, by the clock of that moment; INT64_MAX: that does not show.
  * Whoever may write to one of them can make it look younger, but nobody can all. */
 static int64_t oldest_device(void)
@@ -67,8 +59,8 @@ static int64_t oldest_device(void)
 	if (mounts_read(&mounts) < 0)
 		return oldest;
 	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
-		if (stat(devices[i], &st) == 0 && S_ISCHR(st.st_mode) && is_devtmpfs(&mounts, st.st_dev) &&
-		    st.st_mtim.tv_sec < oldest)
+		if (stat(devices[i], &st) == 0 && S_ISCHR(st.st_mode) &&
+		    mounts_flags(&mounts, st.st_dev) & MOUNT_DEVICES && st.st_mtim.tv_sec < oldest)
 			oldest = st.st_mtim.tv_sec;
 	return oldest;
 }

@@ -171,6 +171,14 @@ int mounts_read(struct mounts *m)
 	return fd < 0 ? -errno : mounts_read_from(m, fd);
 }
 
+unsigned mounts_flags(const struct mounts *m, uint64_t dev)
+{
+	for (size_t i = 0; i < m->count; i++)
+		if (m->items[i].dev == dev)
+			return m->items[i].flags;
+	return 0;
+}
+
 void mounts_free(struct mounts *m)
 {
 	free(m->items);

@@ -52,6 +52,8 @@ int mounts_read_from(struct mounts *m, int fd) _must_check_;
 void mounts_free(struct mounts *m);
 /* The mount with this id, or NULL. */
 const struct mount *mounts_find(const struct mounts *m, uint64_t id);
+/* The flags of the file system of that device; 0: it is mounted nowhere in sight. */
+unsigned mounts_flags(const struct mounts *m, uint64_t dev);
 /* Whether a path lies in a directory that an overlay is made of; or may, for one that was
  * given relative to who knows what may lie anywhere. */
 bool mounts_in_layer(const struct mounts *m, struct span path);

@@ -29,10 +29,7 @@ static enum futex_libc libc_of(struct span path)
 
 static bool is_local(const struct region_reader *reader, uint64_t dev)
 {
-	for (size_t i = 0; reader->mounts && i < reader->mounts->count; i++)
-		if (reader->mounts->items[i].dev == dev)
-			return reader->mounts->items[i].flags & MOUNT_LOCAL;
-	return false;
+	return reader->mounts && mounts_flags(reader->mounts, dev) & MOUNT_LOCAL;
 }
 
 /* Ids of segments mean something in their own IPC namespace only. */
