@@ -28,12 +28,11 @@ static int resize(struct hash *h, size_t size)
 {
 	struct hash old = *h;
 
-	h->slots = calloc(size, sizeof(*h->slots));
+	h->slots = memory_zeroed(size, sizeof(*h->slots));
 	if (!h->slots) {
 		*h = old;
 		return -ENOMEM;
 	}
-	memory_advise(h->slots, size * sizeof(*h->slots));
 	h->mask = size - 1;
 	if (old.slots) {
 		/* Start behind a free slot: a run that wraps round keeps its order. */

@@ -4,14 +4,20 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-void memory_advise(void *memory, size_t size)
+void *memory_zeroed(size_t count, size_t size)
 {
-	const uintptr_t huge = (uintptr_t)2 << 20;
-	uintptr_t start = ((uintptr_t)memory + huge - 1) & ~(huge - 1);
-	uintptr_t end = ((uintptr_t)memory + size) & ~(huge - 1);
+	const size_t huge = (size_t)2 << 20;
+	size_t bytes = count * size;
+	void *memory;
 
-	if (size >= 2 * huge && end > start)
-		madvise((void *)start, end - start, MADV_HUGEPAGE);
+	if (count > SIZE_MAX / size || bytes < 2 * huge || bytes % huge != 0)
+		return calloc(count, size);
+	memory = aligned_alloc(huge, bytes);
+	if (memory) {
+		madvise(memory, bytes, MADV_HUGEPAGE);
+		memset(memory, 0, bytes);
+	}
+	return memory;
 }
 
 int vec_reserve(void *array, size_t count, size_t size)

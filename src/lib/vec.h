@@ -14,8 +14,8 @@ int vec_reserve(void *array, size_t count, size_t size) _must_check_;
 int by_u32(const void *a, const void *b);
 int by_u64(const void *a, const void *b);
 /*
- * Says that a large piece of memory will be used all over: the kernel may then give it in
- * huge pages, which saves a page fault for each 4 KiB. A mere hint, and not for what
- * realloc(3) is to enlarge: that then copies.
+ * As calloc(3), of memory that will be used all over in no order: if it is large, the kernel is asked
+ * for huge pages, which save a page fault for each 4 KiB, and most of the processor's own look-ups
+ * of addresses. NULL: no memory; to be freed with free(3).
  */
-void memory_advise(void *memory, size_t size);
+void *memory_zeroed(size_t count, size_t size) _must_check_;
