@@ -80,8 +80,8 @@ struct report {
 	bool usage;	      /* the fault is in what the user typed: exit 2 */
 };
 
-/* Takes the memory that references and texts of usual length need, so that what is done then can be told. 0 or
- * -ENOMEM. */
+/* Takes the memory that references and texts of usual length need, so that what is done then can be told. 0
+ * or -ENOMEM. */
 int report_begin(struct report *report) _must_check_;
 /* Sets report->text. */
 void report_text(struct report *report, const char *fmt, ...) _printf_(2, 3);
@@ -252,6 +252,10 @@ struct kind {
 	/* The first holding of index i, or NULL: nobody was found. NULL in a kind whose
 	 * holders cannot be told. */
 	const struct holding *(*held)(const struct snapshot *s, size_t i);
+	/* Has what held() will read on index i fetched into the processor's cache, a step of
+	 * enum holders_step at a time. NULL in a kind whose objects are met in the order of their holdings.
+	 */
+	void (*prefetch)(const struct snapshot *s, size_t i, enum holders_step step);
 
 	const struct limit *limits;
 	size_t nlimits;

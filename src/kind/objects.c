@@ -100,11 +100,25 @@ static int project_there(const struct kind *k, struct projector *p, const struct
 	return e == 0 && (r->arena->failed || projector_failed(p)) ? -ENOMEM : e;
 }
 
+/* Fetches what the next objects need while this one is projected, the farther ahead the earlier the step. */
+static void prefetch(const struct stretch *s, size_t i)
+{
+	const size_t ahead = 4;
+
+	for (int step = 0; s->k->prefetch && step < HOLDERS_STEPS; step++) {
+		size_t next = i + ahead * (size_t)(HOLDERS_STEPS - step);
+
+		if (next < s->to)
+			s->k->prefetch(s->view, next, (enum holders_step)step);
+	}
+}
+
 int stretch_each(const struct stretch *s)
 {
 	int e = 0;
 
 	for (size_t i = s->from; e == 0 && i < s->to; i++) {
+		prefetch(s, i);
 		if (s->k->owns && !s->k->owns(s->view, i))
 			continue;
 		record_clear(s->r);

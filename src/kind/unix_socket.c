@@ -55,6 +55,16 @@ static const struct holding *held(const struct snapshot *s, size_t i)
 	return holders_find(&s->holders, &key);
 }
 
+static void prefetch(const struct snapshot *s, size_t i, enum holders_step step)
+{
+	struct object_key key;
+
+	if (file_at(s, i))
+		return;
+	key = socket_key(s->unix_sockets.items[i].inode);
+	holders_prefetch(&s->holders, &key, step);
+}
+
 static void project_endpoint(struct projector *p, struct record *r, const struct unix_socket *u)
 {
 	const struct unix_sockets *s = &p->snapshot->unix_sockets;
@@ -352,4 +362,5 @@ const struct kind kind_unix_socket = {
 	.channel = &channel,
 	.remover = CAP_FOWNER,
 	.held = held,
+	.prefetch = prefetch,
 };

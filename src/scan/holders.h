@@ -134,6 +134,17 @@ static inline struct holding *holding_at(const struct holders *h, uint32_t numbe
 		t--;
 	return &h->holdings[t][number - h->bases[t]];
 }
+/* What holders_find() reads, each where the one before says. */
+enum holders_step {
+	STEP_SLOT,
+	STEP_OBJECT,
+	STEP_HOLDING,
+	HOLDERS_STEPS,
+};
+
+/* Has one of them fetched into the processor's cache, for an object that will soon be looked for: those
+ * before it should be there by then. Memory is slow, and there may be hundreds of thousands to find. */
+void holders_prefetch(const struct holders *h, const struct object_key *key, enum holders_step step);
 /* The first holding of an object, or NULL; then follow with holding_next(): in the order of pids. */
 const struct holding *holders_find(const struct holders *h, const struct object_key *key);
 static inline const struct holding *holding_next(const struct holders *h, const struct holding *holding)

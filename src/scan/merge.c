@@ -45,6 +45,22 @@ const struct holding *holders_find(const struct holders *h, const struct object_
 	return object ? holding_at(h, object->first) : NULL;
 }
 
+void holders_prefetch(const struct holders *h, const struct object_key *key, enum holders_step step)
+{
+	uint64_t digest = object_digest(key);
+	const struct hash_slot *slot;
+
+	if (step == STEP_SLOT) {
+		hash_prefetch(&h->index, digest);
+		return;
+	}
+	slot = hash_find(&h->index, digest, NULL);
+	if (slot && step == STEP_OBJECT)
+		__builtin_prefetch(&h->objects[slot->value]);
+	else if (slot)
+		__builtin_prefetch(holding_at(h, h->objects[slot->value].first));
+}
+
 int64_t holders_position(const struct holders *h, const struct object_key *key)
 {
 	const struct held_object *object = find_key(h, key);
