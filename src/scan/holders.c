@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "lib/vec.h"
 #include "scan/fdtable.h"
@@ -122,6 +123,7 @@ static int prepare(struct walk *walk, int proc, const struct holders_request *re
 		walk->walkers[t] = (struct walker){
 			.request = request,
 			.proc = proc,
+			.own_pid = request->own_proc ? (uint32_t)getpid() : 0,
 			.counting = counting,
 			.boot = boot,
 			.devices = &walk->devices,

@@ -20,8 +20,9 @@ struct walker {
 	const uint64_t *plain; /* on which stat(2) and /proc/locks show the same numbers */
 	size_t nplain;
 	int proc;
-	bool counting; /* of fd_positions_known() */
-	int64_t boot;  /* of boot_time() */
+	uint32_t own_pid; /* this process, or 0: proc is of another system */
+	bool counting;	  /* of fd_positions_known() */
+	int64_t boot;	  /* of boot_time() */
 	struct holding *holdings;
 	size_t nholdings;
 	struct range *ranges;

@@ -176,8 +176,7 @@ static bool is_own_look(const struct visit *v, const struct seat *s)
 {
 	uint8_t access = 0;
 
-	return v->w->request->own_proc && v->holder->pid == (uint32_t)getpid() &&
-	       (seat_access(s, &access) < 0 || access == 0);
+	return v->holder->pid == v->w->own_pid && (seat_access(s, &access) < 0 || access == 0);
 }
 
 /* A link to a path: which file it is, the text does not say. */
