@@ -16,6 +16,10 @@ const char *const unix_shutdown_values[] = { "none", "receive", "send", "both", 
 	{                                                                                                    \
 		.name = (word), .type = (kind_of), .help = (text)                                            \
 	}
+#define ASKED(word, kind_of, needs, text)                                                                    \
+	{                                                                                                    \
+		.name = (word), .type = (kind_of), .sources = (needs), .help = (text)                        \
+	}
 #define DEMAND(word, kind_of, needs, text)                                                                   \
 	{                                                                                                    \
 		.name = (word), .type = (kind_of), .flags = FIELD_ON_DEMAND, .sources = (needs),             \
@@ -38,9 +42,12 @@ static const struct field fields[] = {
 	[UNIX_NAME] = { .name = "name",
 			.type = FIELD_STR,
 			.flags = FIELD_DEFAULT | FIELD_SHRINK,
+			.sources = SOURCE_ADDRESSES,
 			.help = "path as it was bound, or @ and an abstract name; accepted: its listener's" },
-	[UNIX_PATH_DEVICE] = PLAIN("path_device", FIELD_STR, "device of the file it is bound to"),
-	[UNIX_PATH_INODE] = PLAIN("path_inode", FIELD_U64, "inode number of that, its lower 32 bits"),
+	[UNIX_PATH_DEVICE] =
+		ASKED("path_device", FIELD_STR, SOURCE_ADDRESSES, "device of the file it is bound to"),
+	[UNIX_PATH_INODE] =
+		ASKED("path_inode", FIELD_U64, SOURCE_ADDRESSES, "inode number of that, its lower 32 bits"),
 	[UNIX_PEER] = { .name = "peer",
 			.type = FIELD_REF,
 			.flags = FIELD_DEFAULT,
@@ -49,16 +56,19 @@ static const struct field fields[] = {
 	[UNIX_RECEIVE_QUEUE] = { .name = "receive_queue",
 				 .type = FIELD_BYTES,
 				 .flags = FIELD_DEFAULT | FIELD_GAUGE,
+				 .sources = SOURCE_QUEUES,
 				 .help = "bytes to read; dgram: of the first message" },
 	[UNIX_SEND_QUEUE] = { .name = "send_queue",
 			      .type = FIELD_BYTES,
 			      .flags = FIELD_DEFAULT | FIELD_GAUGE,
+			      .sources = SOURCE_QUEUES,
 			      .help = "memory of what it sent and nobody has read" },
 	[UNIX_PENDING] = { .name = "pending",
 			   .type = FIELD_U64,
 			   .flags = FIELD_GAUGE,
+			   .sources = SOURCE_QUEUES,
 			   .help = "clients that wait to be accepted" },
-	[UNIX_BACKLOG] = PLAIN("backlog", FIELD_U64, "most of them that may wait"),
+	[UNIX_BACKLOG] = ASKED("backlog", FIELD_U64, SOURCE_QUEUES, "most of them that may wait"),
 	[UNIX_SHUTDOWN] = { .name = "shutdown",
 			    .type = FIELD_STR,
 			    .values = unix_shutdown_values,
@@ -76,10 +86,10 @@ static const struct field fields[] = {
 	[UNIX_WAITERS] = COMMON_WAITERS,
 	[UNIX_WAITING] = COMMON_WAITING,
 	[UNIX_NHOLDERS] = COMMON_NHOLDERS,
-	/* What a socket is to its holder depends on whether it has a peer. */
+	/* What a socket is to its holder depends on whether it has a peer, or a name. */
 	[UNIX_HOLDERS] = { .name = "holders",
 			   .type = FIELD_LIST,
-			   .sources = SOURCE_HOLDERS | SOURCE_ACCESS | SOURCE_PEERS,
+			   .sources = SOURCE_HOLDERS | SOURCE_ACCESS | SOURCE_PEERS | SOURCE_ADDRESSES,
 			   .items = &holder_schema,
 			   .help = "each holding: process, descriptor, access, role" },
 	[UNIX_PEERS] = { .name = "peers",

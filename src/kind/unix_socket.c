@@ -217,7 +217,7 @@ static int project(struct projector *p, size_t i, struct record *r)
 static int narrow(struct span id, struct scan_request *request)
 {
 	/* Only a holder's descriptor ends a socket. */
-	request->sources |= SOURCE_HOLDERS;
+	request->sources |= SOURCE_HOLDERS | SOURCE_ADDRESSES;
 	return span_starts(id, "/") ? name_list_add(&request->files, id) : 0;
 }
 

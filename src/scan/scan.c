@@ -232,8 +232,14 @@ static int take_holders(struct gathering *g, const struct parallel_work *beside,
 
 static unsigned wanted_sources(const struct scan_request *request)
 {
-	return request->depth.no_processes ? request->sources & ~(unsigned)SOURCES_PROCESSES :
-					     request->sources;
+	unsigned sources = request->sources;
+
+	if (request->depth.no_processes)
+		sources &= ~(unsigned)SOURCES_PROCESSES;
+	/* Whether a socket file is stale depends on what sockets are bound to. */
+	if (request->directories.count > 0 || request->files.count > 0)
+		sources |= SOURCE_ADDRESSES;
+	return sources;
 }
 
 /* Objects that processes alone show are there, but were not to be looked for. */

@@ -53,13 +53,15 @@ enum source {
 	SOURCE_PTY = 1 << 16,
 	SOURCE_FILE_MAPPING = 1 << 17,
 	SOURCE_ANON_MAPPING = 1 << 18,
-	SOURCE_PEERS = 1 << 19,	  /* with unix sockets: who is at the other end of each */
-	SOURCE_TASKS = 1 << 20,	  /* what every task is blocked in */
-	SOURCE_LOCKS = 1 << 21,	  /* /proc/locks; with holders: what fdinfo tells of locks, too */
-	SOURCE_BLOCKED = 1 << 22, /* which objects tasks are blocked on */
-	SOURCE_SIGNALS = 1 << 23, /* /proc/PID/task/TID/status: processes with pending signals */
-	SOURCE_FUTEX = 1 << 24,	  /* shared futexes that tasks wait for, with who has their memory mapped */
-	SOURCE_ROBUST = 1 << 25,  /* with those: robust lists, for such as are only held */
+	SOURCE_PEERS = 1 << 19,	    /* with unix sockets: who is at the other end of each */
+	SOURCE_TASKS = 1 << 20,	    /* what every task is blocked in */
+	SOURCE_LOCKS = 1 << 21,	    /* /proc/locks; with holders: what fdinfo tells of locks, too */
+	SOURCE_BLOCKED = 1 << 22,   /* which objects tasks are blocked on */
+	SOURCE_SIGNALS = 1 << 23,   /* /proc/PID/task/TID/status: processes with pending signals */
+	SOURCE_FUTEX = 1 << 24,	    /* shared futexes that tasks wait for, with who has their memory mapped */
+	SOURCE_ROBUST = 1 << 25,    /* with those: robust lists, for such as are only held */
+	SOURCE_ADDRESSES = 1 << 26, /* with unix sockets: what each is bound to */
+	SOURCE_QUEUES = 1 << 27,    /* with unix sockets: how much waits in each */
 };
 
 /* What shows objects that nobody waits for. */

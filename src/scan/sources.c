@@ -80,6 +80,13 @@ int source_mqueue(struct snapshot *s, const struct name_list *names, struct warn
 	return 0;
 }
 
+unsigned source_unix_details(const struct snapshot *s)
+{
+	return (s->sources & SOURCE_ADDRESSES ? UNIX_TELL_ADDRESS : 0) |
+	       (s->sources & SOURCE_QUEUES ? UNIX_TELL_QUEUES : 0) |
+	       (s->sources & SOURCE_PEERS ? UNIX_TELL_PEER : 0);
+}
+
 int source_sockets(struct snapshot *s, enum source source, struct warnings *warnings)
 {
 	if (s->context->recorded) {
@@ -91,7 +98,7 @@ int source_sockets(struct snapshot *s, enum source source, struct warnings *warn
 		return 0;
 	}
 	return source == SOURCE_UNIX ?
-		       unix_sockets_read(&s->unix_sockets, -1, s->sources & SOURCE_PEERS, warnings) :
+		       unix_sockets_read(&s->unix_sockets, -1, source_unix_details(s), warnings) :
 		       inet_sockets_read(&s->inet_sockets, -1, warnings);
 }
 

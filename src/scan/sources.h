@@ -14,6 +14,8 @@ int source_mqueue(struct snapshot *s, const struct name_list *names, struct warn
 /* What an error, or something odd, of them means to the user. */
 void source_sysv_warn(enum sysv_kind kind, int error, uint32_t bad_rows, struct warnings *warnings);
 void source_mqueue_warn(int error, bool uncertain, struct warnings *warnings);
+/* What is wanted of each unix socket: of enum unix_detail, or-ed together. */
+unsigned source_unix_details(const struct snapshot *s);
 /* SOURCE_UNIX or SOURCE_INET. */
 int source_sockets(struct snapshot *s, enum source source, struct warnings *warnings) _must_check_;
 int source_locks(struct snapshot *s, struct warnings *warnings) _must_check_;

@@ -274,20 +274,25 @@ static void warn(struct warnings *warnings, int r, uint64_t bad)
 								  "understood are left out" });
 }
 
-int unix_sockets_read(struct unix_sockets *s, int diag, bool peers, struct warnings *warnings)
+static uint32_t to_be_shown(unsigned details)
 {
-	const uint32_t show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS | UDIAG_SHOW_RQLEN | UDIAG_SHOW_UID |
-			      (peers ? UDIAG_SHOW_PEER : 0);
+	return UDIAG_SHOW_UID | (details & UNIX_TELL_ADDRESS ? UDIAG_SHOW_NAME | UDIAG_SHOW_VFS : 0) |
+	       (details & (UNIX_TELL_QUEUES | UNIX_TELL_PEER) ? UDIAG_SHOW_RQLEN : 0) |
+	       (details & UNIX_TELL_PEER ? UDIAG_SHOW_PEER : 0);
+}
+
+int unix_sockets_read(struct unix_sockets *s, int diag, unsigned details, struct warnings *warnings)
+{
 	int r = 1, clients = 0;
 
 	*s = (struct unix_sockets){ 0 };
 	for (int i = 0; i < MOST_TRIES && r > 0; i++) {
 		reset(s);
-		r = dump(s, diag, UINT32_MAX, show, unix_sockets_take);
+		r = dump(s, diag, UINT32_MAX, to_be_shown(details), unix_sockets_take);
 	}
 	if (r != -ENOMEM && unix_sockets_index(s) < 0)
 		r = -ENOMEM;
-	if (r >= 0 && peers)
+	if (r >= 0 && details & UNIX_TELL_PEER)
 		clients = find_clients(s, diag);
 	/* Without them no file is judged. */
 	if (r == -ENOMEM || clients == -ENOMEM || mounts_read(&s->mounts) == -ENOMEM)

@@ -62,10 +62,19 @@ struct unix_sockets {
 	uint64_t bad; /* answers that could not be understood */
 };
 
+/* What to ask of each socket beside what it is and whose: each costs as much as all of that, or more, for the
+ * kernel then looks at another part of every socket. */
+enum unix_detail {
+	UNIX_TELL_ADDRESS = 1 << 0,
+	UNIX_TELL_QUEUES = 1 << 1,
+	UNIX_TELL_PEER = 1 << 2, /* with the clients that wait to be accepted, and so with queues */
+};
+
 /* diag: of sock_diag_open(), in the network namespace in question; negative: in that of this thread.
- * peers: who is at the other end of each, too; it takes as long as all the rest. A source
- * that cannot be read leaves a warning. 0 or -ENOMEM. */
-int unix_sockets_read(struct unix_sockets *s, int diag, bool peers, struct warnings *warnings) _must_check_;
+ * details: of enum unix_detail, or-ed together. A source that cannot be read leaves a warning. 0 or -ENOMEM.
+ */
+int unix_sockets_read(struct unix_sockets *s, int diag, unsigned details,
+		      struct warnings *warnings) _must_check_;
 void unix_sockets_free(struct unix_sockets *s);
 /* The index of the socket with this inode number, or -ENOENT. */
 int64_t unix_sockets_find(const struct unix_sockets *s, uint32_t inode);
@@ -91,8 +100,8 @@ struct unix_answer {
 
 /* Takes the payload of an answer apart. 0 or -EBADMSG. */
 int unix_answer_parse(struct span payload, struct unix_answer *out) _must_check_;
-/* The steps of unix_sockets_read(), on struct unix_sockets: adds the socket that an answer tells of, or counts
- * it as bad. 0 or -ENOMEM. */
+/* The steps of unix_sockets_read(), on struct unix_sockets: adds the socket that an answer tells of, or
+ * counts it as bad. 0 or -ENOMEM. */
 int unix_sockets_take(void *sockets, struct span payload) _must_check_;
 /* Then builds the maps, once. One that moved in the kernel's table while that was read may be there twice:
  * one of both goes. 0 or -ENOMEM. */

@@ -10,6 +10,7 @@
 #include "lib/capability.h"
 #include "scan/placefind.h"
 #include "scan/placetake.h"
+#include "scan/sources.h"
 
 static const unsigned sources_of[PLACE_PARTS] = {
 	[PLACE_IPC] = SOURCES_IPC,
@@ -102,7 +103,7 @@ static int read_place(struct snapshot *s, size_t i, const struct scan_request *r
 	if (p->shm.root >= 0 && s->sources & SOURCE_SHMTREE)
 		r = shmtree_look(&p->shm, &request->shm_names, warnings);
 	if (r != -ENOMEM && p->diag >= 0 && s->sources & SOURCE_UNIX)
-		r = unix_sockets_read(&p->unix_sockets, p->diag, s->sources & SOURCE_PEERS, warnings);
+		r = unix_sockets_read(&p->unix_sockets, p->diag, source_unix_details(s), warnings);
 	if (r != -ENOMEM && p->diag >= 0 && s->sources & SOURCE_INET)
 		r = inet_sockets_read(&p->inet_sockets, p->diag, warnings);
 	return r == -ENOMEM ? r : 0;

@@ -145,6 +145,33 @@ def test_listener(ipcctl, factory, tmp_path, kind, accepted, pending):
     assert "unix-socket:0" not in got
 
 
+@pytest.mark.parametrize("how", ["{}", "{} holders", "{} state"])
+def test_each_field_alone(ipcctl, factory, tmp_path, how):
+    """The kernel is asked for no more of each socket than is to be shown: what is, it must be asked for."""
+    path = tmp_path / "s"
+    truth = factory("unix-listener", hold=True, holders="a", name=str(path), backlog=9, accepted=1, pending=2)
+    pair = factory("unix-pair", hold=True, holders="a,b", queued=7)
+    bound = {"name": str(path), "path_inode": truth["file_ino"], "path_device": kernel.mount_device(path)}
+    for known, socket_ref in (({**bound, "pending": 2, "backlog": 9}, ref(truth, "listener")),
+                              ({"receive_queue": pair["b_inq"], "send_queue": pair["b_outq"], "peer": ref(pair, "a")},
+                               ref(pair, "b"))):
+        for field, value in known.items():
+            columns = ",".join(["ref", *how.format(field).split()])
+            rows = ipcctl("list", "unix-socket", "--jsonl", "-o", columns).jsonl()
+            assert [o[field] for o in rows if o["ref"] == socket_ref] == [value], field
+            rows = ipcctl("list", "unix-socket", "--jsonl", "-o", "ref", "-f", f"{field}={value}").jsonl()
+            assert socket_ref in [o["ref"] for o in rows], field
+
+
+def test_a_name_shows_in_the_role(ipcctl):
+    """What the role depends on is asked for, though it is no column."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
+        end.bind(f"\0role of {os.getpid()}")
+        rows = ipcctl("list", "unix-socket", "--jsonl", "-o", "ref,holders").jsonl()
+        (found,) = [o for o in rows if o["ref"] == f"unix-socket:{os.fstat(end.fileno()).st_ino}"]
+    assert {row["role"] for row in found["holders"]} == {"bound"}
+
+
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES.keys())
 def test_abstract_names(ipcctl, factory, name):
     truth = factory("unix-listener", hold=True, holders="a", name=name, accepted=1)
