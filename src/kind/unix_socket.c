@@ -45,24 +45,28 @@ static bool is_certain(const struct snapshot *s, size_t i)
 	return !file || (unix_file_judge(s, file, &verdict) == 0 && strcmp(verdict.state, "orphaned") == 0);
 }
 
+/* What the holders of index i are found by. False: it is a mere file, which nobody holds. */
+static bool find_key(const struct snapshot *s, size_t i, struct object_key *key)
+{
+	if (file_at(s, i))
+		return false;
+	*key = socket_key(s->unix_sockets.items[i].inode);
+	return true;
+}
+
 static const struct holding *held(const struct snapshot *s, size_t i)
 {
 	struct object_key key;
 
-	if (file_at(s, i))
-		return NULL;
-	key = socket_key(s->unix_sockets.items[i].inode);
-	return holders_find(&s->holders, &key);
+	return find_key(s, i, &key) ? holders_find(&s->holders, &key) : NULL;
 }
 
 static void prefetch(const struct snapshot *s, size_t i, enum holders_step step)
 {
 	struct object_key key;
 
-	if (file_at(s, i))
-		return;
-	key = socket_key(s->unix_sockets.items[i].inode);
-	holders_prefetch(&s->holders, &key, step);
+	if (find_key(s, i, &key))
+		holders_prefetch(&s->holders, &key, step);
 }
 
 static void project_endpoint(struct projector *p, struct record *r, const struct unix_socket *u)
