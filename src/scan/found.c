@@ -8,8 +8,7 @@
 
 uint64_t object_digest(const struct object_key *key)
 {
-	return (key->ino * 0x9e3779b97f4a7c15u) ^ ((uint64_t)device_pack(key->dev) << 8) ^
-	       (uint64_t)key->class;
+	return object_digest_packed(key->class, device_pack(key->dev), key->ino);
 }
 
 bool object_same(const struct object_key *a, const struct object_key *b)

@@ -36,6 +36,11 @@ static inline uint64_t sysv_number(uint64_t ipcns, uint32_t id)
 
 /* Digest of a key, for a map. */
 uint64_t object_digest(const struct object_key *key);
+/* The same of its parts; dev: of device_pack(). */
+static inline uint64_t object_digest_packed(unsigned class, uint32_t dev, uint64_t ino)
+{
+	return (ino * 0x9e3779b97f4a7c15u) ^ (uint64_t)dev << 8 ^ class;
+}
 bool object_same(const struct object_key *a, const struct object_key *b);
 /* A device number in 32 bits, as the kernel keeps it (MKDEV() in linux/kdev_t.h), and back. */
 uint32_t device_pack(uint64_t dev);

@@ -12,9 +12,7 @@ struct object_key holding_key(const struct holding *g)
 
 static uint64_t digest_of(const struct holding *g)
 {
-	struct object_key key = holding_key(g);
-
-	return object_digest(&key);
+	return object_digest_packed(g->class, g->dev, g->ino);
 }
 
 /* The object that has the key of a holding, or NULL. */
@@ -85,8 +83,7 @@ static int add_to_object(struct holders *h, struct holding *g, uint32_t number)
 		object->last = number;
 		return 0;
 	}
-	if (vec_reserve(&h->objects, h->nobjects, sizeof(*h->objects)) < 0 ||
-	    vec_reserve(&list->items, list->count, sizeof(*list->items)) < 0 ||
+	if (vec_reserve(&list->items, list->count, sizeof(*list->items)) < 0 ||
 	    hash_add(&h->index, digest, (uint32_t)h->nobjects) < 0)
 		return -ENOMEM;
 	h->objects[h->nobjects++] = (struct held_object){ number, number, (uint32_t)list->count };
@@ -100,7 +97,9 @@ static int group(struct holders *h, const struct walk *walk)
 {
 	const size_t ahead = 16; /* memory is slow, and the next ones are known */
 
-	if (hash_reserve(&h->index, h->nholdings / 2) < 0)
+	/* As many as there can be: what is not used takes no memory, and growing would copy them. */
+	h->objects = reallocarray(NULL, h->nholdings + 1, sizeof(*h->objects));
+	if (!h->objects || hash_reserve(&h->index, h->nholdings / 2) < 0)
 		return -ENOMEM;
 	for (size_t p = 0; p < walk->count; p++) {
 		const struct slice *s = &walk->slices[p];
@@ -117,19 +116,21 @@ static int group(struct holders *h, const struct walk *walk)
 	return 0;
 }
 
-/* Puts the ranges of all threads behind each other, and adjusts their numbers. */
+/* Puts the ranges of all threads behind those of the first, and adjusts their numbers. */
 static int merge_ranges(struct holders *h, struct walk *walk)
 {
-	size_t total = 0, base = 0;
+	struct walker *first = &walk->walkers[0];
+	size_t total = 0, base = first->nranges;
 
 	for (size_t t = 0; t < MOST_THREADS; t++)
 		total += walk->walkers[t].nranges;
 	if (total > INT32_MAX)
 		return -ENOMEM;
-	h->ranges = calloc(total + 1, sizeof(*h->ranges));
+	h->ranges = reallocarray(first->ranges, total + 1, sizeof(*h->ranges));
 	if (!h->ranges)
 		return -ENOMEM;
-	for (size_t t = 0; t < MOST_THREADS; t++) {
+	first->ranges = NULL;
+	for (size_t t = 1; t < MOST_THREADS; t++) {
 		struct walker *w = &walk->walkers[t];
 
 		if (w->nranges == 0)
@@ -181,6 +182,24 @@ static int take_holdings(struct holders *h, struct walk *walk)
 	return 0;
 }
 
+/* The files that one thread saw: the first's are taken as they are. 0 or -ENOMEM. */
+static int take_files(struct holders *h, struct walker *w)
+{
+	int r = 0;
+
+	if (!h->files) {
+		h->files = w->files;
+		h->nfiles = w->nfiles;
+		h->file_index = w->file_index;
+		w->files = NULL;
+		w->file_index = (struct hash){ 0 };
+		return 0;
+	}
+	for (size_t i = 0; r == 0 && i < w->nfiles; i++)
+		r = found_file_add(&h->files, &h->nfiles, &h->file_index, &w->files[i]);
+	return r;
+}
+
 /* Everything but holdings and ranges. 0 or -ENOMEM. */
 static int take_rest(struct holders *h, struct walk *walk)
 {
@@ -195,8 +214,8 @@ static int take_rest(struct holders *h, struct walk *walk)
 	for (size_t t = 0; t < MOST_THREADS; t++) {
 		struct walker *w = &walk->walkers[t];
 
-		for (size_t i = 0; r == 0 && i < w->nfiles; i++)
-			r = found_file_add(&h->files, &h->nfiles, &h->file_index, &w->files[i]);
+		if (r == 0)
+			r = take_files(h, w);
 		h->unreadable += w->unreadable;
 		h->unidentified += w->unidentified;
 		h->elsewhere += w->elsewhere;
