@@ -23,9 +23,9 @@ static int occupy_standard_descriptors(void)
 
 /*
  * Finds the word that names the command, behind options that may stand before it; at
- * is argc if there is none. -1 to go on, or the exit status.
+ * is argc if there is none. -1 to go on, or the exit status; what is wrong goes to diag.
  */
-static int find_command(struct context *c, int argc, char **argv, int *at, bool *help)
+static int find_command(struct context *c, struct diag *diag, int argc, char **argv, int *at, bool *help)
 {
 	struct options options = { 0 };
 	struct option_groups g;
@@ -38,7 +38,7 @@ static int find_command(struct context *c, int argc, char **argv, int *at, bool 
 					   .ngroups = g.count,
 					   .first_word_ends = true,
 					   .hint = "'ipcctl help' lists them" },
-		      argc, argv, &rest, &c->diag);
+		      argc, argv, &rest, diag);
 	*at = (int)rest.consumed;
 	*help = options.help;
 	opt_rest_free(&rest);
@@ -56,13 +56,29 @@ static int run_command(struct context *c, const struct command *command, int arg
 	return command->run(c, argc - 1, argv);
 }
 
+/*
+ * Behind options that no command takes: the first word that names a command. It refuses them in its own way, as
+ * it does behind its name: `check` with the exit status that monitoring systems know. at is argc if there is none.
+ */
+static void find_named(int argc, char **argv, int *at)
+{
+	*at = 0;
+	while (*at < argc && !command_find(argv[*at]))
+		++*at;
+}
+
 static int dispatch(struct context *c, int argc, char **argv)
 {
+	struct diag silent = { .fd = -1 };
 	const struct command *command;
 	int at = 0, status;
 	bool help = false;
 
-	status = find_command(c, argc, argv, &at, &help);
+	status = find_command(c, &silent, argc, argv, &at, &help);
+	if (status == EXIT_USAGE) {
+		find_named(argc, argv, &at);
+		status = at < argc ? -1 : find_command(c, &c->diag, argc, argv, &at, &help);
+	}
 	if (status >= 0)
 		return status;
 	if (at < argc) {

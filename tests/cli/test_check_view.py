@@ -191,6 +191,22 @@ def test_wrong_command_line(ipcctl, words, named):
     assert len(result.errors) == 1 and named in result.errors[0], result
 
 
+@pytest.mark.parametrize("words, named", [
+    (["--nonsense"], "--nonsense"), (["-x"], "-x"), (["--timeout=-1"], "-1"), (["--timeout", "soon"], "soon"),
+    (["--json"], "--json"), (["--nonsense", "--json"], "--nonsense"),
+], ids=str)
+def test_wrong_options_before_the_command(ipcctl, words, named):
+    """For a monitoring system, 2 would mean that something is critical."""
+    result = ipcctl(*words, "check", status=3)
+    assert Verdict(result).text == "the command line is wrong"
+    assert len(result.errors) == 1 and named in result.errors[0], result
+    # Neither takes any of them, but a summary takes --json.
+    option = words[0].partition("=")[0]
+    ipcctl.refuses(*words, "version", words=[option])
+    if words != ["--json"]:
+        ipcctl.refuses(*words, words=[option])
+
+
 @pytest.mark.parametrize("words", [["--limits", "80:95"], ["--limits", ":0"], ["--orphans", "1"], ["--limits", "x"],
                                    []], ids=" ".join)
 def test_full_device(ipcctl, words):
