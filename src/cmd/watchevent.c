@@ -94,6 +94,8 @@ static int put_record(struct watch_output *o, const struct watch_event *event)
 				packed_value(i == EVENT_OLD ? event->old : event->new, changed, &o->scratch);
 		}
 	}
+	if (o->scratch.failed)
+		return -ENOMEM;
 	return o->renderer.ops->record(&o->renderer, &o->scratch, &r, out_buf(&o->context->out));
 }
 
@@ -130,7 +132,7 @@ static int put_change(struct watch_output *o, const struct watch_event *event, s
 	put_state(out, o->context->color, field, buf_span(&before));
 	buf_puts(out, " -> ");
 	put_state(out, o->context->color, field, buf_span(&after));
-	return before.failed || after.failed ? -ENOMEM : 0;
+	return before.failed || after.failed || o->scratch.failed ? -ENOMEM : 0;
 }
 
 static int put_line(struct watch_output *o, const struct watch_event *event)

@@ -75,6 +75,8 @@ static int add_gone(struct watch_screen *s, const struct watch_event *event)
 		if (wants(k->packed, i))
 			r.values[i] = packed_value(packed_next(&rest, &k->schema->fields[i]),
 						   &k->schema->fields[i], &s->scratch);
+	if (e == 0 && s->scratch.failed)
+		e = -ENOMEM;
 	if (e == 0) {
 		record_str(&r, (size_t)k->ref, event->ref);
 		e = add_row(s, &r, SIZE_MAX, row);

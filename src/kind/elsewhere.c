@@ -68,6 +68,8 @@ static int unpack_one(const struct stretch *s, struct span *rest, uint64_t *inde
 			r->values[f] = packed_value(packed_next(rest, field), field, r->arena);
 		r->unknowns |= r->values[f].state == VALUE_UNKNOWN;
 	}
+	if (r->arena->failed)
+		return -ENOMEM;
 	for (size_t f = 0; f < r->schema->nfields; f++)
 		if (wants(want, f) && r->values[f].state == VALUE_UNKNOWN &&
 		    !take_bytes(rest, &r->values[f].error, sizeof(r->values[f].error)))

@@ -168,7 +168,7 @@ static int take_single(void *data, size_t index _unused_, const struct record *r
 	for (size_t f = 0; f < r->schema->nfields; f++)
 		single->to->values[f] = value_copy(&r->values[f], &r->schema->fields[f], single->to->arena);
 	single->to->unknowns = r->unknowns;
-	return 0;
+	return single->to->arena->failed ? -ENOMEM : 0;
 }
 
 int kind_project(const struct kind *k, struct projector *p, size_t i, struct record *r)

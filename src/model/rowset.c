@@ -86,6 +86,9 @@ int rowset_add(struct rowset *rows, const struct record *r, struct fieldset set)
 	for (size_t i = 0; i < r->schema->nfields; i++)
 		if (wants(set, i))
 			row->values[n++] = value_copy(&r->values[i], &r->schema->fields[i], &rows->arena);
+	/* What could not be copied would look like a value that nobody knows. */
+	if (rows->arena.failed)
+		return -ENOMEM;
 	rows->count++;
 	return 0;
 }

@@ -550,6 +550,17 @@ static void rows_are_copies(void **state)
 	arena_free(&arena);
 }
 
+/* What could not be copied must not look like a value that is not known. */
+static void rows_without_memory(void **state)
+{
+	struct fixture *f = *state;
+	struct rowset set = { 0 };
+
+	record_str(&f->record, NAME, (struct span){ "", PTRDIFF_MAX });
+	assert_int_equal(rowset_add(&set, &f->record, (struct fieldset){ 1u << NAME }), -ENOMEM);
+	rowset_free(&set);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -569,6 +580,7 @@ int main(void)
 		cmocka_unit_test(durations),
 		cmocka_unit_test_setup_teardown(sorting, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(rows_are_copies, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(rows_without_memory, set_up, tear_down),
 	};
 
 	/* Times without a zone are local: the test's zone is UTC. */
