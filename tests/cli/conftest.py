@@ -64,6 +64,11 @@ def one_user_only():
         return sum(int(line.split()[2]) for line in f) < 65535
 
 
+def repeats(ipcctl, most):
+    """How often to do what may go wrong in one of many runs: where a run costs more, not so often."""
+    return most // 20 + 1 if ipcctl.slow else most // 5 if os.environ.get("IPCCTL_SAMPLE") else most
+
+
 def pytest_collection_modifyitems(config, items):
     """Where a run costs more (IPCCTL_SAMPLE), of a test with many cases every fifth is taken; where it costs
     seconds (under a wrapper such as valgrind), one, and with IPCCTL_SAMPLE that of every other test. The other

@@ -7,11 +7,8 @@ import stat
 
 import kernel
 import pytest
+from conftest import repeats
 from program import MISSING, Churn, drop_capabilities
-
-
-def rounds(ipcctl):
-    return 10 if ipcctl.slow else 50 if os.environ.get("IPCCTL_SAMPLE") else 200
 
 
 def churn_sysv():
@@ -59,7 +56,7 @@ CHURNS = {"sysv": churn_sysv, "posix": churn_files, "posix-mq": churn_queues, "p
 @pytest.mark.parametrize("kind", CHURNS)
 def test_listing(ipcctl, kind):
     with Churn(CHURNS[kind]):
-        for i in range(rounds(ipcctl)):
+        for i in range(repeats(ipcctl, 200)):
             words = [["--json"], ["--raw", "-o", "all"], ["-0"]][i % 3]
             result = ipcctl("list", kind, "--no-holders", *words, clean="-0" not in words)
             # With every field named, what is not read unless asked for may be remarked.
@@ -74,7 +71,7 @@ def test_listing_queues_by_a_mount(ipcctl, factory, mqueue_mounted):
     its queues come and go must not make it look like another namespace's."""
     factory("posix-mq", name="/anchor")
     with Churn(churn_queues):
-        for _ in range(rounds(ipcctl)):
+        for _ in range(repeats(ipcctl, 200)):
             result = ipcctl("list", "posix-mq", "--raw", "--no-holders", drop=drop_capabilities)
             # While no queue stays long enough to be compared, the mount cannot be told.
             assert result.err == b"" or b"nothing proves" in result.err, result
@@ -86,7 +83,7 @@ def test_describing(ipcctl, ref):
     churn = churn_queues if ref.startswith("posix-mq") else churn_files
     content = ["--content"] if ref.startswith("posix-shm") else []
     with Churn(churn):
-        for _ in range(rounds(ipcctl) // 2):
+        for _ in range(repeats(ipcctl, 100)):
             result = ipcctl("describe", ref, "--json", *content, status=None)
             assert result.status in (0, 1), result
             if result.status == 1:
@@ -98,7 +95,7 @@ def test_describing(ipcctl, ref):
 
 def test_describing_something_that_changes_its_type(ipcctl):
     with Churn(churn_types):
-        for _ in range(rounds(ipcctl) // 2):
+        for _ in range(repeats(ipcctl, 100)):
             result = ipcctl("describe", "posix-shm:/x", "--content", "--json", status=None, timeout=60)
             assert result.status in (0, 1), result
             if result.status == 0:
@@ -114,7 +111,7 @@ def test_removing_what_somebody_else_removes(ipcctl):
         except FileExistsError:
             pass
     with Churn(make):
-        for _ in range(rounds(ipcctl) // 2):
+        for _ in range(repeats(ipcctl, 100)):
             result = ipcctl("remove", "posix-shm:/x", status=None)
             assert result.status in (0, 1), result
             assert len(result.errors) <= 1, result
@@ -123,7 +120,7 @@ def test_removing_what_somebody_else_removes(ipcctl):
 def test_never_the_type_that_was_not_meant(ipcctl):
     """A name that becomes a directory, a link or a FIFO under our eyes is not removed as one."""
     with Churn(churn_types) as churn:
-        for _ in range(rounds(ipcctl) // 2):
+        for _ in range(repeats(ipcctl, 100)):
             result = ipcctl("remove", "posix-shm:/x", status=None)
             assert result.status in (0, 1), result
             # The other side may find its file gone: that is what was asked for.
@@ -166,7 +163,7 @@ def test_a_socket_in_a_directory_that_is_swapped(ipcctl):
     """Its file goes with it, wherever it was made; what lies where the path leads by then stays."""
     made = 0
     with swapped_directory() as directory:
-        for _ in range(rounds(ipcctl)):
+        for _ in range(repeats(ipcctl, 200)):
             result = ipcctl("create", "unix-socket", "/dev/shm/d/x", "--", "true", status=None)
             assert result.status in (0, 1), result
             made += result.status == 0
@@ -178,7 +175,7 @@ def test_a_socket_made_elsewhere(ipcctl):
     """Where nothing is in the way: never is a file left behind."""
     with swapped_directory() as directory:
         os.unlink("/dev/shm/victims/x")
-        for _ in range(rounds(ipcctl)):
+        for _ in range(repeats(ipcctl, 200)):
             result = ipcctl("create", "unix-socket", "/dev/shm/d/x", "--", "true", status=None)
             assert result.status in (0, 1), result
             assert os.listdir("/dev/shm/victims") == os.listdir(directory) == [], result
@@ -188,7 +185,7 @@ def test_a_socket_made_elsewhere(ipcctl):
 def test_a_fifo_in_a_directory_that_is_swapped(ipcctl):
     made = 0
     with swapped_directory() as directory:
-        for _ in range(rounds(ipcctl)):
+        for _ in range(repeats(ipcctl, 200)):
             result = ipcctl("create", "fifo", "/dev/shm/d/x", "--owner=1:1", status=None)
             assert victim_is_well(), result
             assert os.listdir(directory) == (["x"] if result.status == 0 else []), result
@@ -211,7 +208,7 @@ def test_a_fifo_that_is_replaced_is_not_given_away(ipcctl, drop):
         os.rename("/dev/shm/x", "/dev/shm/bait")
     try:
         with Churn(replace):
-            for _ in range(rounds(ipcctl)):
+            for _ in range(repeats(ipcctl, 200)):
                 ipcctl("create", "fifo", "/dev/shm/x", "--owner=1:1", status=1 if drop else None, drop=drop)
                 st = os.fstat(bait)
                 assert (st.st_uid, st.st_nlink) == (0, 1)
@@ -222,6 +219,6 @@ def test_a_fifo_that_is_replaced_is_not_given_away(ipcctl, drop):
 
 def test_summary_and_limits_while_everything_moves(ipcctl):
     with Churn(churn_sysv), Churn(churn_files), Churn(churn_queues):
-        for _ in range(rounds(ipcctl) // 4):
+        for _ in range(repeats(ipcctl, 50)):
             assert ipcctl("summary", "--no-holders", "--quiet").err == b""
             assert ipcctl("limits", "--json").json()["complete"] is True

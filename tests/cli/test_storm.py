@@ -8,6 +8,7 @@ import time
 
 import kernel
 import pytest
+from conftest import repeats
 from holdings import check, check_rows, listed
 
 PIPE = {"fd": [None, "reader", "writer", "both"]}
@@ -94,7 +95,7 @@ def lock_in_flight(tmp_path):
 def test_list_all(ipcctl, factory, stable, lock_in_flight, reuse):
     """The numbers of processes that ended are given to others at once."""
     storm = factory("storm", hold=True, reuse=reuse)
-    runs = 5 if ipcctl.slow else 100
+    runs = repeats(ipcctl, 100)
     formats = [["--json"], ["--json", "--threads=8"], ["--jsonl"], ["--raw"]]
     seen = set()
     start, before = time.monotonic(), forks()
@@ -120,14 +121,14 @@ def test_list_all(ipcctl, factory, stable, lock_in_flight, reuse):
 def test_fields_that_cost_calls(ipcctl, factory, stable):
     """Copies of descriptors are asked for; what went meanwhile is left out, and no error."""
     storm = factory("storm", hold=True, reuse=1)
-    for _ in range(3 if ipcctl.slow else 25):
+    for _ in range(repeats(ipcctl, 25)):
         document = ipcctl("list", "all", "--json", "-o", "all", timeout=100).json()
         judge(document["objects"], stable, storm)
 
 
 def test_describe(ipcctl, factory, stable):
     factory("storm", hold=True, reuse=1)
-    for _ in range(1 if ipcctl.slow else 20):
+    for _ in range(repeats(ipcctl, 20)):
         for ref, (truth, kinds_roles, side) in stable.items():
             document = ipcctl.json("describe", ref)
             assert document["unreadable_processes"] == 0, (ref, document["warnings"])
@@ -139,7 +140,7 @@ def test_describe(ipcctl, factory, stable):
 
 def test_what_one_process_holds(ipcctl, factory, stable):
     factory("storm", hold=True, reuse=1)
-    for _ in range(2 if ipcctl.slow else 20):
+    for _ in range(repeats(ipcctl, 20)):
         for truth, _, _ in list(stable.values())[:3]:
             pid = truth["holdings"][0]["pid"]
             held = {ref for ref, (t, _, side) in stable.items()
@@ -151,7 +152,7 @@ def test_what_one_process_holds(ipcctl, factory, stable):
 def test_describe_what_ends(ipcctl, factory):
     """An object of the storm is there or is not; nothing between."""
     factory("storm", hold=True)
-    for _ in range(2 if ipcctl.slow else 20):
+    for _ in range(repeats(ipcctl, 20)):
         for kind in ("pipe", "eventfd"):
             mine = [ref for ref, o in listed(ipcctl, kind).items()
                     if {row["command"] for row in o["holders"] or []} & {"storm_a", "storm_b"}]
