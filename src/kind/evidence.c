@@ -62,3 +62,9 @@ void record_evidence(struct projector *p, struct record *r, size_t field, const 
 		record_unknown(r, field, ENOMEM);
 	free(text);
 }
+
+void record_no_evidence(struct projector *p, struct record *r, size_t field, int error)
+{
+	if (wants_evidence(p, field))
+		record_unknown(r, field, error);
+}

@@ -30,3 +30,5 @@ bool wants_evidence(const struct projector *p, size_t field);
 /* Adds a row to the list, if it is wanted; without memory the whole is unknown. source lives for ever. */
 void record_evidence(struct projector *p, struct record *r, size_t field, const char *source,
 		     enum shows shows, const char *found, ...) _printf_(6, 7);
+/* The list is unknown, if it is wanted: what belongs into it could not be asked, for this error (errno). */
+void record_no_evidence(struct projector *p, struct record *r, size_t field, int error);

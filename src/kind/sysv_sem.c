@@ -124,6 +124,7 @@ static int project_one(struct projector *p, struct record *r, struct list *list,
 	return 0;
 }
 
+/* All tasks that wait; not known if that of one semaphore is not. */
 static uint64_t count_waiters(const struct list *list, bool *known)
 {
 	uint64_t total = 0;
@@ -182,7 +183,7 @@ static int project_semaphores(struct projector *p, const struct sysv_sem_row *ro
 			return e;
 	}
 	waiters = count_waiters(list, &known);
-	if (known || waiters > 0)
+	if (known)
 		record_u64(r, SEM_WAITERS, waiters);
 	else
 		record_unknown(r, SEM_WAITERS, EACCES);
@@ -222,8 +223,9 @@ static int project(struct projector *p, size_t i, struct record *r)
 	record_time(r, SEM_CTIME, row->ctime);
 	record_age(p, r, SEM_AGE, newer(row->otime, row->ctime));
 	if (wants_verdict(p, &state_fields))
-		sysv_sem_judge(p, row, r, &state_fields);
-	if (wants(p->want, SEM_WAITERS) || wants(p->want, SEM_UNSEEN) || wants(p->want, SEM_SEMAPHORES))
+		e = sysv_sem_judge(p, row, r, &state_fields);
+	if (e == 0 &&
+	    (wants(p->want, SEM_WAITERS) || wants(p->want, SEM_UNSEEN) || wants(p->want, SEM_SEMAPHORES)))
 		e = project_semaphores(p, row, r);
 	return e ? e : project_waiting(p, row, r);
 }

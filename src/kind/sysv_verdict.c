@@ -112,23 +112,26 @@ int sysv_shm_reclaim(struct projector *p, size_t i, const struct reclaim *rules,
 }
 
 /* The kernel keeps no list of users: who waits, and who changed its semaphores last. */
-void sysv_sem_judge(struct projector *p, const struct sysv_sem_row *row, struct record *r,
-		    const struct verdict_fields *at)
+int sysv_sem_judge(struct projector *p, const struct sysv_sem_row *row, struct record *r,
+		   const struct verdict_fields *at)
 {
 	int id = (int)row->perm.id, waiters = 0, before = 0;
 	struct recorded_all all = { 0 };
 
 	if (p->snapshot->depth.no_processes || !p->snapshot->context->own_proc) {
 		record_state(p, r, at->state, "unknown", at->reason, "processes were not looked at");
-		return;
+		return 0;
 	}
 	for (int i = 0; i < (int)row->nsems; i++) {
 		int pid = semctl(id, i, GETPID), n = semctl(id, i, GETNCNT), z = semctl(id, i, GETZCNT);
 
 		if (pid < 0 || n < 0 || z < 0) {
+			int e = sysv_removed(-1);
+
 			record_state(p, r, at->state, "unknown", at->reason,
-				     "its semaphores could not be read: %s", strerror(errno));
-			return;
+				     "its semaphores could not be read: %s", strerror(-e));
+			record_no_evidence(p, r, at->evidence, -e);
+			return e == -ENOENT ? PROJECT_SKIP : 0;
 		}
 		waiters += n + z;
 		/* Most sets are one process's. */
@@ -144,6 +147,7 @@ void sysv_sem_judge(struct projector *p, const struct sysv_sem_row *row, struct 
 			     plural((uint64_t)waiters));
 	else
 		judge_by_records(p, r, at, &all, "");
+	return 0;
 }
 
 /* They are stale at most: one that is idle may be in use as well. 0, or as kind->reclaim. */
@@ -174,12 +178,12 @@ int sysv_sem_reclaim(struct projector *p, size_t i, const struct reclaim *rules,
 		return -EBUSY;
 	}
 	e = verdict_begin(p, &r, &arena);
-	if (e == 0) {
-		sysv_sem_judge(p, row, &r, &verdict_at);
+	if (e == 0)
+		e = sysv_sem_judge(p, row, &r, &verdict_at);
+	if (e == 0)
 		e = allow_unlisted(p, &row->perm, &r, rules, report);
-	}
 	arena_free(&arena);
-	return e < 0 ? e : sysv_removed(semctl((int)row->perm.id, 0, IPC_RMID));
+	return e != 0 ? e : sysv_removed(semctl((int)row->perm.id, 0, IPC_RMID));
 }
 
 /* The kernel keeps no list of users: who waits, and whom the queue records. */

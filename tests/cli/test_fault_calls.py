@@ -78,6 +78,18 @@ def test_looking(refused, scene, tmp_path, name):  # noqa: F811
     assert len({answer.status for answer, _ in answers}) > 1 or FEW > 1
 
 
+def test_each_question_about_a_set(refused, scene, tmp_path):  # noqa: F811
+    """Whichever semaphore it is that does not answer, and whatever it was asked."""
+    words = ["list", "sysv-sem", "-o", "+semaphores,waiters", "--json"]
+    before, found = refused.run(words), refused.calls(words, tmp_path / "trace")
+    numbers = [number for (call, _), numbers in found.items() if call == "semctl" for number in numbers]
+    assert len(numbers) > 10
+    answers = [refused.run(words, "semctl", number, errno.EACCES) for number in numbers]
+    truth = Truth(scene, before, refused.run(words))
+    for answer in answers:
+        truth.is_honest(answer, False)
+
+
 @pytest.mark.parametrize("kind", ["posix-shm", "posix-sem", "posix-mq", "sysv-msg"])
 def test_removing(refused, scene, tmp_path, kind):  # noqa: F811
     """It is gone and that is said, or it is there and the reason is said; nothing else goes."""
