@@ -31,7 +31,7 @@ static int show_created(struct listing *l, const char *ref)
 	if (status < 0)
 		status = listing_take(l, &request);
 	if (status < 0 && target_resolve(c, "create", &targets.items[0], &l->snapshot, &m, &status) == 0) {
-		target_not_found(c, "create", &targets.items[0], &l->snapshot);
+		target_not_found(c, "create", &targets.items[0], &l->snapshot, &m);
 		status = EXIT_FAILED;
 	}
 	if (status < 0)

@@ -35,7 +35,7 @@ static int show_target(struct listing *l, const struct target *t, const struct m
 		shown += r;
 	}
 	if (shown == 0)
-		target_not_found(l->context, "describe", t, &l->snapshot);
+		target_not_found(l->context, "describe", t, &l->snapshot, m);
 	return -1;
 }
 
@@ -49,8 +49,10 @@ static int show_targets(struct listing *l, const struct targets *targets)
 
 	if (!found)
 		return out_of_memory(c);
-	for (size_t i = 0; status < 0 && i < targets->count; i++)
+	for (size_t i = 0; status < 0 && i < targets->count; i++) {
 		target_resolve(c, "describe", &targets->items[i], &l->snapshot, &found[i], &status);
+		l->sheet.warnings.incomplete |= found[i].error != 0;
+	}
 	l->sheet.mute = true;
 	for (size_t i = 0; status < 0 && i < targets->count; i++)
 		l->sheet.mute &= found[i].count == 0;

@@ -93,8 +93,10 @@ static int plan_target(struct plan *p, const struct target *t)
 	int status = -1;
 	int n = target_resolve(c, "remove", t, &p->snapshot, &m, &status);
 
-	if (n == 0 && !(c->options.missing_ok && !(snapshot_failed(&p->snapshot) & t->kind->sources)))
-		target_not_found(c, "remove", t, &p->snapshot);
+	bool unsure = m.error || snapshot_failed(&p->snapshot) & t->kind->sources;
+
+	if (n == 0 && (unsure || !c->options.missing_ok))
+		target_not_found(c, "remove", t, &p->snapshot, &m);
 	else if (n == 1 && plan_add(p, t->kind, m.items[0]) < 0)
 		status = out_of_memory(c);
 	else if (n > 1)

@@ -18,9 +18,12 @@ int target_resolve(struct context *c, const char *verb, const struct target *t, 
 	return r < 0 ? -1 : (int)m->count;
 }
 
-void target_not_found(struct context *c, const char *verb, const struct target *t, const struct snapshot *s)
+void target_not_found(struct context *c, const char *verb, const struct target *t, const struct snapshot *s,
+		      const struct matches *m)
 {
-	if (snapshot_failed(s) & t->kind->sources)
+	if (m->error)
+		diag_error(&c->diag, "%s %s: %s", verb, t->text, error_text(m->error));
+	else if (snapshot_failed(s) & t->kind->sources)
 		diag_error(&c->diag, "%s %s: not found, but not everything could be read", verb, t->text);
 	else
 		diag_error(&c->diag, "%s %s: not found", verb, t->text);

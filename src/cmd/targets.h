@@ -10,5 +10,6 @@
  */
 int target_resolve(struct context *c, const char *verb, const struct target *t, struct snapshot *s,
 		   struct matches *m, int *status);
-/* Says that a target was not found, or why that cannot be told. */
-void target_not_found(struct context *c, const char *verb, const struct target *t, const struct snapshot *s);
+/* Says that a target, whose look-up gave m, was not found, or why that cannot be told. */
+void target_not_found(struct context *c, const char *verb, const struct target *t, const struct snapshot *s,
+		      const struct matches *m);

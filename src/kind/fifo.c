@@ -248,7 +248,9 @@ static int resolve(struct snapshot *s, struct span id, struct matches *m, struct
 
 	if (span_starts(id, "/")) {
 		file = path_files_named(&s->paths, id);
-		if (!file || !S_ISFIFO(file->mode))
+		if (!file)
+			return path_unreached(id, m);
+		if (!S_ISFIFO(file->mode))
 			return 0;
 		key.dev = file->dev;
 		key.ino = file->ino;

@@ -63,9 +63,7 @@ static int resolve(struct snapshot *s, struct span id, struct matches *m, struct
 
 	if (span_starts(id, "/")) {
 		r = path_key(id, true, &key.dev, &key.ino);
-		if (r == -ENOMEM)
-			return r;
-		return r < 0 ? 0 : held_match(s, &key, m);
+		return r < 0 ? matches_unreached(m, r) : held_match(s, &key, m);
 	}
 	if (parse_file_key(id, &key.dev, &key.ino) < 0) {
 		report_text(report, "expected file-mapping:MAJOR:MINOR:INODE, or a path");

@@ -182,8 +182,9 @@ static int open_file(const struct snapshot *s, const struct kind *k, size_t i)
 	return fd < 0 ? -1 : fd;
 }
 
+/* The futex at an offset of the memory of that name; unreached: as that of the memory's own matches. */
 static int64_t find_in(struct snapshot *s, const struct kind *k, struct span name, uint64_t offset,
-		       struct report *report)
+		       int *unreached, struct report *report)
 {
 	_cleanup_(close_fd) int fd = -1;
 	struct memory_object memory;
@@ -198,6 +199,7 @@ static int64_t find_in(struct snapshot *s, const struct kind *k, struct span nam
 		if (r < 0 && r != -ENOMEM && r != -ENOENT)
 			r = say_why(r, report);
 	}
+	*unreached = m.error;
 	matches_free(&m);
 	return r;
 }
@@ -229,7 +231,7 @@ int futex_resolve(struct snapshot *s, struct span id, struct matches *m, struct 
 		if (!memory)
 			return no_reference(report);
 		object = arena_span(&report->arena, object);
-		i = object.ptr ? find_in(s, memory, object, place, report) : -ENOMEM;
+		i = object.ptr ? find_in(s, memory, object, place, &m->error, report) : -ENOMEM;
 	}
 	for (size_t a = 0; type && i >= 0 && a < ARRAY_SIZE(types); a++)
 		if (kind_futex.alias_values[a] == type && s->futexes.items[i].decoded.type != types[a])

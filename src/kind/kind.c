@@ -105,6 +105,13 @@ int matches_found(struct matches *m, int64_t found)
 	return found == -ENOENT ? 0 : (int)found;
 }
 
+int matches_unreached(struct matches *m, int error)
+{
+	if (error != -ENOENT && error != -ENOTDIR && error != -ENOMEM)
+		m->error = error;
+	return error == -ENOMEM ? -ENOMEM : 0;
+}
+
 void matches_free(struct matches *m)
 {
 	free(m->items);

@@ -101,11 +101,15 @@ extern const char only_holders_end_it[];
 struct matches {
 	size_t *items;
 	size_t count;
+	int error; /* why what the path in a reference leads to is not known: -errno; 0 also if there is
+		      nothing */
 };
 
 int matches_add(struct matches *m, size_t index) _must_check_;
 /* Adds what a look-up found: an index, or -ENOENT (nothing). 0 or the -errno. */
 int matches_found(struct matches *m, int64_t found) _must_check_;
+/* Notes why a path could not be followed, if not because nothing is there; error: -errno. 0 or -ENOMEM. */
+int matches_unreached(struct matches *m, int error) _must_check_;
 void matches_free(struct matches *m);
 
 /* One limit of the kernel's; read by limit->read. */

@@ -133,7 +133,7 @@ int lock_resolve(struct snapshot *s, struct span id, unsigned types, const struc
 	if (span_starts(id, "/")) {
 		r = seek_path(id, &sought);
 		if (r < 0)
-			return r == -ENOMEM ? r : 0;
+			return matches_unreached(m, r);
 	} else if (parse_file_key(id, &sought.dev, &sought.ino) == 0) {
 		sought.any_subvolume = true;
 	} else {

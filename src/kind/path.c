@@ -47,6 +47,16 @@ void record_path_stat(struct projector *p, struct record *r, const struct stat_f
 	record_found(p, r, at, &found);
 }
 
+int path_unreached(struct span path, struct matches *m)
+{
+	_cleanup_(free_ptr) char *name = strndup(path.ptr, path.len);
+	struct stat st;
+
+	if (!name)
+		return -ENOMEM;
+	return lstat(name, &st) < 0 ? matches_unreached(m, -errno) : 0;
+}
+
 int path_parent(const char *path, const char **leaf)
 {
 	const char *slash = strrchr(path, '/');

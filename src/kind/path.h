@@ -10,6 +10,8 @@ void record_file_ref(struct record *r, size_t field, const struct object_key *ke
 /* What stat(2) told of a file. */
 void record_path_stat(struct projector *p, struct record *r, const struct stat_fields *at,
 		      const struct path_file *file);
+/* Notes why nothing was found at a path, if that is not because there is nothing. 0 or -ENOMEM. */
+int path_unreached(struct span path, struct matches *m) _must_check_;
 /*
  * The directory of a path as a descriptor (O_PATH), or -errno; *leaf: the name behind it, a part
  * of the path. What is made, changed and removed by way of it is in that very directory,

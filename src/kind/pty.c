@@ -128,21 +128,24 @@ static const struct holding *find_side(const struct snapshot *s, const struct ho
 	return g;
 }
 
-/* The instance that is mounted on our own /dev/pts, or 0. */
-static uint64_t own_instance(void)
+/* The instance that is mounted on our own /dev/pts: its device. 0 or -errno. */
+static int own_instance(uint64_t *dev)
 {
 	struct stat st;
+	int r = stat(PTS, &st) < 0 ? -errno : 0;
 
-	return stat(PTS, &st) == 0 ? st.st_dev : 0;
+	*dev = r < 0 ? 0 : st.st_dev;
+	return r;
 }
 
 static void project_names(struct record *r, const struct object_key *key)
 {
 	unsigned long long number = key->ino;
+	uint64_t own;
 
 	record_u64(r, PTY_NUMBER, key->ino);
 	record_device(r, PTY_DEVICE, key->dev);
-	if (key->dev == own_instance())
+	if (own_instance(&own) == 0 && key->dev == own)
 		record_printf(r, PTY_REF, "pty:" PTS "/%llu", number);
 	else
 		record_printf(r, PTY_REF, "pty:%u:%u/%llu", major(key->dev), minor(key->dev), number);
@@ -191,12 +194,13 @@ static void project_file(struct projector *p, struct record *r, const struct obj
 			 const struct holding *slave)
 {
 	struct statx stx;
+	int e = slave ? object_look(p->snapshot, slave, &stx) : -ENOENT, error = 0;
 	char path[32];
-	int e = -ENOENT;
+	uint64_t own;
 
-	if (slave)
-		e = object_look(p->snapshot, slave, &stx);
-	if (e < 0 && key->dev == own_instance()) {
+	if (e < 0)
+		error = own_instance(&own);
+	if (e < 0 && error == 0 && key->dev == own) {
 		snprintf(path, sizeof(path), PTS "/%llu", (unsigned long long)key->ino);
 		e = statx_at(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &stx);
 	}
@@ -205,7 +209,10 @@ static void project_file(struct projector *p, struct record *r, const struct obj
 		return;
 	}
 	for (size_t f = PTY_OWNER; f <= PTY_AGE; f++)
-		record_unknown_why(r, f, WHY_OTHER_MOUNTS);
+		if (error == 0 || error == -ENOENT)
+			record_unknown_why(r, f, WHY_OTHER_MOUNTS);
+		else
+			record_unknown(r, f, error);
 }
 
 static void project_queue(struct projector *p, struct record *r, size_t field, const struct holding *side)
@@ -278,10 +285,11 @@ static int parse_key(struct span id, struct object_key *key)
 static int resolve(struct snapshot *s, struct span id, struct matches *m, struct report *report)
 {
 	struct object_key key = { .class = OBJECT_PTY };
+	int r;
 
 	if (span_starts(id, PTS "/") && parse_u64(span_from(id, strlen(PTS "/")), &key.ino) == 0) {
-		key.dev = own_instance();
-		return held_match(s, &key, m);
+		r = own_instance(&key.dev);
+		return r < 0 ? matches_unreached(m, r) : held_match(s, &key, m);
 	}
 	if (parse_key(id, &key) < 0) {
 		report_text(report, "expected pty:" PTS "/N or pty:MAJOR:MINOR/N");

@@ -248,7 +248,9 @@ static int resolve_path(struct snapshot *s, struct span id, struct matches *m)
 
 	if (i >= 0)
 		return matches_add(m, (size_t)i);
-	if (!file || !S_ISSOCK(file->mode))
+	if (!file)
+		return path_unreached(id, m);
+	if (!S_ISSOCK(file->mode))
 		return 0;
 	return matches_add(m, s->unix_sockets.count + (size_t)(file - s->paths.items));
 }

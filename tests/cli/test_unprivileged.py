@@ -69,6 +69,24 @@ def test_directory(ipcctl, factory):
     os.chmod("/dev/shm/d", 0o755)
 
 
+@pytest.mark.parametrize("kind", ["fifo", "unix-socket", "file-mapping", "flock", "record-lock", "futex:file-mapping"])
+def test_a_path_that_cannot_be_followed(ipcctl, tmp_path, kind):
+    """What is behind it is not known: it is not said to be missing, nor taken to be gone already."""
+    shut = tmp_path / "shut"
+    shut.mkdir()
+    (shut / "x").touch()
+    shut.chmod(0)
+    ref = f"{kind}:{shut}/x" + ("+0" if kind.startswith("futex") else "")
+    result = ipcctl("describe", ref, "--json", status=1, **POWERLESS)
+    assert result.errors[0] == f"ipcctl: describe {ref}: Permission denied", result
+    assert not result.out or result.json()["complete"] is False
+    result = ipcctl("remove", "--missing-ok", ref, status=1, **POWERLESS)
+    assert f"ipcctl: remove {ref}: Permission denied" in result.errors, result
+    gone = ref.replace("/x", "/x/y").replace("/shut/", "/none/")
+    result = ipcctl("describe", gone, status=1, **POWERLESS)
+    assert any(line.startswith(f"ipcctl: describe {gone}: not found") for line in result.errors), result
+
+
 def test_queues_without_a_mount(ipcctl, factory, mqueue_unmounted):
     """No mount and no right to make one: whether there are queues is not known."""
     factory("posix-mq", name="/q")
