@@ -184,9 +184,10 @@ int judge_free(struct projector *p, struct record *r, const struct verdict_field
 			error < 0 ? SHOWS_NOTHING :
 				    SHOWS_DISUSE,
 			"%s",
-			elsewhere ? "there is one" :
-			error < 0 ? strerror(-error) :
-				    "none");
+			elsewhere	? "there is one" :
+			error < 0	? strerror(-error) :
+			p->binds.hidden ? "none in sight" :
+					  "none");
 	if (elsewhere || error < 0) {
 		record_state(p, r, at->state, "unknown", at->reason,
 			     error < 0 ? "whether it is mounted elsewhere could not be read" :

@@ -45,36 +45,50 @@ static int read_mounts(struct bind_sources *b, int dir, const char *path)
 	return r;
 }
 
-/* Notes the namespace with this inode number. 1: it is a new one, 0, or -ENOMEM. */
-static int note(struct hash *seen, uint64_t ino)
+/* Whether a process has ended (EINVAL: mounts_open_common() in fs/proc_namespace.c). */
+static bool is_gone(int error)
 {
-	if (hash_find(seen, ino, NULL))
-		return 0;
-	return hash_add(seen, ino, 0) < 0 ? -ENOMEM : 1;
+	return error == -ENOENT || error == -ESRCH || error == -EINVAL;
 }
 
-/* Those of the other namespaces: one process of each tells. 0 or -ENOMEM. */
+/* Those of the namespace that a process is in, if it is not among the seen: then it is noted. 0 or -errno. */
+static int read_those_of(struct bind_sources *b, int dir, uint32_t pid, struct hash *seen)
+{
+	struct stat st;
+	char path[32];
+	int r;
+
+	snprintf(path, sizeof(path), "%u/ns/mnt", pid);
+	if (fstatat(dir, path, &st, 0) < 0)
+		return -errno;
+	if (hash_find(seen, st.st_ino, NULL))
+		return 0;
+	snprintf(path, sizeof(path), "%u/mountinfo", pid);
+	r = read_mounts(b, dir, path);
+	/* If the process ended meanwhile, the next one in there tells. */
+	return r < 0 ? r : hash_add(seen, st.st_ino, 0);
+}
+
+/* Those of the other namespaces: one process of each tells. 0 or -errno. */
 static int read_others(struct bind_sources *b, const struct scan_context *context)
 {
 	_cleanup_(close_fd) int dir = openat(context->proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_(free_ptr) uint32_t *pids = NULL;
-	int64_t n = dir < 0 ? 0 : read_numbers(dir, &pids);
+	int64_t n = read_numbers(dir, &pids);
 	struct hash seen = { 0 };
 	struct stat st;
-	char path[32];
-	int r = 0;
+	int r = n < 0 ? (int)n : 0;
 
-	if (stat("/proc/self/ns/mnt", &st) == 0)
-		r = note(&seen, st.st_ino);
-	for (int64_t i = 0; r != -ENOMEM && i < n; i++) {
-		snprintf(path, sizeof(path), "%u/ns/mnt", pids[i]);
-		if (fstatat(dir, path, &st, 0) < 0 || (r = note(&seen, st.st_ino)) <= 0)
-			continue;
-		snprintf(path, sizeof(path), "%u/mountinfo", pids[i]);
-		r = read_mounts(b, dir, path);
+	if (r == 0 && stat("/proc/self/ns/mnt", &st) == 0)
+		r = hash_add(&seen, st.st_ino, 0);
+	for (int64_t i = 0; r == 0 && i < n; i++) {
+		r = read_those_of(b, dir, pids[i], &seen);
+		b->hidden |= r == -EACCES || r == -EPERM;
+		if (is_gone(r) || r == -EACCES || r == -EPERM)
+			r = 0;
 	}
 	hash_free(&seen);
-	return r == -ENOMEM ? r : 0;
+	return r;
 }
 
 void bind_sources_read(struct bind_sources *b, const struct scan_context *context)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Files and directories that are mounted elsewhere, too (mount --bind), in any mount namespace that a process
- * in sight is in (proc(5), /proc/PID/mountinfo). Namespaces of processes that may not be looked at are left out.
+ * in sight is in (proc(5), /proc/PID/mountinfo). Namespaces of processes that may not be looked at are left
+ * out.
  */
 #pragma once
 
@@ -18,7 +19,9 @@ struct bind_sources {
 	size_t count;
 	struct arena arena;
 	bool read;
-	int error; /* 0, or -errno: those of this process's own namespace could not be read */
+	bool hidden; /* processes were left out that may not be looked at */
+	int error;   /* 0, or -errno: those of this process's own namespace, or of one in sight, could not be
+			read */
 };
 
 /* Reads them, once. */

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -10,7 +11,7 @@ import sys
 
 import kernel
 import pytest
-from faulting import ERRORS, calls_in, some
+from faulting import ERRORS, WORSE, calls_in, some
 from leftovers import ALL, NOW, wait_for
 from program import ENVIRONMENT, FINDINGS, become
 
@@ -35,6 +36,11 @@ def as_gone(body):
 def wchan(pid):
     with open(f"/proc/{pid}/wchan", encoding="ascii") as f:
         return f.read()
+
+
+def mounted(pid, target):
+    with open(f"/proc/{pid}/mountinfo", encoding="ascii") as f:
+        return any(line.split()[4] == target for line in f)
 
 
 class World:
@@ -62,6 +68,15 @@ class World:
             wait_for(lambda: ("sem" if "semop" in waits else "msgrcv") in wchan(process.pid))
         self.held = self.there()
         self.leave()
+
+    def mount_elsewhere(self, background):
+        """What nobody has open, but is mounted in another namespace: a lease does not show it."""
+        target = f"{self.directory}.mounted"
+        for path in "/dev/shm/bound", target:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
+        process = background("unshare", "--mount", "--propagation=private", "sh", "-c",
+                             f"mount --bind /dev/shm/bound {target} && exec sleep 999")
+        wait_for(lambda: mounted(process.pid, target))
 
     def leave(self):
         """Leaves behind what is not left behind any more."""
@@ -193,6 +208,18 @@ def test_any_call_of_the_act(world, tmp_path):
         for number in {*some(numbers, 1), *(some(late, MOST) if late else [])}:
             world.leave()
             world.act(refusing(name, ERRORS[name], f":when={number}"), *ALL)
+
+
+def test_any_look_at_mounts(world, background, tmp_path):
+    """Whatever is no matter of permission: mounts that could not be read may be of what nobody has open."""
+    world.mount_elsewhere(background)
+    assert world.plan([], *ALL)["posix-shm:/bound"]["reason"] == "it is mounted elsewhere, too"
+    found, _ = calls_of(world, tmp_path / "trace", "-v", *ALL)
+    looks = [(name, number) for (name, about), numbers in found.items() if name in WORSE
+             and re.search("mountinfo|ns/mnt", about) for number in numbers]
+    assert len(looks) > 10
+    for name, number in looks:
+        world.plan(refusing(name, WORSE[name], f":when={number}"), *ALL)
 
 
 def test_a_queue_that_cannot_go_is_as_it_was(world):
