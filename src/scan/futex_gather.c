@@ -55,16 +55,17 @@ static bool holds_any(const struct snapshot *s, const struct holder *holder)
 		return futex_holds_any(s->context->proc, holder->pid, &memory);
 	snprintf(path, sizeof(path), "%u/task", holder->pid);
 	dir = openat(s->context->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	n = dir < 0 ? 0 : read_numbers(dir, &tids);
+	n = read_numbers(dir, &tids);
 	for (int64_t i = 0; !any && i < n; i++)
 		any = futex_holds_any(s->context->proc, tids[i], &memory);
-	return any || n == -ENOMEM;
+	/* Who asks for the lists meets the error again, and says it. */
+	return any || n < 0;
 }
 
 /* Whether the want is ours, not another's right: -errno. */
-static int ours(int error)
+static bool is_ours(int error)
 {
-	return error == -EMFILE || error == -ENFILE ? error : 0;
+	return error == -EMFILE || error == -ENFILE;
 }
 
 /* Robust lists of all threads of a process. */
@@ -81,7 +82,7 @@ static int add_lists(const struct snapshot *s, struct finder *f, const struct re
 	n = read_numbers(dir, &tids);
 	if (n < 0 && n != -ENOENT && n != -ESRCH) {
 		f->lists_incomplete = true;
-		f->refused = ours((int)n);
+		f->refused = is_ours((int)n) ? (int)n : f->refused;
 	}
 	for (int64_t i = 0; r == 0 && i < n; i++) {
 		r = futex_words_held(&f->words, s->context->proc, tids[i], regions);
@@ -149,7 +150,7 @@ static int answer(const struct search *search, struct finder *f, const struct qu
 	r = regions_read(&regions, &search->reader, q->pid, q->waits);
 	if (r == 0 && regions.error < 0 && regions.error != -ENOENT && regions.error != -ESRCH) {
 		f->incomplete = f->lists_incomplete = true;
-		f->refused = ours(regions.error);
+		f->refused = is_ours(regions.error) ? regions.error : f->refused;
 	}
 	if (r == 0 && regions.count > 0)
 		r = add_waits(s, f, &regions, q->first);

@@ -63,7 +63,8 @@ static int seek_tasks(struct seeker *s, int proc, uint32_t pid)
 
 	snprintf(path, sizeof(path), "%u/task", pid);
 	dir = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	n = dir < 0 ? 0 : read_numbers(dir, &tids);
+	n = read_numbers(dir, &tids);
+	refused = n < 0 && n != -ENOENT && n != -ESRCH;
 	for (int64_t i = 0; r == 0 && i < n; i++) {
 		struct membership m = { .pid = pid, .tid = tids[i] };
 		int e;
@@ -275,9 +276,10 @@ int seek_members(struct seeking *seeking, const struct scan_context *context)
 	int64_t n;
 
 	*seeking = (struct seeking){ .context = context };
-	n = dir < 0 ? 0 : read_numbers(dir, &seeking->pids);
+	n = read_numbers(dir, &seeking->pids);
 	if (n == -ENOMEM)
 		return -ENOMEM;
+	seeking->all.unreadable += n < 0; /* how many there are is not known */
 	seeking->npids = n > 0 ? (size_t)n : 0;
 	return ask_all(seeking, seek_tasks);
 }

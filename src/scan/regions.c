@@ -122,7 +122,9 @@ int regions_read(struct regions *regions, const struct region_reader *reader, ui
 	/* The leader may be dead, and its threads not. */
 	snprintf(path, sizeof(path), "%u/task", pid);
 	dir = openat(reader->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	n = dir < 0 ? 0 : read_numbers(dir, &tids);
+	n = read_numbers(dir, &tids);
+	if (n < 0)
+		regions->error = (int)n;
 	for (int64_t i = 0; i < n && r == 0 && regions->count == 0; i++)
 		if (tids[i] != pid)
 			r = read_thread(regions, reader, tids[i]);
