@@ -77,10 +77,10 @@ void record_time(struct record *r, size_t field, int64_t t)
 		record_i64(r, field, t);
 }
 
-enum clock_order process_order(struct projector *p, uint32_t pid, int64_t start, int64_t recorded)
+enum clock_order process_order(struct projector *p, uint32_t pid, int64_t earliest, int64_t recorded)
 {
 	return clock_order(&p->processes.clock,
-			   &(struct clock_question){ p->snapshot->context->proc, pid, start, recorded,
+			   &(struct clock_question){ p->snapshot->context->proc, pid, earliest, recorded,
 						     p->snapshot->taken });
 }
 
@@ -88,7 +88,7 @@ enum clock_order process_order(struct projector *p, uint32_t pid, int64_t start,
 static void record_command(struct projector *p, struct record *r, size_t field, const struct process *process,
 			   int64_t before)
 {
-	switch (process_order(p, process->pid, process->start, before)) {
+	switch (process_order(p, process->pid, process->earliest, before)) {
 	case CLOCK_BEFORE:
 		record_str(r, field, process->command);
 		break;

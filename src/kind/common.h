@@ -77,12 +77,13 @@ void record_owner(struct projector *p, struct record *r, const struct owner_fiel
 void record_age(const struct projector *p, struct record *r, size_t field, int64_t newest);
 /* A time stamp; absent if the kernel says 0 ("never"). */
 void record_time(struct record *r, size_t field, int64_t t);
-/* clock_order() of a process of that number, which began at `start`, and a time that an object records. */
-enum clock_order process_order(struct projector *p, uint32_t pid, int64_t start, int64_t recorded);
+/* clock_order() of a process of that number and a time that an object records; earliest: of
+ * process_earliest(). */
+enum clock_order process_order(struct projector *p, uint32_t pid, int64_t earliest, int64_t recorded);
 /* A process number into field and its command into the next field; absent if pid
  * is 0; the command is absent if that process is gone or was started after
- * `before` (then it is another process of the same number), and unknown if the clock was set so that this
- * cannot be told. */
+ * `before` (then it is another process of the same number), and unknown if the clock may have been set so
+ * that this cannot be told. */
 void record_pid(struct projector *p, struct record *r, size_t field, uint32_t pid, int64_t before);
 /* A copy of what was put together; unknown with ENOMEM if memory ran out. */
 void record_buf(struct record *r, size_t field, const struct buf *b);

@@ -24,7 +24,7 @@ enum recorded recorded_process(struct projector *p, uint32_t pid, int64_t until,
 	/* A zombie comes back to nothing, unless threads outlive its leader. */
 	if (found->state == 'Z' && found->threads <= 1)
 		return PROCESS_GONE;
-	switch (process_order(p, pid, found->start, until)) {
+	switch (process_order(p, pid, found->earliest, until)) {
 	case CLOCK_BEFORE:
 		*process = found;
 		return PROCESS_ALIVE;
@@ -51,7 +51,7 @@ static void put_oldest(struct projector *p, struct record *r, const struct verdi
 				(int)oldest->command.len, oldest->command.ptr);
 	else if (oldest && order == CLOCK_CANNOT_TELL)
 		record_evidence(p, r, at->evidence, source, SHOWS_NOTHING,
-				"%u (%.*s) perhaps: the clock was set since", oldest->pid,
+				"%u (%.*s) perhaps: the clock may have been set since", oldest->pid,
 				(int)oldest->command.len, oldest->command.ptr);
 	else if (p->owners.error < 0 || !p->owners.complete)
 		record_evidence(p, r, at->evidence, source, SHOWS_NOTHING, "none in sight");
@@ -74,7 +74,7 @@ int judge_unheld(struct projector *p, struct record *r, const struct verdict_fie
 		return -ENOMEM;
 	oldest = owners_oldest(&p->owners, uid);
 	if (oldest)
-		order = process_order(p, oldest->pid, oldest->start, created);
+		order = process_order(p, oldest->pid, oldest->earliest, created);
 	put_oldest(p, r, at, oldest, order);
 	/* Who was started in the same second may be older. */
 	if (oldest && order == CLOCK_BEFORE)
@@ -82,9 +82,10 @@ int judge_unheld(struct projector *p, struct record *r, const struct verdict_fie
 			     "%s; process %u (%.*s) of its owner is older, and could come back", proof,
 			     oldest->pid, (int)oldest->command.len, oldest->command.ptr);
 	else if (oldest && order == CLOCK_CANNOT_TELL)
-		record_state(p, r, at->state, "unknown", at->reason,
-			     "%s; process %u (%.*s) of its owner may be older: the clock was set since",
-			     proof, oldest->pid, (int)oldest->command.len, oldest->command.ptr);
+		record_state(
+			p, r, at->state, "unknown", at->reason,
+			"%s; process %u (%.*s) of its owner may be older: the clock may have been set since",
+			proof, oldest->pid, (int)oldest->command.len, oldest->command.ptr);
 	else if (p->owners.error < 0)
 		record_state(p, r, at->state, "unknown", at->reason, "%s; processes could not be looked at",
 			     proof);

@@ -12,7 +12,7 @@
 enum recorded {
 	PROCESS_GONE,
 	PROCESS_ALIVE,
-	PROCESS_CANNOT_TELL, /* outside this PID namespace, or not readable, or the clock was set */
+	PROCESS_CANNOT_TELL, /* outside this PID namespace, or not readable, or the clock may have been set */
 };
 
 /*

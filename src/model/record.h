@@ -32,7 +32,7 @@ enum why {
 	WHY_NOT_AT_HAND = -19,	 /* it is not in memory, or reading it might wait for a file system */
 	WHY_TOO_QUICK = -14,	 /* hidden: its holders changed faster than they could be asked */
 	WHY_PROC_HIDES = -20,	 /* hidden: /proc does not show the process that it is about (hidepid) */
-	WHY_CLOCK_SET = -21,	 /* the clock was set since: times cannot be compared */
+	WHY_CLOCK_SET = -21,	 /* the clock may have been set since: times cannot be compared */
 	WHY_MOVES_ATIME = -3,	 /* permission hides it: reading would move the access time */
 };
 

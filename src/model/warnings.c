@@ -172,7 +172,7 @@ static const char *cause(int error)
 	case WHY_PROC_HIDES:
 		return "/proc does not show the process (hidepid)";
 	case WHY_CLOCK_SET:
-		return "whether that process is still the one that it records cannot be told: the clock was set";
+		return "whether that process is still the one that it records cannot be told: the clock may have been set";
 	case WHY_NO_WRITER:
 		return "only a descriptor that writes could tell, and none was found";
 	case WHY_NOT_LOOKED:

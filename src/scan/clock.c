@@ -11,8 +11,10 @@
 #include "scan/mountinfo.h"
 
 #define SECOND 1000000000
-/* What passes between the start of the clock and the first devices, and is no step. */
+/* What passes between the start of the clock and the first devices, at most, in seconds. */
 #define SLACK 10
+/* The part of a second by which the kernel's stamps may lag: a tick, or more where processors are shared. */
+#define LAG_PARTS 10
 
 int64_t boot_time(void)
 {
@@ -46,6 +48,14 @@ int64_t process_start(uint64_t ticks, int64_t boot)
 	return seconds + (int64_t)(ticks / per_second) + rest / SECOND;
 }
 
+int64_t process_earliest(uint64_t ticks, int64_t boot)
+{
+	long hz = sysconf(_SC_CLK_TCK);
+	uint64_t lag = (hz > 0 ? (uint64_t)hz : 100) / LAG_PARTS;
+
+	return process_start(ticks > lag ? ticks - lag : 0, boot);
+}
+
 /* When the kernel made the oldest of its devices, by the clock of that moment; INT64_MAX: that does not show.
  * Whoever may write to one of them can make it look younger, but nobody can all. */
 static int64_t oldest_device(void)
@@ -75,7 +85,7 @@ static void read_history(struct clock_history *clock)
 	if (!clock->boot)
 		clock->boot = boot_time();
 	device = oldest_device();
-	if (device < clock->boot / SECOND - SLACK)
+	if (device < clock->boot / SECOND)
 		clock->forward = clock->boot / SECOND - device;
 }
 
@@ -87,12 +97,12 @@ static bool began_by_another_clock(const struct clock_question *q)
 	char path[12];
 
 	snprintf(path, sizeof(path), "%u", q->pid);
-	return fstatat(q->proc, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtim.tv_sec < q->start - SLACK;
+	return fstatat(q->proc, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtim.tv_sec < q->earliest;
 }
 
 enum clock_order clock_order(struct clock_history *clock, const struct clock_question *q)
 {
-	if (q->start <= q->recorded)
+	if (q->earliest <= q->recorded)
 		return CLOCK_BEFORE;
 	read_history(clock);
 	/* No process was before boot. */
@@ -100,7 +110,7 @@ enum clock_order clock_order(struct clock_history *clock, const struct clock_que
 		return CLOCK_CANNOT_TELL;
 	/* If the clock was set once: before that, it may have shown this time with the process there. */
 	if (clock->forward && q->recorded <= q->now - clock->forward &&
-	    q->start - clock->forward <= q->recorded)
+	    q->earliest - clock->forward - SLACK <= q->recorded)
 		return CLOCK_CANNOT_TELL;
 	return CLOCK_AFTER;
 }

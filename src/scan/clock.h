@@ -9,6 +9,12 @@
 int64_t boot_time(void);
 /* Ticks since boot as seconds since the epoch. */
 int64_t process_start(uint64_t ticks, int64_t boot);
+/*
+ * The first second with which what such a process made may be stamped: objects get the time of the kernel's
+ * last tick (ktime_get_real_seconds(), current_time()), processes that of a finer clock. One that began right
+ * behind a full second may have made an object of the second before.
+ */
+int64_t process_earliest(uint64_t ticks, int64_t boot);
 
 /* What is known of the clock; zero-initialised, it finds out what it is asked for. */
 struct clock_history {
@@ -27,7 +33,7 @@ enum clock_order {
 struct clock_question {
 	int proc; /* a directory of /proc */
 	uint32_t pid;
-	int64_t start;	  /* of process_start() */
+	int64_t earliest; /* of process_earliest() */
 	int64_t recorded; /* by an object, as the clock was set then */
 	int64_t now;
 };

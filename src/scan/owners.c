@@ -55,12 +55,13 @@ const struct user_process *owners_oldest(const struct owners *o, uint32_t uid)
 	return slot ? &o->items[slot->value] : NULL;
 }
 
-static int note(struct owners *o, uint32_t uid, uint32_t pid, const struct process_stat *stat, int64_t start)
+static int note(struct owners *o, uint32_t uid, uint32_t pid, const struct process_stat *stat,
+		int64_t earliest)
 {
 	const struct hash_slot *slot = find(o, uid);
 	struct user_process *p;
 
-	if (slot && o->items[slot->value].start <= start)
+	if (slot && o->items[slot->value].earliest <= earliest)
 		return 0;
 	if (!slot) {
 		if (vec_reserve(&o->items, o->count, sizeof(*o->items)) < 0 ||
@@ -69,7 +70,7 @@ static int note(struct owners *o, uint32_t uid, uint32_t pid, const struct proce
 		o->count++;
 	}
 	p = slot ? &o->items[slot->value] : &o->items[o->count - 1];
-	*p = (struct user_process){ uid, pid, start, arena_span(&o->arena, stat->command) };
+	*p = (struct user_process){ uid, pid, earliest, arena_span(&o->arena, stat->command) };
 	return p->command.ptr ? 0 : -ENOMEM;
 }
 
@@ -104,7 +105,7 @@ static int look_at(struct owners *o, const struct scan_context *context, uint32_
 		return 0;
 	}
 	for (size_t i = 0; e == 0 && i < ARRAY_SIZE(status.uids); i++)
-		e = note(o, status.uids[i], pid, &stat, process_start(stat.start_ticks, boot));
+		e = note(o, status.uids[i], pid, &stat, process_earliest(stat.start_ticks, boot));
 	return e;
 }
 

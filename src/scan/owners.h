@@ -12,7 +12,7 @@
 
 struct user_process {
 	uint32_t uid, pid;
-	int64_t start;	     /* seconds since the epoch, as the clock is set now */
+	int64_t earliest;    /* of process_earliest() */
 	struct span command; /* raw bytes of comm */
 };
 

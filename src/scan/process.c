@@ -117,6 +117,7 @@ static void read_process(struct process *p, const struct scan_context *context, 
 	p->uid = st.st_uid;
 	p->state = stat.state;
 	p->start = process_start(stat.start_ticks, boot);
+	p->earliest = process_earliest(stat.start_ticks, boot);
 	p->threads = stat.threads;
 	p->command = arena_span(arena, stat.command);
 	if (!p->command.ptr)

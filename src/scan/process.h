@@ -16,6 +16,7 @@ struct process {
 	uint32_t threads;
 	uint32_t uid;	     /* effective */
 	int64_t start;	     /* seconds since the epoch, as the clock is set now */
+	int64_t earliest;    /* of process_earliest(): what it made is no older */
 	struct span command; /* the raw bytes of comm, at most 15 */
 };
 

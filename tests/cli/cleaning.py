@@ -70,6 +70,12 @@ def next_second(moment):
     until(lambda: time.time() > int(moment) + 1.1, "the clock stands still")
 
 
+def younger_from(moment):
+    """Waits until whoever begins is known to be younger than what was recorded at that moment: that is told by
+    whole seconds, and stamps may lag by the tenth of one."""
+    until(lambda: time.time() > int(moment) + 1.2, "the clock stands still")
+
+
 # Processes
 
 

@@ -144,7 +144,7 @@ def crash(s):
     s.gone(lambda: kernel.shmget(0, 64 * MIB, 0o1600), "ann")
     torches(s, 2, 96 * MIB)
     s.file("/dev/shm/cache", MIB, MIB)
-    time.sleep(1.1)  # the program of the next is younger, in whole seconds
+    time.sleep(1.2)  # the program of the next is younger, in whole seconds
 
     def trains():
         s.file("/dev/shm/torch_3", MIB)

@@ -12,6 +12,7 @@ import time
 
 import kernel
 import pytest
+from cleaning import younger_from
 from leftovers import ALL, KINDS, Named, carry_out, fits_in_lease, plan, spared, taken, wait_for
 from program import ENVIRONMENT, become
 
@@ -244,7 +245,7 @@ def test_orphaned(first, factory, background, thing, processes):
     thing.make(factory, drop=become(GONE))
     before, made = thing.inode(), int(time.time())
     if processes == "younger":
-        wait_for(lambda: time.time() > made + 1.1)  # who started in the same second may be older
+        younger_from(made)
         background("sleep", "infinity", preexec_fn=become(GONE))
     got = plan(first)[thing.ref]
     if processes == "older":

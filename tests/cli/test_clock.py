@@ -13,6 +13,7 @@ from test_surroundings import held  # noqa: F401: a fixture
 from watching import Watch
 
 YEARS = 365 * 86400
+STEPS = [2, 3, 5, 10, 11, 20, 60]  # as a clock is often set, and more than tells nothing
 JUMPS = [10 * YEARS, -20 * YEARS, 3600, -3600, 200 * YEARS, -2**32, 0]
 # What says more or less of processes as the clock was set; the verdict itself is judged apart.
 FOLLOWS = {"age", "evidence", "reason", "state", "cpid_command", "lpid_command", "lspid_command", "lrpid_command"}
@@ -74,7 +75,16 @@ class Answer:
             assert state in (usual.states[ref], "unknown"), (ref, state, usual.states[ref])
 
 
-@pytest.mark.parametrize("ahead", JUMPS, ids=str)
+@pytest.mark.parametrize("ahead", STEPS)
+def test_its_maker_lives(ipcctl, factory, clock, ahead):
+    """Set since it was made: the maker seems to have begun after that, but somebody looked at him before."""
+    ref = f"sysv-shm:{factory('sysv-shm', hold=True)['id']}"
+    assert Answer(ipcctl, clock).states[ref] == "idle"
+    clock.set(ahead)
+    assert Answer(ipcctl, clock).states[ref] in ("idle", "unknown")
+
+
+@pytest.mark.parametrize("ahead", JUMPS + STEPS, ids=str)
 def test_set_before(ipcctl, held, clock, ahead):  # noqa: F811
     """Objects and processes of the future, and those that are older than the machine."""
     usual = Answer(ipcctl, clock)

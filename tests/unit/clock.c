@@ -13,11 +13,11 @@
 #define SECOND 1000000000
 
 /* Boot at second 1000, and now it is second 9000, as the clock is set now; it was set by `forward` since. */
-static enum clock_order order(int64_t start, int64_t recorded, int64_t forward)
+static enum clock_order order(int64_t earliest, int64_t recorded, int64_t forward)
 {
 	struct clock_history clock = { .boot = (int64_t)1000 * SECOND, .forward = forward, .read = true };
 
-	return clock_order(&clock, &(struct clock_question){ -1, 77, start, recorded, 9000 });
+	return clock_order(&clock, &(struct clock_question){ -1, 77, earliest, recorded, 9000 });
 }
 
 static void test_a_clock_that_was_not_set(void **state)
@@ -28,6 +28,23 @@ static void test_a_clock_that_was_not_set(void **state)
 	assert_int_equal(order(2000, 1999, 0), CLOCK_AFTER);
 	assert_int_equal(order(8999, 1000, 0), CLOCK_AFTER);
 	assert_int_equal(order(INT64_MIN, INT64_MAX, 0), CLOCK_BEFORE);
+	assert_int_equal(order(INT64_MIN, INT64_MIN, 0), CLOCK_BEFORE);
+}
+
+/* What a process makes right behind a full second may be stamped with the second before. */
+static void test_stamps_lag(void **state)
+{
+	const int64_t boot = (int64_t)1000 * SECOND + SECOND / 2, hz = sysconf(_SC_CLK_TCK);
+	const uint64_t second = (uint64_t)hz / 2; /* then it begins */
+
+	(void)state;
+	assert_int_equal(process_start(second, boot), 1001);
+	assert_int_equal(process_earliest(second, boot), 1000);
+	assert_int_equal(process_earliest(second + (uint64_t)hz / 10 - 1, boot), 1000);
+	assert_int_equal(process_earliest(second + (uint64_t)hz / 10, boot), 1001);
+	assert_int_equal(process_earliest(second + (uint64_t)hz - 1, boot), 1001);
+	assert_int_equal(process_earliest(0, boot), 1000);
+	assert_int_equal(process_earliest(1, boot), 1000);
 }
 
 static void test_recorded_before_boot(void **state)
@@ -45,7 +62,9 @@ static void test_set_forward(void **state)
 	(void)state;
 	assert_int_equal(order(5400, 2500, 3000), CLOCK_CANNOT_TELL);
 	assert_int_equal(order(5500, 2500, 3000), CLOCK_CANNOT_TELL);
-	assert_int_equal(order(5501, 2500, 3000), CLOCK_AFTER);
+	/* How far it was set is known but for some seconds. */
+	assert_int_equal(order(5510, 2500, 3000), CLOCK_CANNOT_TELL);
+	assert_int_equal(order(5511, 2500, 3000), CLOCK_AFTER);
 	/* So late the clock of before was never. */
 	assert_int_equal(order(8500, 6001, 3000), CLOCK_AFTER);
 	assert_int_equal(order(8500, 6000, 3000), CLOCK_CANNOT_TELL);
@@ -89,11 +108,9 @@ static void test_of_this_system(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_clock_that_was_not_set),
-		cmocka_unit_test(test_recorded_before_boot),
-		cmocka_unit_test(test_set_forward),
-		cmocka_unit_test(test_seen_too_early),
-		cmocka_unit_test(test_of_this_system),
+		cmocka_unit_test(test_a_clock_that_was_not_set), cmocka_unit_test(test_stamps_lag),
+		cmocka_unit_test(test_recorded_before_boot),	 cmocka_unit_test(test_set_forward),
+		cmocka_unit_test(test_seen_too_early),		 cmocka_unit_test(test_of_this_system),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
