@@ -34,10 +34,16 @@ int64_t boot_time(void)
 	return best;
 }
 
-int64_t process_start(uint64_t ticks, int64_t boot)
+static uint64_t ticks_per_second(void)
 {
 	long hz = sysconf(_SC_CLK_TCK);
-	uint64_t per_second = hz > 0 ? (uint64_t)hz : 100;
+
+	return hz > 0 ? (uint64_t)hz : 100;
+}
+
+int64_t process_start(uint64_t ticks, int64_t boot)
+{
+	const uint64_t per_second = ticks_per_second();
 	int64_t seconds = boot / SECOND, rest = boot % SECOND;
 
 	rest += (int64_t)(ticks % per_second) * (SECOND / (int64_t)per_second);
@@ -50,8 +56,7 @@ int64_t process_start(uint64_t ticks, int64_t boot)
 
 int64_t process_earliest(uint64_t ticks, int64_t boot)
 {
-	long hz = sysconf(_SC_CLK_TCK);
-	uint64_t lag = (hz > 0 ? (uint64_t)hz : 100) / LAG_PARTS;
+	const uint64_t lag = ticks_per_second() / LAG_PARTS;
 
 	return process_start(ticks > lag ? ticks - lag : 0, boot);
 }

@@ -59,7 +59,7 @@ static int seek_tasks(struct seeker *s, int proc, uint32_t pid)
 	struct membership last = { 0 };
 	char path[32];
 	int64_t n;
-	int r = 0, refused = 0;
+	int r = 0, refused;
 
 	snprintf(path, sizeof(path), "%u/task", pid);
 	dir = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

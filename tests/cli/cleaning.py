@@ -65,14 +65,8 @@ def until(condition, what, seconds=60):
 
 
 def next_second(moment):
-    """Waits until the clock shows the next second: stamps made from then on differ. Those of the
-    kernel lag by a tick."""
-    until(lambda: time.time() > int(moment) + 1.1, "the clock stands still")
-
-
-def younger_from(moment):
-    """Waits until whoever begins is known to be younger than what was recorded at that moment: that is told by
-    whole seconds, and stamps may lag by the tenth of one."""
+    """Waits until the clock shows the next second: stamps made from then on differ, and whoever begins is younger
+    than what was recorded at that moment. Stamps are taken to lag by the tenth of a second."""
     until(lambda: time.time() > int(moment) + 1.2, "the clock stands still")
 
 

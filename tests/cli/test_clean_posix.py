@@ -12,7 +12,7 @@ import time
 
 import kernel
 import pytest
-from cleaning import younger_from
+from cleaning import next_second
 from leftovers import ALL, KINDS, Named, carry_out, fits_in_lease, plan, spared, taken, wait_for
 from program import ENVIRONMENT, become
 
@@ -245,7 +245,7 @@ def test_orphaned(first, factory, background, thing, processes):
     thing.make(factory, drop=become(GONE))
     before, made = thing.inode(), int(time.time())
     if processes == "younger":
-        younger_from(made)
+        next_second(made)
         background("sleep", "infinity", preexec_fn=become(GONE))
     got = plan(first)[thing.ref]
     if processes == "older":

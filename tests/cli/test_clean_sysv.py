@@ -12,7 +12,7 @@ import calls
 import kernel
 import pytest
 from cleaning import (MAKERS, NOBODY_ELSE, NOW, SEM_UNDO, attach, dies, judged, left_behind, lives, next_second, plan,
-                      queue, record, segment, semaphores, semop, started, there, touch, until, younger_from)
+                      queue, record, segment, semaphores, semop, started, there, touch, until)
 from namespaces import as_the_first
 from program import ENVIRONMENT, NOBODY, become
 
@@ -148,7 +148,7 @@ def reborn(pid):
 def test_number_of_another_process(ipcctl, own_pids, kind):
     """The number of who made it was given to a process that has nothing to do with it."""
     pid, ident = dies(MAKERS[kind])
-    younger_from(time.time())
+    next_second(time.time())
     reborn(pid)
     try:
         if kind == "sysv-shm":
